@@ -1,0 +1,145 @@
+"""The values a knob may take in a search space, and when it is active."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from archlab.architecture import UNetSpec
+from archlab.errors import BadInput, nearest
+from archlab.space.document import Document, Place
+from archlab.space.knobs import KNOBS, Knob, Value, label
+
+_MOST_VALUES = 1000
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One knob of a space.
+
+    Attributes:
+        values: all of them; rising where ``ordered``.
+        ordered: given as a range, so that samplers may use the order.
+        when: the knob is active only if each of these knobs is active with one of these values.
+    """
+
+    knob: Knob
+    values: tuple[Value, ...]
+    ordered: bool = False
+    when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+
+    def find(self, value: Any) -> Value:
+        """The value of this domain that is or is labelled ``value``.
+
+        Raises:
+            BadInput: there is none.
+        """
+        wanted = canonical(value)
+        for own in self.values:
+            if wanted in (own, label(own)):
+                return own
+        shown = {str(label(own)) for own in self.values}
+        raise BadInput(f"{self.knob.name} has no value {value!r}{nearest(str(label(wanted)), shown)}")
+
+
+def canonical(value: Any) -> Any:
+    """Lists as tuples, so that values can be compared and hashed."""
+    return tuple(canonical(item) for item in value) if isinstance(value, (list, tuple)) else value
+
+
+def read_domains(document: Document, raw: Mapping[str, Any], baseline: UNetSpec) -> dict[str, Domain]:
+    """The ``knobs`` section of a space, in the registry's order.
+
+    Raises:
+        BadInput: with the line, for an unknown knob, a value the baseline cannot take, a condition on a knob that is
+            not there or on a value it never has, or conditions in a circle.
+    """
+    if not raw:
+        raise document.error(["knobs"], "at least one knob is needed")
+    for name in raw:
+        if name not in KNOBS:
+            raise document.error(["knobs", name], f"unknown knob{nearest(str(name), KNOBS)}", at_key=True)
+    domains = {name: _read_domain(document, KNOBS[name], raw[name], baseline) for name in KNOBS if name in raw}
+    conditions = {name: _read_when(document, name, raw[name], domains) for name in domains}
+    _refuse_circles(document, conditions)
+    return {
+        name: Domain(domain.knob, domain.values, domain.ordered, conditions[name]) for name, domain in domains.items()
+    }
+
+
+def _read_domain(document: Document, knob: Knob, raw: Any, baseline: UNetSpec) -> Domain:
+    place: list[str | int] = ["knobs", knob.name]
+    form = "takes a list of values, {choices: [...]} or {low, high, step}"
+    ordered = False
+    if isinstance(raw, dict):
+        valid = {"choices", "when"} if "choices" in raw else {"low", "high", "step", "when"}
+        for key in raw:
+            if key not in valid:
+                raise document.error([*place, key], f"unknown key{nearest(str(key), valid)}", at_key=True)
+        if "choices" in raw:
+            place.append("choices")
+            values = raw["choices"]
+        else:
+            values, ordered = _range(document, place, raw), True
+    else:
+        values = raw
+    if not isinstance(values, (list, tuple)) or not values:
+        raise document.error(place, form)
+    for index, value in enumerate(values):
+        try:
+            knob.apply(baseline, value)
+        except BadInput as error:
+            raise document.error(place if ordered else [*place, index], str(error)) from None
+    found = tuple(canonical(value) for value in values)
+    for index, value in enumerate(found):
+        if value in found[:index]:
+            raise document.error([*place, index], f"{label(value)!r} is there twice")
+    return Domain(knob, found, ordered)
+
+
+def _range(document: Document, place: Place, raw: Mapping[str, Any]) -> list[Value]:
+    for key in ("low", "high"):
+        if key not in raw:
+            raise document.error(place, f"a range needs low and high; {key} is missing")
+    low, high, step = raw["low"], raw["high"], raw.get("step", 1)
+    for key, value in (("low", low), ("high", high), ("step", step)):
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            raise document.error([*place, key], f"must be a number, not {value!r}")
+    if step <= 0:
+        raise document.error([*place, "step"], f"must be positive but is {step}")
+    if high < low:
+        raise document.error([*place, "high"], f"{high} is below low, {low}")
+    if (high - low) / step >= _MOST_VALUES:
+        raise document.error(place, f"more than {_MOST_VALUES} values; take a larger step")
+    steps = round((high - low) / step)
+    if abs(low + steps * step - high) > 1e-9 * max(1, abs(high)):
+        raise document.error([*place, "high"], f"{high} is not low {low} plus a whole number of steps of {step}")
+    return [round(low + index * step, 10) for index in range(steps + 1)]
+
+
+def _read_when(document: Document, name: str, raw: Any, domains: Mapping[str, Domain]) -> dict[str, tuple[Value, ...]]:
+    if not isinstance(raw, dict) or "when" not in raw:
+        return {}
+    place = ["knobs", name, "when"]
+    if not isinstance(raw["when"], dict) or not raw["when"]:
+        raise document.error(place, "takes {other_knob: value} or {other_knob: [values]}")
+    conditions: dict[str, tuple[Value, ...]] = {}
+    for other, wanted in raw["when"].items():
+        if other not in domains:
+            message = f"a condition on {other!r}, which is not a knob of this space{nearest(str(other), domains)}"
+            raise document.error([*place, other], message, at_key=True)
+        several = isinstance(wanted, list) and canonical(wanted) not in domains[other].values
+        try:
+            conditions[other] = tuple(domains[other].find(value) for value in (wanted if several else [wanted]))
+        except BadInput as error:
+            raise document.error([*place, other], str(error)) from None
+    return conditions
+
+
+def _refuse_circles(document: Document, conditions: Mapping[str, Mapping[str, Any]]) -> None:
+    settled: set[str] = set()
+    while len(settled) < len(conditions):
+        ready = {name for name, when in conditions.items() if name not in settled and settled.issuperset(when)}
+        if not ready:
+            stuck = next(name for name in conditions if name not in settled)
+            raise document.error(["knobs", stuck, "when"], "the conditions go in a circle")
+        settled |= ready

@@ -1,0 +1,217 @@
+"""Knobs: named design choices, each a function from a spec and a value to a spec.
+
+Structure comes before attributes; `KNOBS` is in the order of application. For every knob
+``knob.apply(spec, knob.read(spec)) == spec`` wherever ``read`` finds one value that describes the spec.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal, TypeVar, get_args
+
+from archlab.architecture import Block, Transformer, UNetSpec, map_blocks, map_transformers, with_channels
+from archlab.architecture.resize import scale_width
+from archlab.architecture.spec import Activation, Conv, KVSharing, Normalizer
+from archlab.errors import BadInput, nearest
+from archlab.space.placement import place_transformers, read_placement
+
+Value = str | int | float | tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Knob:
+    """One named design choice.
+
+    Attributes:
+        apply: the spec with the choice made; raises BadInput for a value the baseline cannot take.
+        read: the value that describes a spec; None where no single value does.
+    """
+
+    name: str
+    meaning: str
+    apply: Callable[[UNetSpec, Any], UNetSpec]
+    read: Callable[[UNetSpec], Value | None]
+
+
+def label(value: Value | None) -> str | int | float | None:
+    """The value as it is shown and stored: a list becomes ``0 1 1 0 1``."""
+    if isinstance(value, tuple):
+        return " ".join(str(int(v) if isinstance(v, bool) else v) for v in value)
+    return value
+
+
+def _apply_res_blocks(spec: UNetSpec, value: Any) -> UNetSpec:
+    entries = [value] * len(spec.stages) if isinstance(value, str) else value
+    if not isinstance(entries, (list, tuple)) or len(entries) != len(spec.stages):
+        raise BadInput(f"takes one 'down/up' like '2/3', or {len(spec.stages)} of them, one per stage")
+    stages = []
+    for stage, entry in zip(spec.stages, entries, strict=True):
+        down, slash, up = str(entry).partition("/")
+        if not (slash and down.isascii() and down.isdigit() and up.isascii() and up.isdigit()):
+            raise BadInput(f"{entry!r} is not a pair of block counts like '2/3'")
+        if not (1 <= int(down) <= _MOST_BLOCKS and 1 <= int(up) <= _MOST_BLOCKS):
+            raise BadInput(f"{entry!r}: a stage has 1 to {_MOST_BLOCKS} blocks down and up")
+        stages.append(replace(stage, down=_repeat(stage.down, int(down)), up=_repeat(stage.up, int(up))))
+    return replace(spec, stages=tuple(stages))
+
+
+def _repeat(blocks: tuple[Block, ...], number: int) -> tuple[Block, ...]:
+    return blocks[:number] + blocks[-1:] * (number - len(blocks))
+
+
+def _read_res_blocks(spec: UNetSpec) -> Value:
+    entries = tuple(f"{len(stage.down)}/{len(stage.up)}" for stage in spec.stages)
+    return entries[0] if len(set(entries)) == 1 else entries
+
+
+def _apply_channels(spec: UNetSpec, value: Any) -> UNetSpec:
+    if not isinstance(value, (list, tuple)) or not all(type(v) is int for v in value):
+        raise BadInput(f"takes {len(spec.stages)} whole numbers, one per stage, not {value!r}")
+    return with_channels(spec, value)
+
+
+def _read_channels(spec: UNetSpec) -> Value:
+    return tuple(stage.channels for stage in spec.stages)
+
+
+def _apply_width(spec: UNetSpec, value: Any) -> UNetSpec:
+    if not _is_number(value):
+        raise BadInput(f"takes a factor like 0.75, not {value!r}")
+    return scale_width(spec, value)
+
+
+def _apply_attention(kind: Literal["self", "cross"], spec: UNetSpec, value: Any) -> UNetSpec:
+    flags = _attention_flags(spec, value)
+    if kind == "self":
+        return map_transformers(spec, lambda t, place: replace(t, self_attention=flags[place]))
+    return map_transformers(spec, lambda t, place: replace(t, cross_attention=flags[place]))
+
+
+def _attention_flags(spec: UNetSpec, value: Any) -> list[bool]:
+    """One flag per stage and one for the middle."""
+    middle = len(spec.stages)
+    firsts = {"all": 0, "none": middle + 1, "inner": middle - 1, "middle": middle}
+    firsts |= {f"stage>={k}": k for k in range(middle)}
+    if isinstance(value, str):
+        word = value.replace(" ", "")
+        if word not in firsts:
+            raise BadInput(f"no {value!r}{nearest(word, firsts)}; or one flag per stage and middle")
+        return [place >= firsts[word] for place in range(middle + 1)]
+    if not isinstance(value, (list, tuple)) or len(value) != middle + 1 or any(f not in (0, 1) for f in value):
+        raise BadInput(
+            f"takes one of {', '.join(firsts)}; or {middle + 1} flags (true or false), "
+            f"one per stage and the middle, not {value!r}"
+        )
+    return [bool(flag) for flag in value]
+
+
+def _read_attention(kind: Literal["self", "cross"], spec: UNetSpec) -> Value | None:
+    middle = len(spec.stages)
+    found: dict[int, set[bool]] = {}
+
+    def note(transformer: Transformer, place: int) -> Transformer:
+        found.setdefault(place, set()).add(getattr(transformer, f"{kind}_attention"))
+        return transformer
+
+    map_transformers(spec, note)
+    if any(len(flags) > 1 for flags in found.values()):
+        return None
+    for word in ("all", "none", "inner", "middle", *(f"stage>={k}" for k in range(middle))):
+        flags = _attention_flags(spec, word)
+        if all({flags[place]} == seen for place, seen in found.items()):
+            return word
+    return tuple(found.get(place, {True}) == {True} for place in range(middle + 1))
+
+
+def _apply_attribute(attribute: str, words: tuple[str, ...], spec: UNetSpec, value: Any) -> UNetSpec:
+    _check_word(value, words)
+    return map_transformers(spec, lambda t, _: replace(t, **{attribute: value}))
+
+
+def _apply_ff_ratio(spec: UNetSpec, value: Any) -> UNetSpec:
+    if not _is_number(value) or value < 0:
+        raise BadInput(f"takes a number from 0 (no feed-forward), SD's is 8; not {value!r}")
+    return map_transformers(spec, lambda t, _: replace(t, ff_ratio=float(value)))
+
+
+def _read_attribute(attribute: str, spec: UNetSpec) -> Value | None:
+    found: set[Value] = set()
+
+    def note(transformer: Transformer, _: int) -> Transformer:
+        found.add(getattr(transformer, attribute))
+        return transformer
+
+    map_transformers(spec, note)
+    return _single(found)
+
+
+def _apply_conv(spec: UNetSpec, value: Any) -> UNetSpec:
+    _check_word(value, get_args(Conv))
+
+    def conv(place: int) -> Conv:
+        return value if place > 0 else "standard"
+
+    spec = map_blocks(spec, lambda block, place: replace(block, conv=conv(place)))
+    stages = tuple(
+        replace(
+            stage,
+            downsample=stage.downsample and conv(index),
+            upsample=stage.upsample and conv(index),
+        )
+        for index, stage in enumerate(spec.stages)
+    )
+    return replace(spec, stages=stages)
+
+
+def _read_conv(spec: UNetSpec) -> Value | None:
+    return next((word for word in get_args(Conv) if _apply_conv(spec, word) == spec), None)
+
+
+def _check_word(value: Any, words: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in words:
+        raise BadInput(f"no {value!r}{nearest(str(value), words)}")
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+_T = TypeVar("_T")
+
+
+def _single(values: set[_T]) -> _T | None:
+    return values.pop() if len(values) == 1 else None
+
+
+def _attribute_knob(name: str, meaning: str, words: tuple[str, ...]) -> Knob:
+    return Knob(name, meaning, partial(_apply_attribute, name, words), partial(_read_attribute, name))
+
+
+_MOST_BLOCKS = 16
+
+KNOBS: dict[str, Knob] = {
+    knob.name: knob
+    for knob in (
+        Knob("res_blocks", "residual blocks per stage, down/up", _apply_res_blocks, _read_res_blocks),
+        Knob("channels", "channels per stage", _apply_channels, _read_channels),
+        Knob("width", "one factor on all channels", _apply_width, lambda spec: 1),
+        Knob("transformers", "transformer placement: depth per block", place_transformers, read_placement),
+        Knob(
+            "self_attention",
+            "which transformers keep self-attention",
+            partial(_apply_attention, "self"),
+            partial(_read_attention, "self"),
+        ),
+        Knob(
+            "cross_attention",
+            "which transformers keep cross-attention",
+            partial(_apply_attention, "cross"),
+            partial(_read_attention, "cross"),
+        ),
+        _attribute_knob("kv_sharing", "where W_K = W_V", get_args(KVSharing)),
+        _attribute_knob("attention_normalizer", "softmax or relu(QKᵀ/√d)/L", get_args(Normalizer)),
+        Knob("ff_ratio", "feed-forward width ÷ channels", _apply_ff_ratio, partial(_read_attribute, "ff_ratio")),
+        _attribute_knob("ff_activation", "feed-forward activation", get_args(Activation)),
+        Knob("conv", "3×3 convolutions off the outermost stage", _apply_conv, _read_conv),
+    )
+}

@@ -1,0 +1,89 @@
+"""A search space from its YAML."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from archlab.architecture import UNetSpec, find
+from archlab.errors import BadInput, nearest
+from archlab.space.document import Document
+from archlab.space.domain import read_domains
+from archlab.space.requirement import Requirement
+from archlab.space.settings import SpaceFile, Target, words
+from archlab.space.space import SearchSpace
+
+
+def load_space(path: str | Path) -> SearchSpace:
+    """Read and validate a search-space YAML.
+
+    Raises:
+        BadInput: one line with file, line, column, what is wrong and what would be right.
+    """
+    path = Path(path)
+    document = Document(path)
+    settings = _read_settings(document)
+    baseline = _read_baseline(document, settings, path.parent)
+    knobs = read_domains(document, settings.knobs, baseline)
+    space = SearchSpace(
+        name=path.stem,
+        baseline=baseline,
+        knobs=knobs,
+        requirements=tuple(
+            _read_requirement(document, index, text, tuple(knobs)) for index, text in enumerate(settings.require)
+        ),
+        settings=settings,
+    )
+    try:
+        if space.size == 0:
+            raise BadInput("no combination of knob values meets all of them")
+    except BadInput as error:
+        raise document.error(["require"], str(error)) from None
+    return space
+
+
+def _read_settings(document: Document) -> SpaceFile:
+    try:
+        return SpaceFile.model_validate(document.data)
+    except ValidationError as invalid:
+        error = invalid.errors()[0]
+    place = list(error["loc"])
+    if error["type"] == "extra_forbidden":
+        valid = words(SpaceFile, place[:-1])
+        raise document.error(place, f"unknown key{nearest(str(place[-1]), valid)}", at_key=True)
+    if error["type"] == "missing":
+        raise document.error(place[:-1], f"{'.'.join(map(str, place))} is missing", at_key=True)
+    if error["type"] == "literal_error":
+        valid = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
+        raise document.error(place, f"no {error['input']!r}{nearest(str(error['input']), valid)}")
+    if error["type"] == "value_error":
+        raise document.error(place, error["msg"].removeprefix("Value error, "))
+    raise document.error(place, f"{error['msg']}, not {error['input']!r}")
+
+
+def _read_baseline(document: Document, settings: SpaceFile, folder: Path) -> UNetSpec:
+    try:
+        baseline = find(settings.baseline, relative_to=folder)
+    except BadInput as error:
+        raise document.error(["baseline"], str(error)) from None
+    try:
+        return _as_target(baseline, settings.target)
+    except BadInput as error:
+        raise document.error(["target"], str(error)) from None
+
+
+def _as_target(baseline: UNetSpec, target: Target) -> UNetSpec:
+    context = target.context
+    return replace(
+        baseline,
+        sample_size=target.sample_size or baseline.sample_size,
+        context_dim=context.dim if context else baseline.context_dim,
+        context_length=context.length if context else baseline.context_length,
+    )
+
+
+def _read_requirement(document: Document, index: int, text: str, knobs: tuple[str, ...]) -> Requirement:
+    try:
+        return Requirement(text, knobs)
+    except BadInput as error:
+        raise document.error(["require", index], str(error)) from None

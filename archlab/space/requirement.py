@@ -1,0 +1,60 @@
+"""``require``: expressions over knob values that every architecture of the space satisfies."""
+
+import ast
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import simpleeval
+
+from archlab.errors import BadInput, nearest
+
+
+class Requirement:
+    """One expression, such as ``not (conv == 'separable' and ff_ratio > 6)``.
+
+    Knob names, numbers, strings, lists, arithmetic, comparisons, ``in``, ``and``, ``or``, ``not``; no calls.
+
+    Raises:
+        BadInput: it is not such an expression, or names something that is not a knob.
+    """
+
+    def __init__(self, text: str, knobs: Iterable[str]) -> None:
+        self.text = text
+        self._evaluator = simpleeval.EvalWithCompoundTypes(functions={})
+        try:
+            tree = ast.parse(text.strip(), mode="eval")
+            self._parsed = self._evaluator.parse(text.strip())
+        except (SyntaxError, simpleeval.InvalidExpression) as error:
+            detail = getattr(error, "msg", None) or str(error)
+            raise BadInput(f"not an expression: {detail}: {text!r}") from None
+        for node in ast.walk(tree):
+            if isinstance(node, _REFUSED):
+                raise BadInput(f"{type(node).__name__.lower()} is not allowed in {text!r}")
+            if isinstance(node, ast.Name) and node.id not in knobs:
+                raise BadInput(f"{node.id!r} is not a knob of this space{nearest(node.id, knobs)}")
+        self.names = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+    def holds(self, values: Mapping[str, Any]) -> bool:
+        """Whether it is true for these knob values.
+
+        Raises:
+            BadInput: it cannot be evaluated, such as an order between a word and a number.
+        """
+        self._evaluator.names = dict(values)
+        try:
+            return bool(self._evaluator.eval(self.text, previously_parsed=self._parsed))
+        except (simpleeval.InvalidExpression, TypeError, ValueError, ArithmeticError, LookupError) as error:
+            raise BadInput(f"{self.text!r} cannot be evaluated: {error}") from None
+
+
+_REFUSED = (
+    ast.Call,
+    ast.Attribute,
+    ast.Lambda,
+    ast.NamedExpr,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+    ast.JoinedStr,
+)

@@ -1,0 +1,130 @@
+"""A search space: a baseline, knobs with their values, conditions and requirements."""
+
+import math
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+from archlab.architecture import UNetSpec
+from archlab.errors import BadInput, nearest
+from archlab.space.domain import Domain
+from archlab.space.knobs import Value, label
+from archlab.space.requirement import Requirement
+from archlab.space.settings import SpaceFile
+
+_MOST_DRAWS = 10_000
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What may be searched, and how.
+
+    Attributes:
+        name: the study's name unless another is given; the YAML's file name.
+        baseline: the target network that the knobs change.
+        knobs: in the order of application.
+        settings: everything else the YAML says, defaults included.
+    """
+
+    name: str
+    baseline: UNetSpec
+    knobs: Mapping[str, Domain]
+    requirements: tuple[Requirement, ...]
+    settings: SpaceFile
+
+    def spec(self, values: Mapping[str, Any]) -> UNetSpec:
+        """The architecture with these knob values (or their labels); absent and inactive knobs are the baseline's.
+
+        Raises:
+            BadInput: an unknown knob, or a value that the space does not have.
+        """
+        for name in values:
+            if name not in self.knobs:
+                raise BadInput(f"{name!r} is not a knob of this space{nearest(name, self.knobs)}")
+        found = {name: self.knobs[name].find(value) for name, value in values.items()}
+        return self._build(self.in_effect(found))
+
+    def sample(self, seed: int) -> UNetSpec:
+        """A random architecture of the space; the same seed gives the same one."""
+        return self._build(self.sample_values(random.Random(seed)))
+
+    def sample_values(self, source: random.Random) -> dict[str, Value]:
+        """Random values of the active knobs that meet the requirements.
+
+        Raises:
+            BadInput: thousands of draws met none.
+        """
+        for _ in range(_MOST_DRAWS):
+            drawn = {name: source.choice(domain.values) for name, domain in self.knobs.items()}
+            values = self.in_effect(drawn)
+            if self.permits(values):
+                return values
+        raise BadInput(f"require: {_MOST_DRAWS} random architectures met none; the expressions exclude each other")
+
+    def in_effect(self, values: Mapping[str, Value]) -> dict[str, Value]:
+        """Those of ``values`` whose knobs are active, in the order of application."""
+        active: dict[str, bool] = {}
+
+        def is_active(name: str) -> bool:
+            if name not in active:
+                active[name] = name in values and all(
+                    is_active(other) and values[other] in wanted for other, wanted in self.knobs[name].when.items()
+                )
+            return active[name]
+
+        return {name: values[name] for name in self.knobs if is_active(name)}
+
+    def permits(self, values: Mapping[str, Value]) -> bool:
+        """Whether values in effect meet every requirement; an inactive knob has the baseline's value."""
+        if not self.requirements:
+            return True
+        known = self.baseline_values | {name: label(value) for name, value in values.items()}
+        return all(requirement.holds(known) for requirement in self.requirements)
+
+    @cached_property
+    def baseline_values(self) -> dict[str, str | int | float | None]:
+        """The baseline's own value of every knob of the space, as a label; None where no single one describes it."""
+        return {name: label(domain.knob.read(self.baseline)) for name, domain in self.knobs.items()}
+
+    @cached_property
+    def size(self) -> int:
+        """How many combinations of knob values in effect meet the requirements.
+
+        Only knobs that conditions or requirements speak of are enumerated; the others multiply.
+        """
+        named = {other for domain in self.knobs.values() for other in domain.when}
+        named |= {name for requirement in self.requirements for name in requirement.names}
+        while parents := {other for name in named for other in self.knobs[name].when} - named:
+            named |= parents
+        free = [name for name in self.knobs if name not in named]
+        return sum(
+            math.prod(len(self.knobs[name].values) for name in free if self._is_open(name, values))
+            for values in self._combinations([name for name in self.knobs if name in named])
+        )
+
+    def all_values(self) -> Iterator[dict[str, Value]]:
+        """Every combination that `size` counts."""
+        return self._combinations(list(self.knobs))
+
+    def _combinations(self, names: list[str]) -> Iterator[dict[str, Value]]:
+        """Distinct permitted combinations in effect of some knobs that depend on no others."""
+        seen = set()
+        for drawn in product(*(self.knobs[name].values for name in names)):
+            values = self.in_effect(dict(zip(names, drawn, strict=True)))
+            key = tuple(values.items())
+            if key not in seen:
+                seen.add(key)
+                if self.permits(values):
+                    yield values
+
+    def _is_open(self, name: str, values: Mapping[str, Value]) -> bool:
+        return all(values.get(other) in wanted for other, wanted in self.knobs[name].when.items())
+
+    def _build(self, values: Mapping[str, Value]) -> UNetSpec:
+        spec = self.baseline
+        for name, value in values.items():
+            spec = self.knobs[name].knob.apply(spec, value)
+        return spec
