@@ -21,8 +21,9 @@ class Document:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        loader = yaml.SafeLoader(read_text(path))
+        text = read_text(path)
         try:
+            loader = yaml.SafeLoader(text)
             root = loader.get_single_node()
             if not isinstance(root, yaml.MappingNode):
                 kind = "is empty" if root is None else "is not a mapping"
@@ -36,8 +37,6 @@ class Document:
             raise BadInput(f"{path}{where}: not YAML: {error.problem}") from None
         except yaml.YAMLError as error:
             raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-        finally:
-            loader.dispose()
 
     def error(self, place: Place, message: str, *, at_key: bool = False) -> BadInput:
         """The error to raise about ``place`` (keys and indices from the root): ``file:line:column: place: message``."""

@@ -1,0 +1,35 @@
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+help:
+	@echo "make quickstart   install, run a first study on real data, say where the report is"
+	@echo "make test         install, run the tests"
+	@echo "make lint         install, check format, types and the order of packages"
+	@echo "make bench        install, run the benchmarks: one JSON line each"
+	@echo "make clean        remove the virtual environment, studies, reports and exports"
+
+quickstart: .venv/installed
+	$(BIN)/archlab study search_spaces/quickstart.yaml
+
+test: .venv/installed
+	$(BIN)/python -m pytest
+
+lint: .venv/installed
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/installed
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean:
+	rm -rf .venv studies exports
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[dev]'
+	@touch $@
+
+.PHONY: help quickstart test lint bench clean

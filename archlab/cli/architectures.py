@@ -1,0 +1,22 @@
+"""ARCH on the command line: a preset, an architecture YAML, or study:trial."""
+
+from pathlib import Path
+
+from archlab.architecture import UNetSpec, find, load
+
+
+def find_architecture(name: str) -> UNetSpec:
+    """The architecture a user names: a preset, an architecture YAML, or ``study:trial`` (a number or a pick).
+
+    Raises:
+        BadInput: there is none.
+    """
+    study_name, colon, word = name.rpartition(":")
+    if not colon or Path(name).suffix in (".yaml", ".yml"):
+        return find(name)
+    from archlab.study import load_study
+
+    study = load_study(study_name)
+    number = int(word) if word.isdigit() else study.pick(word).trial
+    study.record(number)
+    return load(study.files.trial(number) / "architecture.yaml")

@@ -1,0 +1,32 @@
+"""``archlab check SPACE.yaml``"""
+
+from typing import Any
+
+import click
+
+from archlab.cli.listing import format_option, print_facts
+
+
+@click.command()
+@click.argument("space", type=click.Path())
+@format_option
+def check(space: str, form: str) -> None:
+    """Validate a search space, count it, and say whether its limits can be met."""
+    from archlab.space import load_space, survey
+
+    loaded = load_space(space)
+    found = survey(loaded)
+    facts: dict[str, Any] = {
+        "space": loaded.name,
+        "knobs": ", ".join(loaded.knobs),
+        "architectures": found.size,
+        "counted": "all of them" if found.exhaustive else f"{found.counted:,} drawn at random",
+    }
+    for name in ("params_m", "macs_g"):
+        span = getattr(found, name)
+        facts |= {f"{name}_min": span.low, f"{name}_median": span.middle, f"{name}_max": span.high}
+    facts |= {f"{name}_limit": limit for name, limit in found.limits.items()}
+    facts["within_cost_limits"] = f"{found.within / found.counted:.1%}"
+    if loaded.settings.constraints.latency_ms:
+        facts["latency_ms_limit"] = "known once the study has measured the baseline"
+    print_facts(facts, form)

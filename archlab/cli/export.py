@@ -1,0 +1,38 @@
+"""``archlab export NAME --pick knee``"""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("name")
+@click.option("--pick", "word", default="knee", show_default=True, help="knee, fastest, best or a trial's number.")
+@click.option("--studies", type=click.Path(path_type=Path), default=Path("studies"), show_default=True)
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: exports/NAME-PICK]")
+def export(name: str, word: str, studies: Path, out: Path | None) -> None:
+    """Write the winner as a folder: architecture, weights, TFLite, Core ML, card."""
+    from archlab.architecture import load
+    from archlab.export import Winner, export_architecture
+    from archlab.proxy import proxy_spec
+    from archlab.space.settings import ProxySettings
+    from archlab.study import load_study
+
+    study = load_study(name, studies)
+    chosen = study.pick(word)
+    record = study.record(chosen.trial)
+    files = study.files.trial(chosen.trial)
+    spec = load(files / "architecture.yaml")
+    winner = Winner(
+        study=name,
+        trial=chosen.trial,
+        why=f"{word}: {chosen.why}",
+        knobs=record.knobs,
+        evaluation=record.to_dict(),
+        spec=spec,
+        proxy=proxy_spec(spec, ProxySettings.model_validate(study.settings["proxy"])),
+        files=files,
+    )
+    folder = export_architecture(winner, out or Path("exports") / f"{name}-{word}", say=click.echo)
+    click.echo(f"{folder}  trial {chosen.trial}, {chosen.why}")
+    click.echo(f"next    read {folder / 'README.md'}")

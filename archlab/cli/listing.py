@@ -1,0 +1,72 @@
+"""Every listing as a table, JSON or CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+format_option = click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
+)
+
+
+def print_listing(rows: Sequence[Mapping[str, Any]], form: str, title: str | None = None) -> None:
+    """Print rows that share their keys; numbers are aligned to the right in a table, None is empty."""
+    if form == "json":
+        click.echo(json.dumps(list(rows), indent=2, ensure_ascii=False, default=str))
+    elif form == "csv":
+        buffer = io.StringIO()
+        if rows:
+            writer = csv.DictWriter(buffer, fieldnames=list(rows[0]), lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+        click.echo(buffer.getvalue(), nl=False)
+    else:
+        _print_table(rows, title)
+
+
+def print_facts(facts: Mapping[str, Any], form: str) -> None:
+    """Print one thing's facts: as JSON an object, as CSV a single row, as a table a line each."""
+    if form == "json":
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False, default=str))
+    elif form == "csv":
+        print_listing([facts], form)
+    else:
+        width = max(len(name) for name in facts)
+        for name, value in facts.items():
+            click.echo(f"{name.ljust(width)}  {shown(value)}")
+
+
+def shown(value: Any) -> str:
+    """A value for human eyes: four significant digits for a float, thousands apart for a whole number."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
+_PLAIN_WIDTH = 250  # of a table that goes to a file or a pipe
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]], title: str | None) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        click.echo("nothing to list")
+        return
+    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    for name in rows[0]:
+        numeric = any(isinstance(row[name], (int, float)) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(shown(value).replace("[", "\\[") for value in row.values()))
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PLAIN_WIDTH
+    console.print(table)

@@ -1,0 +1,62 @@
+"""``archlab``: one small file per command."""
+
+import sys
+
+import click
+
+import archlab
+from archlab.cli.check import check
+from archlab.cli.devices import devices
+from archlab.cli.diff import diff
+from archlab.cli.export import export
+from archlab.cli.latency import latency
+from archlab.cli.presets import presets
+from archlab.cli.profile import profile
+from archlab.cli.report import report
+from archlab.cli.study import study
+from archlab.errors import BadInput, RunFailed
+
+EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED = 2, 1, 130
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(archlab.__version__, prog_name="archlab")
+def cli() -> None:
+    """Find the text-to-image UNet that is worth its milliseconds on your device.
+
+    Start with: archlab study search_spaces/quickstart.yaml
+    """
+
+
+for command in (study, check, report, export, profile, latency, diff, presets, devices):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """Run the command line; errors are one line, 2 for bad input and 1 for a failed run."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        code = _say("interrupted", EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        code = EXIT_BAD_INPUT
+    except BadInput as error:
+        code = _say(str(error), EXIT_BAD_INPUT)
+    except RunFailed as error:
+        code = _say(str(error), EXIT_FAILED)
+    except KeyboardInterrupt:
+        code = _say("interrupted", EXIT_INTERRUPTED)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        code = _say(f"{where}{error.strerror or error}", EXIT_BAD_INPUT)
+    sys.exit(code)
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"archlab: {message}", err=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""``archlab presets``"""
+
+import click
+
+from archlab.cli.listing import format_option, print_listing
+
+
+@click.command()
+@format_option
+def presets(form: str) -> None:
+    """List the UNets known by name, with params and MACs."""
+    from archlab.architecture import preset
+    from archlab.architecture import presets as names
+    from archlab.cost import count
+
+    rows = []
+    for name, about in names().items():
+        spec = preset(name)
+        cost = count(spec)
+        rows.append(
+            {
+                "preset": name,
+                "params": cost.params,
+                "macs_g": round(cost.macs_g, 3),
+                "sample_size": spec.sample_size,
+                "about": about,
+            }
+        )
+    print_listing(rows, form)

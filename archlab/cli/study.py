@@ -1,0 +1,76 @@
+"""``archlab study SPACE.yaml``"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from archlab.study import Study
+    from archlab.tracking import MirrorMode
+
+
+@click.command()
+@click.argument("space", type=click.Path())
+@click.option("--name", help="The study's name.  [default: the YAML's file name]")
+@click.option("--studies", type=click.Path(path_type=Path), default=Path("studies"), show_default=True)
+@click.option("--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+@click.option(
+    "--wandb",
+    type=click.Choice(["auto", "offline", "online", "disabled"]),
+    default="auto",
+    show_default=True,
+    help="auto: online when logged in, offline otherwise.",
+)
+def study(space: str, name: str | None, studies: Path, reports: Path, wandb: "MirrorMode") -> None:
+    """Run a study, or go on where it stopped. Writes studies/NAME/ and reports/NAME/."""
+    from rich.console import Console
+
+    from archlab.cli.live import LiveDisplay
+    from archlab.cli.mirror import MirrorWatcher
+    from archlab.files import writable_folder
+    from archlab.report import write_report
+    from archlab.space import load_space
+    from archlab.study import run_study
+
+    loaded = load_space(space)
+    name = name or loaded.name
+    writable_folder(reports)
+    mirror = MirrorWatcher(wandb)
+    with LiveDisplay(Console(stderr=True)) as display:
+        try:
+            finished = run_study(loaded, name, root=studies, watchers=(display, mirror))
+        except KeyboardInterrupt:
+            click.echo(f"\nstopped; every finished trial is kept. To go on: archlab study {space}", err=True)
+            raise
+    if not mirror.trials:
+        click.echo(f"study {name} is finished: nothing to do. For more trials, raise search.trials in {space}")
+    page = write_report(finished, reports / name, {word: pick.trial for word, pick in finished.picks.items()})
+    mirror.study_finished(finished, reports / name / "pareto.png")
+    _print_front(finished)
+    if mirror.notice:
+        click.echo(mirror.notice)
+    click.echo(f"report  {page}")
+    if not finished.front.empty:
+        click.echo(f"next    archlab export {name} --pick knee")
+
+
+def _print_front(study: "Study") -> None:
+    from archlab.cli.listing import print_listing
+
+    counts = study.trials["status"].value_counts()
+    click.echo(f"{study.name}: " + ", ".join(f"{number} {status}" for status, number in counts.items()))
+    if study.front.empty:
+        gates = study.trials["gate"].dropna()
+        why = f"; most trials were over the limit on {gates.mode()[0]}" if len(gates) else ""
+        click.echo(f"the front is empty: no trial was trained and scored{why}")
+        return
+    picked: dict[int, list[str]] = {}
+    for word, pick in study.picks.items():
+        picked.setdefault(pick.trial, []).append(word)
+    columns = ["trial", *study.objectives, "params_m", "macs_g", *study.knobs]
+    rows = [
+        {"pick": " ".join(picked.get(int(row["trial"]), [])), **{name: row[name] for name in dict.fromkeys(columns)}}
+        for _, row in study.front.iterrows()
+    ]
+    print_listing(rows, "table", title=f"Pareto front (quality: {study.quality_label}; lower is better)")

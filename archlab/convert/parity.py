@@ -1,0 +1,55 @@
+"""How far a converted network is from torch's, on the same inputs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from archlab.convert.inputs import FlatInputs
+from archlab.unet import UNet
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """The largest difference of two outputs.
+
+    Attributes:
+        max_abs: largest absolute difference; NaN where either output has a value that is not finite.
+        max_relative: the same as a share of the output's scale, its largest absolute value.
+    """
+
+    max_abs: float
+    max_relative: float
+
+    def within(self, tolerance: float) -> bool:
+        """Whether the relative difference is at most ``tolerance``; a NaN never is."""
+        return self.max_relative <= tolerance
+
+
+def torch_output(unet: UNet, inputs: Mapping[str, Tensor]) -> NDArray[np.float32]:
+    """What torch computes in eval mode, without touching the UNet's own mode."""
+    was_training = unet.training
+    try:
+        with torch.no_grad():
+            return np.asarray(FlatInputs(unet).eval()(**inputs).numpy(), dtype=np.float32)
+    finally:
+        unet.train(was_training)
+
+
+def compare(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> Parity:
+    """Compare an output with the expected one, in float64.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if expected.shape != actual.shape:
+        raise ValueError(f"outputs of shapes {expected.shape} and {actual.shape} cannot be compared")
+    difference = np.abs(expected.astype(np.float64) - actual.astype(np.float64))
+    if not np.isfinite(difference).all():
+        return Parity(float("nan"), float("nan"))
+    scale = float(np.abs(expected).max())
+    max_abs = float(difference.max())
+    return Parity(max_abs, max_abs / scale if scale else (0.0 if max_abs == 0 else float("inf")))

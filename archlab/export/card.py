@@ -1,0 +1,86 @@
+"""The card: what an export is and how it was judged."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from archlab.cost import count
+
+if TYPE_CHECKING:
+    from archlab.export.folder import Converted, Winner
+
+
+def card(winner: "Winner", files: "list[Converted]") -> str:
+    """Markdown for a person who finds the folder without knowing the study."""
+    cost = count(winner.spec)
+    proxy, latency = winner.evaluation["proxy"], winner.evaluation["latency"]
+    spec = winner.spec
+    return "\n".join(
+        [
+            f"# {winner.study}, trial {winner.trial}",
+            "",
+            f"A text-to-image UNet found by archlab, picked as {winner.why}.",
+            "",
+            "## The architecture",
+            "",
+            f"`architecture.yaml`, content hash `{spec.id}`: {cost.params_m:.1f} M params, {cost.macs_g:.2f} G MACs "
+            f"a step at {spec.sample_size}×{spec.sample_size} latents, batch 1, {spec.context_length} tokens of "
+            f"{spec.context_dim}.",
+            "",
+            *_table(["knob", "value"], winner.knobs.items()),
+            "",
+            "## How it was judged",
+            "",
+            f"- Quality: {proxy['quality_label']} {proxy['quality']:.4f} (lower is better), of a proxy with "
+            f"{proxy['params_m']:.2f} M params after {proxy['steps']} steps; val_loss {proxy['val_loss']:.4f}, "
+            f"{proxy['fid_label']} {proxy['fid']:.2f}. "
+            "A proxy ranks architectures; it does not foretell the target's scores.",
+            *_latency_lines(latency),
+            "",
+            "## Files",
+            "",
+            "- `architecture.yaml`: the target. `archlab profile architecture.yaml` counts it.",
+            "- `proxy.yaml`, `proxy.safetensors`: the trained proxy (EMA weights). `samples.png`: what it draws.",
+            *(_file_line(file) for file in files),
+            "",
+            "The target's converted files have **random weights**: they are for timing and integration. "
+            "Train the target before use.",
+            "",
+            "```python",
+            "from archlab.architecture import load",
+            "from archlab.unet import build",
+            "from safetensors.torch import load_file",
+            "",
+            'proxy = build(load("proxy.yaml"))',
+            'proxy.load_state_dict(load_file("proxy.safetensors"))',
+            "```",
+            "",
+        ]
+    )
+
+
+def _latency_lines(latency: dict | None) -> list[str]:  # type: ignore[type-arg]  # as read from JSON
+    if latency is None:
+        return ["- Latency: not measured."]
+    how = latency["provenance"]
+    return [
+        f"- Latency: median {latency['median_ms']:.2f} ms, p90 {latency['p90_ms']:.2f} ms of {latency['runs']} runs on "
+        f"{how['device']} ({', '.join(str(how[key]) for key in ('runtime', 'cpu', 'os') if how.get(key))}), "
+        f"{how['threads']} thread{'s' if how['threads'] > 1 else ''}, {how['precision']}."
+    ]
+
+
+def _file_line(file: "Converted") -> str:
+    if file.file is None:
+        return f"- {file.runtime}: not written. {file.note}"
+    if file.parity_max_abs is None:
+        return f"- `{file.file}`: the target for {file.runtime}; {file.note}."
+    note = f", {file.note}" if file.note else ""
+    return (
+        f"- `{file.file}`: the target for {file.runtime}; largest difference from torch {file.parity_max_abs:.1e}, "
+        f"{file.parity_max_relative:.1e} of the output's scale{note}."
+    )
+
+
+def _table(header: list[str], rows: Iterable[tuple[str, object]]) -> list[str]:
+    lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
+    return lines + [f"| {name} | {value} |" for name, value in rows]

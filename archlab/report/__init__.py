@@ -1,0 +1,38 @@
+"""Reads a study's table and writes the report: one page, the front as a picture, the tables as files."""
+
+from pathlib import Path
+
+from archlab.files import writable_folder, write_text
+from archlab.report.cards import Card
+from archlab.report.front import FrontInfo, front_info
+from archlab.report.table import StudyTable, snapshot
+
+__all__ = ["Card", "FrontInfo", "StudyTable", "front_info", "write_report"]
+
+
+def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None = None) -> Path:
+    """Write the report of a study, finished or not: ``index.html``, ``pareto.png`` and ``.svg``,
+    ``trials.csv``, and ``front`` and ``knobs`` as ``.csv``, ``.md`` and ``.tex``; each whole or not at all.
+
+    Args:
+        picks: what to mark on the front: a name (knee, fastest, best, …) and the trial's number.
+
+    Returns:
+        The path of ``index.html``.
+
+    Raises:
+        BadInput: the folder cannot be written.
+    """
+    from archlab.report.front_table import front_table
+    from archlab.report.html import render
+    from archlab.report.knobs import knob_table
+    from archlab.report.pareto import write_pareto
+    from archlab.report.tables import to_csv, write_tables
+    from archlab.report.trials import trials_table
+
+    study, folder, picks = snapshot(study), writable_folder(folder), picks or {}
+    write_pareto(front_info(study, picks), folder)
+    write_text(folder / "trials.csv", to_csv(trials_table(study)))
+    write_tables({"front": front_table(study, picks), "knobs": knob_table(study)}, folder)
+    write_text(folder / "index.html", render(study, picks))
+    return folder / "index.html"

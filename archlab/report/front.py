@@ -1,0 +1,165 @@
+"""Quality against cost: what every drawing of the front shows."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from archlab.report.cards import Picks
+from archlab.report.evaluation import latency_provenance
+from archlab.report.labels import cost_axis, noun, quality_axis, unit
+from archlab.report.table import (
+    StudyTable,
+    baseline_row,
+    cost_column,
+    feasible,
+    front_trials,
+    is_known,
+    scored,
+)
+
+
+class Point(NamedTuple):
+    """A trial with both numbers."""
+
+    trial: int
+    cost: float
+    quality: float
+
+
+class Unscored(NamedTuple):
+    """A trial whose cost is known and that has no quality."""
+
+    trial: int
+    cost: float
+    status: str
+
+
+class FrontInfo(NamedTuple):
+    """The front chart as data.
+
+    Attributes:
+        front, dominated: complete trials within the limits, by cost.
+        infeasible: trials with a quality that are over a hard limit or were stopped.
+        staircase: the points of ``front`` that no other dominates in these two numbers, by cost.
+        unscored: trials stopped or failed after their cost was known.
+        unmeasured: trials stopped or failed before it was.
+        incomparable: complete trials left out because their quality bears another label.
+        limit: the hard limit on the cost.
+        baseline_cost, baseline_quality: None where not measured.
+        picks: trial number → what it was picked as.
+    """
+
+    study: str
+    cost: str
+    cost_title: str
+    cost_noun: str
+    cost_unit: str
+    quality_title: str
+    front: list[Point]
+    dominated: list[Point]
+    infeasible: list[Point]
+    staircase: list[Point]
+    unscored: list[Unscored]
+    unmeasured: int
+    incomparable: int
+    limit: float | None
+    baseline_cost: float | None
+    baseline_quality: float | None
+    picks: dict[int, str]
+    objectives: int
+
+
+def front_info(study: StudyTable, picks: Picks | None = None) -> FrontInfo:
+    """What the front chart shows of a study. A repeated trial is shown once, as the original."""
+    cost, trials = cost_column(study), study.trials
+    good = scored(study)
+    within = feasible(good, study.limits)
+    on_front = good["trial"].isin(front_trials(study)) & within
+    stopped = trials[trials["status"].isin(["gated", "failed"])]
+    costs = pd.to_numeric(stopped[cost]) if cost in stopped else pd.Series(float("nan"), index=stopped.index)
+    has_quality = stopped["quality"].notna()
+    complete = int((trials["status"] == "complete").sum())
+    front = _points(good[on_front], cost)
+    baseline = baseline_row(study)
+    return FrontInfo(
+        study=study.name,
+        cost=cost,
+        cost_title=cost_axis(cost, study, latency_provenance(study) if cost == "latency_ms" else None),
+        cost_noun=noun(cost),
+        cost_unit=unit(cost),
+        quality_title=quality_axis(study),
+        front=front,
+        dominated=_points(good[within & ~on_front], cost),
+        infeasible=sorted(
+            _points(good[~within], cost) + _points(stopped[costs.notna() & has_quality], cost),
+            key=lambda point: point.cost,
+        ),
+        staircase=non_dominated(front),
+        unscored=[
+            Unscored(int(row["trial"]), float(row[cost]), str(row["status"]))
+            for _, row in stopped[costs.notna() & ~has_quality].iterrows()
+        ],
+        unmeasured=int(costs.isna().sum()),
+        incomparable=complete - len(good),
+        limit=_number(study.limits, cost),
+        baseline_cost=_number(baseline, cost),
+        baseline_quality=_number(baseline, "quality"),
+        picks=_names_by_trial(picks or {}),
+        objectives=len(study.objectives),
+    )
+
+
+def non_dominated(points: Sequence[Point]) -> list[Point]:
+    """Points that no other one beats in cost without losing quality, by rising cost."""
+    kept: list[Point] = []
+    for point in sorted(points, key=lambda p: (p.cost, p.quality)):
+        if not kept or point.quality < kept[-1].quality:
+            kept.append(point)
+    return kept
+
+
+def view(info: FrontInfo) -> tuple[tuple[float, float], tuple[float, float]] | None:
+    """Ranges of cost and quality that show every scored trial, the limit and the baseline; None without any.
+
+    Costs of unscored trials widen it by at most half: one very slow candidate does not squash the chart.
+    """
+    points = info.front + info.dominated + info.infeasible
+    marks = [value for value in (info.limit, info.baseline_cost) if value is not None]
+    costs = [point.cost for point in points] + marks
+    if not costs:
+        costs = [trial.cost for trial in info.unscored]
+    if not costs:
+        return None
+    low, high = min(costs), max(costs)
+    reach = [trial.cost for trial in info.unscored if low / 1.5 <= trial.cost <= high * 1.5]
+    low, high = min([low, *reach]), max([high, *reach])
+    qualities = [point.quality for point in points]
+    if info.baseline_quality is not None:
+        qualities.append(info.baseline_quality)
+    return _padded(low, high), _padded(min(qualities), max(qualities)) if qualities else (0.0, 1.0)
+
+
+def _padded(low: float, high: float) -> tuple[float, float]:
+    margin = 0.08 * (high - low) or 0.1 * abs(high) or 1.0
+    return low - margin, high + margin
+
+
+def _points(rows: pd.DataFrame, cost: str) -> list[Point]:
+    points = (
+        Point(int(trial), float(value), float(quality))
+        for trial, value, quality in zip(rows["trial"], rows[cost], rows["quality"], strict=True)
+    ) if len(rows) else ()  # fmt: skip
+    return sorted(points, key=lambda point: (point.cost, point.quality))
+
+
+def _names_by_trial(picks: Picks) -> dict[int, str]:
+    names: dict[int, list[str]] = {}
+    for name, number in picks.items():
+        names.setdefault(int(number), []).append(name)
+    return {number: ", ".join(found) for number, found in names.items()}
+
+
+def _number(row: Mapping[str, object], key: str) -> float | None:
+    value = row.get(key)
+    return float(value) if isinstance(value, (int, float)) and is_known(value) else None

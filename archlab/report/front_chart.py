@@ -1,0 +1,172 @@
+"""The front as an interactive chart."""
+
+from typing import Any
+
+import plotly.graph_objects as go
+
+from archlab.report.cards import Card, NotYetError, Picks
+from archlab.report.front import FrontInfo, Point, front_info, view
+from archlab.report.history import counts
+from archlab.report.style import DOMINATED, FRONT, INK, LIMIT, MUTED, STOPPED, figure_layout
+from archlab.report.table import StudyTable, text
+
+
+def front_card(study: StudyTable, picks: Picks) -> Card:
+    """Quality against cost, every point with its trial's number.
+
+    Raises:
+        NotYetError: no trial has both numbers.
+    """
+    info = front_info(study, picks)
+    if not info.front + info.dominated + info.infeasible:
+        raise NotYetError(f"No trial has been trained to the end yet. {counts(study).sentence()}")
+    return Card(key="front", title="The front", sentence=sentence(info), figure=front_figure(info))
+
+
+def sentence(info: FrontInfo) -> str:
+    """What there is to see, and what is not shown."""
+    parts = [_finding(info)]
+    if info.objectives > 2:
+        parts.append(f"The front is over {info.objectives} objectives, so some of its points may look beaten here.")
+    fastest = info.staircase[0] if info.staircase else None
+    if fastest and info.baseline_cost:
+        share = 100 * (fastest.cost / info.baseline_cost - 1)
+        parts.append(
+            f"The cheapest needs {text(fastest.cost)} {info.cost_unit}, {abs(share):.0f} % "
+            f"{'less' if share < 0 else 'more'} than the baseline's {text(info.baseline_cost)}."
+        )
+    if info.unscored:
+        parts.append(f"{len(info.unscored)} ended after their cost was known, untrained: ticks below the chart.")
+    if info.unmeasured:
+        parts.append(f"{info.unmeasured} ended before it was known (not drawn).")
+    if info.incomparable:
+        parts.append(f"{info.incomparable} are left out: their quality was not scored in the same way.")
+    return " ".join(parts)
+
+
+def _finding(info: FrontInfo) -> str:
+    total = len(info.front) + len(info.dominated)
+    trained = f"{total} trained architecture{'s' * (total != 1)}{' within the limits' * bool(info.infeasible)}"
+    if not info.front:
+        return f"None of {trained} is on the front."
+    if info.objectives == 1 and len(info.front) == 1:
+        return f"Trial {info.front[0].trial} is the best of {trained}."
+    numbers = "both numbers" if info.objectives == 2 else "every objective"
+    verb = "is" if len(info.front) == 1 else "are"
+    return f"{len(info.front)} of {trained} {verb} on the front: nothing tried beats them in {numbers}."
+
+
+def front_figure(info: FrontInfo) -> Any:
+    """Points carry their trial's number as ``customdata``; unscored trials are ticks in a strip below."""
+    figure = go.Figure(layout=figure_layout())
+    figure.add_trace(_points("dominated", info.dominated, color=DOMINATED, size=9))
+    figure.add_trace(_points("over a limit or stopped", info.infeasible, color=LIMIT, size=9, symbol="circle-open"))
+    if len(info.staircase) > 1:
+        figure.add_scatter(
+            x=[point.cost for point in info.staircase],
+            y=[point.quality for point in info.staircase],
+            mode="lines",
+            line={"color": FRONT, "width": 2, "shape": "hv"},
+            hoverinfo="skip",
+            showlegend=False,
+            legendgroup="front",
+        )
+    figure.add_trace(_points("on the front", info.front, color=FRONT, size=12, picks=info.picks))
+    for status in ("gated", "failed"):
+        _add_ticks(figure, info, status)
+    _add_baseline(figure, info)
+    if info.limit is not None:
+        _add_line(figure, info.limit, LIMIT, f"limit {text(info.limit)} {info.cost_unit}")
+    ranges = view(info)
+    figure.update_xaxes(title=info.cost_title, range=ranges and ranges[0])
+    figure.update_yaxes(title=info.quality_title, range=ranges and ranges[1], domain=[0.1 if info.unscored else 0, 1])
+    if info.unscored:
+        figure.update_layout(yaxis2=_STRIP, xaxis={"anchor": "free", "position": 0})
+    return figure
+
+
+_STRIP = {
+    "domain": [0, 0.07],
+    "range": [-0.6, 1.6],
+    "tickvals": [0, 1],
+    "ticktext": ["failed", "stopped"],
+    "showgrid": False,
+    "zeroline": False,
+    "fixedrange": True,
+    "tickfont": {"size": 11, "color": MUTED},
+}
+
+
+def _points(
+    name: str,
+    points: list[Point],
+    *,
+    color: str,
+    size: int,
+    symbol: str = "circle",
+    picks: dict[int, str] | None = None,
+) -> Any:
+    names = [(picks or {}).get(point.trial, "") for point in points]
+    return go.Scatter(
+        name=f"{name} ({len(points)})",
+        x=[point.cost for point in points],
+        y=[point.quality for point in points],
+        customdata=[point.trial for point in points],
+        text=[f"{point.trial} {name}".strip() for point, name in zip(points, names, strict=True)],
+        mode="markers+text" if picks is not None else "markers",
+        textposition="top right",
+        textfont={"color": FRONT, "size": 12},
+        cliponaxis=False,
+        marker={
+            "opacity": 1,
+            "color": color,
+            "symbol": symbol,
+            "size": [size + 4 if name else size for name in names],
+            "line": {
+                "color": [INK if name else "white" for name in names] if "open" not in symbol else color,
+                "width": 1.5 if picks is not None or "open" in symbol else 0,
+            },
+        },
+        hovertemplate="trial %{customdata}<br>%{x:.4g} · %{y:.4g}<extra></extra>",
+        legendgroup="front" if picks is not None else name,
+        meta="front" if picks is not None else "points",
+    )
+
+
+def _add_ticks(figure: Any, info: FrontInfo, status: str) -> None:
+    trials = [trial for trial in info.unscored if trial.status == status]
+    if trials:
+        figure.add_scatter(
+            name=f"{'stopped' if status == 'gated' else status}: cost only ({len(trials)})",
+            x=[trial.cost for trial in trials],
+            y=[1 if status == "gated" else 0] * len(trials),
+            yaxis="y2",
+            customdata=[trial.trial for trial in trials],
+            mode="markers",
+            marker={"symbol": "line-ns", "size": 9, "line": {"width": 1.5, "color": STOPPED}},
+            hovertemplate="trial %{customdata}<br>%{x:.4g}<extra></extra>",
+        )
+
+
+def _add_baseline(figure: Any, info: FrontInfo) -> None:
+    if info.baseline_cost is None:
+        return
+    if info.baseline_quality is None:
+        _add_line(figure, info.baseline_cost, INK, f"baseline {text(info.baseline_cost)} {info.cost_unit}")
+        return
+    figure.add_scatter(
+        name="baseline",
+        x=[info.baseline_cost],
+        y=[info.baseline_quality],
+        mode="markers",
+        marker={"symbol": "diamond-open", "size": 15, "color": INK, "line": {"width": 2}},
+        hovertemplate="baseline<br>%{x:.4g} · %{y:.4g}<extra></extra>",
+    )
+
+
+def _add_line(figure: Any, cost: float, color: str, label: str) -> None:
+    figure.add_vline(x=cost, line={"color": color, "width": 1.5, "dash": "dash"}, layer="below")
+    figure.add_annotation(
+        x=cost, y=1, yref="paper", text=label, textangle=-90, showarrow=False,
+        xanchor="right", yanchor="top", font={"color": color, "size": 11},
+    )  # fmt: skip

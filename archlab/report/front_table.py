@@ -1,0 +1,47 @@
+"""The front, row by row."""
+
+import pandas as pd
+
+from archlab.report.cards import Card, NotYetError, Picks
+from archlab.report.front import front_info
+from archlab.report.labels import heading
+from archlab.report.table import COSTS, StudyTable, baseline_row, cost_column, front_trials
+
+
+def front_table_card(study: StudyTable, picks: Picks) -> Card:
+    """Every architecture of the front with its numbers and knobs.
+
+    Raises:
+        NotYetError: the front is empty.
+    """
+    table = front_table(study, picks)
+    if table.empty:
+        raise NotYetError("The front is empty: no trial within the limits has been trained to the end yet.")
+    marked = ", ".join(f"{name} is trial {number}" for name, number in picks.items())
+    return Card(
+        key="front_table",
+        title="The front, row by row",
+        sentence=f"From cheap to good{': ' + marked if marked else ''}. Click a row to see the trial.",
+        data=table,
+    )
+
+
+def front_table(study: StudyTable, picks: Picks | None = None) -> pd.DataFrame:
+    """Columns: trial, pick, quality, charted cost, the same against the baseline, what else was measured,
+    the knobs; headed as people read them, rows by rising cost."""
+    cost = cost_column(study)
+    rows = study.trials[study.trials["trial"].isin(front_trials(study))].sort_values(cost)
+    marks = front_info(study, picks).picks
+    table = pd.DataFrame({"trial": rows["trial"].astype(int)})
+    table["pick"] = [marks.get(number, "") for number in table["trial"]]
+    table[heading("quality", study)] = rows["quality"]
+    table[heading(cost, study)] = rows[cost]
+    baseline = baseline_row(study).get(cost)
+    if baseline:
+        table["vs baseline (%)"] = (100 * (pd.to_numeric(rows[cost]) / float(baseline) - 1)).round(1)
+    for name in ("quality_std", "latency_ms", "latency_p90_ms", *COSTS):
+        if name in rows and rows[name].notna().any() and heading(name, study) not in table:
+            table[heading(name, study)] = rows[name]
+    for knob in study.knobs:
+        table[knob] = rows[knob]
+    return table.reset_index(drop=True)

@@ -1,0 +1,145 @@
+"""What a report needs of a study: plain data, so that it can be made without running one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+COSTS = ("latency_ms", "macs_g", "params_m")
+_COLUMNS = ("trial", "status", "reason", "architecture", "quality", "macs_g")
+NUMBERS = (
+    *("quality", "quality_std", "latency_ms", "latency_p90_ms", "macs_g", "params_m"),
+    *("val_loss", "fid", "train_seconds", "seconds"),
+)
+
+
+class StudyTable(Protocol):
+    """A study as the report reads it; `archlab.study.Study` is one.
+
+    ``trials`` has one row a trial: trial, status (complete, gated, failed, repeat), reason, architecture, one
+    column a knob, and the measurements, NaN where there is none. All objectives are minimised. ``front``
+    holds the rows of the Pareto front. ``baseline`` is row-like: knob values and what was measured of it.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def folder(self) -> Path: ...
+    @property
+    def trials(self) -> pd.DataFrame: ...
+    @property
+    def front(self) -> pd.DataFrame: ...
+    @property
+    def knobs(self) -> Sequence[str]: ...
+    @property
+    def objectives(self) -> Sequence[str]: ...
+    @property
+    def quality_label(self) -> str: ...
+    @property
+    def limits(self) -> Mapping[str, float]: ...
+    @property
+    def baseline(self) -> Mapping[str, Any]: ...
+    @property
+    def settings(self) -> Mapping[str, Any]: ...
+    @property
+    def trials_wanted(self) -> int: ...
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A study as it is now, read once."""
+
+    name: str
+    folder: Path
+    trials: pd.DataFrame
+    front: pd.DataFrame
+    knobs: Sequence[str]
+    objectives: Sequence[str]
+    quality_label: str
+    limits: Mapping[str, float]
+    baseline: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    trials_wanted: int
+
+
+def snapshot(study: StudyTable) -> StudyTable:
+    """The study's attributes, each read once; a table without rows gets the columns that charts ask for."""
+    read = {field.name: getattr(study, field.name) for field in fields(Snapshot)}
+    columns = [*_COLUMNS, *read["knobs"], *read["objectives"]]
+    missing = [name for name in dict.fromkeys(columns) if name not in read["trials"]]
+    return Snapshot(**read | {"trials": read["trials"].reindex(columns=[*read["trials"], *missing])})
+
+
+def cost_column(study: StudyTable) -> str:
+    """What charts show quality against: the first cost objective, else the first cost that was measured."""
+    for name in study.objectives:
+        if name != "quality":
+            return name
+    return next((name for name in COSTS if _column(study.trials, name).notna().any()), "macs_g")
+
+
+def scored(study: StudyTable) -> pd.DataFrame:
+    """Complete trials with a cost and a quality, the quality under one label only."""
+    trials = study.trials
+    complete = trials[
+        (_column(trials, "status") == "complete")
+        & _column(trials, "quality").notna()
+        & _column(trials, cost_column(study)).notna()
+    ]
+    labels = _column(complete, "fid_label")
+    if not study.quality_label.startswith("fid") or labels.nunique() < 2:
+        return complete
+    kept = study.quality_label if (labels == study.quality_label).any() else labels.value_counts().index[0]
+    return complete[labels == kept]
+
+
+def feasible(rows: pd.DataFrame, limits: Mapping[str, float]) -> pd.Series:
+    """Whether each row keeps every hard limit; what was not measured breaks none."""
+    kept = pd.Series(True, index=rows.index)
+    for name, limit in limits.items():
+        if name in rows:
+            kept &= ~(pd.to_numeric(rows[name]) > limit)
+    return kept
+
+
+def baseline_row(study: StudyTable) -> dict[str, Any]:
+    """The baseline, with the measurements of a trial that happens to be it where its own are missing."""
+    row = {key: value for key, value in study.baseline.items() if is_known(value)}
+    rows = scored(study)
+    same = pd.Series(bool(study.knobs), index=rows.index)
+    for knob in study.knobs:
+        same &= _column(rows, knob).map(text) == text(study.baseline.get(knob))
+    if "architecture" in row:
+        same |= _column(rows, "architecture") == row["architecture"]
+    for _, trial in rows[same].head(1).iterrows():
+        row |= {key: trial[key] for key in NUMBERS if key not in row and is_known(trial.get(key))}
+    return row
+
+
+def front_trials(study: StudyTable) -> set[int]:
+    """Numbers of the trials on the front."""
+    return {int(number) for number in study.front["trial"]} if len(study.front) else set()
+
+
+def is_known(value: Any) -> bool:
+    """Whether there is a value: neither None nor NaN."""
+    return value is not None and not (pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+def text(value: Any) -> str:
+    """A cell as a person reads it: four significant digits; empty where nothing was measured."""
+    if not is_known(value):
+        return ""
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if not isinstance(value, (int, float, np.integer, np.floating)):
+        return str(value)
+    number = float(value)
+    return f"{number:.0f}" if number.is_integer() or abs(number) >= 1000 else f"{number:.4g}"
+
+
+def _column(rows: pd.DataFrame, name: str) -> pd.Series:
+    return rows[name] if name in rows else pd.Series(index=rows.index, dtype=object)

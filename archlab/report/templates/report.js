@@ -1,0 +1,269 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const index = Object.fromEntries(data.columns.map((column, place) => [column.key, place]));
+  const heading = Object.fromEntries(data.columns.map((column) => [column.key, column.heading]));
+  const get = (row, key) => (key in index ? row[index[key]] : null);
+  const byTrial = new Map(data.rows.map((row) => [get(row, "trial"), row]));
+  const numbers = ["quality", "quality_std", "latency_ms", "latency_p90_ms", "macs_g", "params_m", "val_loss", "fid", "train_seconds"];
+  const words = { complete: "trained", gated: "stopped", failed: "failed", repeat: "repeat" };
+  const narrow = window.matchMedia("(max-width: 560px)");
+
+  function text(value) {
+    if (value === null || value === undefined) return "";
+    if (typeof value === "boolean") return value ? "yes" : "";
+    if (typeof value !== "number") return String(value);
+    if (Number.isInteger(value) || Math.abs(value) >= 1000) return value.toFixed(0);
+    return String(Number(value.toPrecision(4)));
+  }
+
+  function element(tag, content, className) {
+    const made = document.createElement(tag);
+    if (content !== undefined) made.textContent = content;
+    if (className) made.className = className;
+    return made;
+  }
+
+  // The side panel
+
+  const panel = document.getElementById("panel");
+  let kept = null;
+
+  function show(trial, keep) {
+    const row = byTrial.get(trial);
+    if (!panel || !row) return;
+    if (keep) kept = trial;
+    const badges = element("div");
+    badges.append(element("span", words[get(row, "status")] || get(row, "status"), `badge ${get(row, "status")}`));
+    if (get(row, "on_front")) badges.append(element("span", "on the front", "badge front"));
+    if (data.picks[trial]) badges.append(element("span", data.picks[trial], "badge pick"));
+    panel.replaceChildren(element("h3", `Trial ${trial}`), badges);
+    if (get(row, "reason")) panel.append(element("p", get(row, "reason"), "note"));
+    addSamples(trial, get(row, "status"));
+    addList("Numbers", numbers.filter((key) => get(row, key) !== null), row, relative);
+    addList("Knobs", data.knobs, row, difference);
+    panel.append(element("h4", "Architecture"), element("div", text(get(row, "architecture")), "note"));
+    document.querySelectorAll("tr.shown").forEach((shown) => shown.classList.remove("shown"));
+    document.querySelectorAll("#gallery button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.trial === String(trial))));
+    document.querySelectorAll(`tr[data-trial="${trial}"]`).forEach((shown) => shown.classList.add("shown"));
+  }
+
+  function addSamples(trial, status) {
+    if (data.samples[trial]) {
+      const image = element("img");
+      image.src = data.samples[trial];
+      image.alt = `samples of trial ${trial}`;
+      panel.append(image);
+    } else if (status === "complete") {
+      panel.append(element("p", `No samples on this page; see trials/${trial} in the study's folder.`, "note"));
+    }
+  }
+
+  function addList(title, keys, row, remark) {
+    if (!keys.length) return;
+    const list = element("dl");
+    for (const key of keys) {
+      const value = element("dd", text(get(row, key)) || "–");
+      const said = remark(key, get(row, key));
+      if (said) {
+        value.className = remark === difference ? "changed" : "";
+        value.append(" ", element("small", said));
+      }
+      list.append(element("dt", heading[key] || key), value);
+    }
+    panel.append(element("h4", title), list);
+  }
+
+  function relative(key, value) {
+    const base = data.baseline[key];
+    if (!["latency_ms", "macs_g", "params_m"].includes(key) || typeof base !== "number" || !base) return "";
+    const share = 100 * (value / base - 1);
+    return `${share > 0 ? "+" : "−"}${Math.abs(share).toFixed(0)} %`;
+  }
+
+  function difference(key, value) {
+    const base = data.baseline[key];
+    return base === undefined || value === null || text(base) === text(value) ? "" : `was ${text(base)}`;
+  }
+
+  // Charts
+
+  const options = { responsive: true, displayModeBar: false };
+  for (const [key, figure] of Object.entries(data.figures)) {
+    const chart = document.getElementById(`chart-${key}`);
+    if (narrow.matches) {
+      figure.layout.margin = { l: 46, r: 10, t: 12, b: 44 };
+      figure.layout.font.size = 11;
+      for (const axis of ["xaxis", "yaxis"]) if (figure.layout[axis].title) shorten(figure.layout[axis].title);
+      figure.layout.legend.font = { size: 10 };
+    }
+    Plotly.newPlot(chart, figure.data, figure.layout, options).then(() => key === "front" && explore(chart));
+  }
+
+  function shorten(title) {
+    title.text = (title.text || "").replaceAll(" · ", "<br>");
+    title.font = { size: 11 };
+  }
+
+  function explore(chart) {
+    chart.on("plotly_hover", (event) => pointed(event, false));
+    chart.on("plotly_click", (event) => pointed(event, true));
+    chart.on("plotly_unhover", () => kept !== null && show(kept, false));
+    chart.on("plotly_relayout", () => label(chart));
+    label(chart);
+  }
+
+  function pointed(event, keep) {
+    const trial = event.points[0].customdata;
+    if (trial !== undefined) show(trial, keep);
+  }
+
+  // Labels take the first of eight places where they cover neither a point nor another label; else they are left out.
+  const places = { "top right": [1, -1], "bottom left": [-1, 1], "top left": [-1, -1], "bottom right": [1, 1], "top center": [0, -1], "bottom center": [0, 1], "middle right": [1, 0], "middle left": [-1, 0] };
+  let labelling = false;
+
+  function label(chart) {
+    if (labelling) return;
+    const { xaxis, yaxis } = chart._fullLayout;
+    const pixel = (x, y) => [xaxis.l2p(x), yaxis.l2p(y)];
+    const taken = [];
+    for (const trace of chart.data) {
+      if (trace.yaxis === "y2" || trace.mode === "lines") continue;
+      trace.x.forEach((x, at) => { const [px, py] = pixel(x, trace.y[at]); taken.push([px - 6, py - 6, px + 6, py + 6]); });
+    }
+    for (const { x0 } of chart.layout.shapes || []) taken.push([xaxis.l2p(x0) - 3, 0, xaxis.l2p(x0) + 3, yaxis._length]);
+    const at = chart.data.findIndex((trace) => trace.meta === "front");
+    const trace = chart.data[at];
+    if (!trace) return;
+    trace.wanted = trace.wanted || [...trace.text];
+    const order = trace.wanted.map((_, place) => place).sort((a, b) => trace.wanted[b].length - trace.wanted[a].length);
+    const labels = trace.wanted.map(() => ""), positions = trace.wanted.map(() => "top right");
+    for (const place of order) {
+      const [px, py] = pixel(trace.x[place], trace.y[place]);
+      const width = 7.2 * trace.wanted[place].length + 4, height = 15;
+      for (const [name, [dx, dy]] of Object.entries(places)) {
+        const left = px + dx * 8 + ((dx - 1) / 2) * width, top = py + dy * 8 + ((dy - 1) / 2) * height;
+        const box = [left, top, left + width, top + height];
+        const inside = left > 2 && box[2] < xaxis._length + 10 && top > -8 && box[3] < yaxis._length + 6;
+        if (!inside || taken.some((other) => box[0] < other[2] && other[0] < box[2] && box[1] < other[3] && other[1] < box[3])) continue;
+        taken.push(box);
+        labels[place] = trace.wanted[place];
+        positions[place] = name;
+        break;
+      }
+    }
+    labelling = true;
+    Plotly.restyle(chart, { text: [labels], textposition: [positions] }, [at]).then(() => { labelling = false; });
+  }
+
+  // Pictures along the front, from cheap to good
+
+  const gallery = document.getElementById("gallery");
+  const pictured = data.rows.filter((row) => get(row, "on_front") && data.samples[get(row, "trial")]);
+  for (const row of pictured.sort((a, b) => get(a, data.cost) - get(b, data.cost))) {
+    const trial = get(row, "trial"), button = element("button"), image = element("img");
+    image.src = data.samples[trial];
+    image.alt = `samples of trial ${trial}`;
+    button.type = "button";
+    button.dataset.trial = trial;
+    button.append(image, `trial ${trial} ${data.picks[trial] || ""}`, element("small", `${text(get(row, data.cost))} ${data.unit}`));
+    button.addEventListener("click", () => show(trial, true));
+    if (gallery) gallery.append(button);
+  }
+
+  // Every trial: sortable, filtered by how it ended
+
+  const table = document.getElementById("table-trials");
+  const state = { column: "trial", rising: true, filter: "all", limit: 300 };
+  const filters = {
+    all: () => true,
+    "on the front": (row) => get(row, "on_front"),
+    ...Object.fromEntries(Object.entries(words).map(([status, word]) => [word, (row) => get(row, "status") === status])),
+  };
+
+  function visible() {
+    const at = index[state.column], sign = state.rising ? 1 : -1;
+    return data.rows.filter(filters[state.filter]).sort((a, b) => {
+      if (a[at] === null || b[at] === null) return (a[at] === null) - (b[at] === null); // empty cells last, either way
+      const order = typeof a[at] === "string" || typeof b[at] === "string" ? String(a[at]).localeCompare(String(b[at]), "en", { numeric: true }) : a[at] - b[at];
+      return sign * order || get(a, "trial") - get(b, "trial");
+    });
+  }
+
+  function fill() {
+    const rows = visible();
+    const body = document.createDocumentFragment();
+    for (const row of rows.slice(0, state.limit)) {
+      const line = element("tr");
+      line.dataset.trial = get(row, "trial");
+      line.tabIndex = 0;
+      for (const { key } of data.columns) {
+        const value = row[index[key]];
+        const cell = element("td", text(value), typeof value === "number" ? "number" : key === "reason" ? "reason" : "");
+        if (key === "status") cell.replaceChildren(element("span", words[value] || value, `badge ${value}`));
+        line.append(cell);
+      }
+      body.append(line);
+    }
+    table.tBodies[0].replaceChildren(body);
+    const more = document.getElementById("more");
+    more.hidden = rows.length <= state.limit;
+    more.textContent = `Show all ${rows.length}`;
+    for (const head of table.tHead.rows[0].cells) {
+      const sorted = head.dataset.key === state.column;
+      head.setAttribute("aria-sort", sorted ? (state.rising ? "ascending" : "descending") : "none");
+    }
+    for (const button of document.querySelectorAll("#filters button")) {
+      button.setAttribute("aria-pressed", String(button.dataset.filter === state.filter));
+    }
+  }
+
+  function sortBy(key) {
+    state.rising = state.column === key ? !state.rising : true;
+    state.column = key;
+    fill();
+  }
+
+  if (table) {
+    const heads = element("tr");
+    for (const { key, heading: title } of data.columns) {
+      const head = element("th", title, data.rows.some((row) => typeof row[index[key]] === "number") ? "number" : "");
+      head.dataset.key = key;
+      head.scope = "col";
+      head.tabIndex = 0;
+      head.addEventListener("click", () => sortBy(key));
+      head.addEventListener("keydown", (event) => event.key === "Enter" && sortBy(key));
+      heads.append(head);
+    }
+    table.tHead.append(heads);
+    for (const name of Object.keys(filters)) {
+      const number = data.rows.filter(filters[name]).length;
+      if (!number) continue;
+      const button = element("button", `${name} ${number}`);
+      button.type = "button";
+      button.dataset.filter = name;
+      button.addEventListener("click", () => { state.filter = name; fill(); });
+      document.getElementById("filters").append(button);
+    }
+    document.getElementById("more").addEventListener("click", () => { state.limit = Infinity; fill(); });
+    window.addEventListener("beforeprint", () => { state.limit = Infinity; fill(); });
+    fill();
+  }
+
+  // Rows and the address (#trial-7) choose a trial too
+
+  function chosen(event) {
+    const row = event.target.closest("tr[data-trial]");
+    if (row && (event.type === "click" || event.key === "Enter")) show(Number(row.dataset.trial), true);
+  }
+  document.addEventListener("click", chosen);
+  document.addEventListener("keydown", chosen);
+
+  function fromAddress() {
+    const named = /^#trial-(\d+)$/.exec(window.location.hash);
+    const trial = named ? Number(named[1]) : data.start;
+    if (trial !== null) show(trial, true);
+  }
+  window.addEventListener("hashchange", fromAddress);
+  fromAddress();
+})();

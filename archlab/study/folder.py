@@ -1,0 +1,171 @@
+"""A study on disk: ``studies/<name>/``."""
+
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import filelock
+import yaml
+
+import archlab
+from archlab.errors import BadInput
+from archlab.files import writable_folder, write_text
+from archlab.space import SearchSpace, label
+from archlab.study.record import Record
+
+_MAY_CHANGE = {("search", "trials")}  # more trials of the same study
+
+
+class StudyFolder:
+    """Paths and files of one study. It decides nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal."""
+        return self.path / "journal.log"
+
+    def trial(self, number: int) -> Path:
+        """The folder of one trial."""
+        return self.path / "trials" / str(number)
+
+    def records(self) -> list[Record]:
+        """All finished trials, by number."""
+        paths = self.path.glob("trials/*/evaluation.json")
+        return sorted((Record.load(path) for path in paths), key=lambda record: record.trial)
+
+    def settings(self) -> dict[str, Any]:
+        """``study.yaml``.
+
+        Raises:
+            BadInput: there is no such study.
+        """
+        path = self.path / "study.yaml"
+        if not path.is_file():
+            others = sorted(p.parent.name for p in self.path.parent.glob("*/study.yaml"))
+            known = f"; there are: {', '.join(others)}" if others else ""
+            raise BadInput(f"no study {self.name!r} in {self.path.parent}{known}")
+        settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return settings
+
+    def claim(self, space: SearchSpace) -> dict[str, Any]:
+        """Make the folder for ``space``, or check that it was made for it; returns the settings.
+
+        Raises:
+            BadInput: it holds a study of another space.
+        """
+        wanted = resolved(space)
+        try:
+            existing = self.settings()
+        except BadInput:
+            settings = {
+                "name": self.name,
+                "uid": secrets.token_hex(8),
+                "archlab": archlab.__version__,
+                **wanted,
+            }
+        else:
+            differences = list(_differences(existing, wanted))
+            if differences:
+                raise BadInput(
+                    f"{self.path} holds a study of another space: {'; '.join(differences[:3])}"
+                    f"{' …' if len(differences) > 3 else ''}. Give this one a name of its own: --name {self.name}2"
+                )
+            settings = existing | wanted
+        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None, width=150)
+        write_text(self.path / "study.yaml", text)
+        return settings
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the study for this process; the lock ends with the process, however it ends.
+
+        Raises:
+            BadInput: another run holds it, or the folder cannot be written.
+        """
+        writable_folder(self.path)
+        lock = filelock.FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise BadInput(f"{self.path} is in use by another archlab run; wait for it or stop it") from None
+        try:
+            self._mend_journal()
+            yield
+        finally:
+            lock.release()
+
+    def _mend_journal(self) -> None:
+        """Drop what a killed run left behind: its lock on the journal and a line half written."""
+        for leftover in self.path.glob("journal.log.lock*"):
+            with suppress(FileNotFoundError):
+                leftover.unlink()
+        with suppress(FileNotFoundError), self.journal.open("rb+") as file:
+            content = file.read()
+            if not content.endswith(b"\n"):
+                file.truncate(content.rfind(b"\n") + 1)
+                os.fsync(file.fileno())
+
+
+def study_folder(name: str, root: Path) -> StudyFolder:
+    """The folder of the study of that name.
+
+    Raises:
+        BadInput: the name would lead out of ``root``.
+    """
+    if not re.fullmatch(r"[^/\\:\0]+", name) or name.startswith("."):
+        raise BadInput(f"--name: {name!r} cannot be a folder's name; take letters, digits, - and _")
+    return StudyFolder(root / name)
+
+
+def resolved(space: SearchSpace) -> dict[str, Any]:
+    """Everything a study depends on, defaults included, as plain data."""
+    settings = space.settings.model_dump(mode="json")
+    settings["knobs"] = {
+        name: {
+            "values": [label(value) for value in domain.values],
+            **({"range": True} if domain.ordered else {}),
+            **(
+                {"when": {other: [label(v) for v in wanted] for other, wanted in domain.when.items()}}
+                if domain.when
+                else {}
+            ),
+        }
+        for name, domain in space.knobs.items()
+    }
+    return {**settings, "baseline_architecture": _plain(space.baseline.to_dict())}
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as lists, as YAML gives them back."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _differences(old: Any, new: Any, place: tuple[str, ...] = ()) -> Iterator[str]:
+    if place in _MAY_CHANGE:
+        return
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in new if not place else old | new:
+            yield from _differences(old.get(key), new.get(key), (*place, str(key)))
+    elif place[:1] == ("baseline_architecture",) and old != new:
+        yield "the baseline's architecture"
+    elif old != new:
+        yield f"{'.'.join(place)} was {_short(old)} and is {_short(new)}"
+
+
+def _short(value: Any) -> str:
+    text = "absent" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"

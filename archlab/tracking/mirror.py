@@ -1,0 +1,101 @@
+"""What a mirror is, and which one a study gets."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import pandas as pd
+
+from archlab.errors import BadInput, MissingExtra, nearest, require
+from archlab.tracking.login import is_logged_in, mode_from_environment
+from archlab.tracking.wandb_mirror import WandbMirror
+
+MirrorMode = Literal["auto", "online", "offline", "disabled"]
+MODES: tuple[MirrorMode, ...] = ("auto", "online", "offline", "disabled")
+NOT_INSTALLED = "wandb is not installed: runs are not mirrored; pip install 'archlab[wandb]'"
+
+
+class Mirror(Protocol):
+    """A copy of the study's table elsewhere. The local table is the truth; a mirror never stops a study."""
+
+    @property
+    def notice(self) -> str | None:
+        """One line for the person at the keyboard, if something is not mirrored as asked."""
+
+    def trial(
+        self, row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = (), samples: Path | None = None
+    ) -> None:
+        """Mirror one trial.
+
+        Args:
+            row: its row of the study's table.
+            curve: rows of its ``curve.csv``: seed, step, loss, seconds.
+            samples: its samples image, if there is one.
+        """
+
+    def study(
+        self,
+        trials: pd.DataFrame,
+        front: pd.DataFrame,
+        figure: Path | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Mirror the study: every trial, the front, the front's figure and the resolved settings."""
+
+
+class NoMirror:
+    """Mirrors nothing."""
+
+    def __init__(self, notice: str | None = None) -> None:
+        self.notice = notice
+
+    def trial(
+        self, row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = (), samples: Path | None = None
+    ) -> None:
+        """Nothing."""
+
+    def study(
+        self,
+        trials: pd.DataFrame,
+        front: pd.DataFrame,
+        figure: Path | None = None,
+        config: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Nothing."""
+
+
+def open_mirror(
+    mode: MirrorMode, study_name: str, study_uid: str, folder: Path, knobs: Sequence[str] | None = None
+) -> Mirror:
+    """The mirror of a study.
+
+    Args:
+        mode: ``auto`` is what ``WANDB_MODE`` says, else online when logged in, else offline.
+        study_uid: tells studies of the same name apart; a run's id follows from both and the trial's number.
+        folder: W&B keeps its files in ``<folder>/wandb``.
+        knobs: the columns that are a run's configuration; without it, all that are no measurement.
+
+    Raises:
+        MissingExtra: wandb was asked for by name (online, offline) and is not installed.
+        BadInput: an unknown mode, or online without being logged in.
+    """
+    if mode not in MODES:
+        raise BadInput(f"wandb mode {mode!r} is unknown{nearest(mode, MODES)}")
+    resolved = _resolve(mode)
+    if resolved == "disabled":
+        return NoMirror()
+    try:
+        wandb = require("wandb", "mirroring runs to W&B", "wandb")
+    except MissingExtra:
+        if mode == "auto":
+            return NoMirror(NOT_INSTALLED)
+        raise
+    if resolved == "online" and not is_logged_in():
+        raise BadInput("wandb is not logged in: run `wandb login`, set WANDB_API_KEY, or choose offline")
+    return WandbMirror(wandb, resolved, study_name, study_uid, folder, knobs)
+
+
+def _resolve(mode: MirrorMode) -> Literal["online", "offline", "disabled"]:
+    if mode != "auto":
+        return mode
+    return mode_from_environment() or ("online" if is_logged_in() else "offline")

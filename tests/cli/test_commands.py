@@ -1,0 +1,115 @@
+"""The commands as a person types them: one real process each."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from archlab.architecture import preset, save
+from tests.study.spaces import MINI, write_space
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def archlab(*arguments: object, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "archlab.cli.main", *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def test_help_and_import_load_neither_torch_nor_diffusers() -> None:
+    code = (
+        "import sys, archlab, archlab.cli.main\n"
+        "archlab.cli.main.cli.main(['--help'], standalone_mode=False)\n"
+        "print(sorted({'torch', 'diffusers', 'pandas', 'optuna'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "Usage:" in shown
+    assert shown.splitlines()[-1] == "[]"
+
+
+def test_profile_of_sd15_has_the_published_counts() -> None:
+    shown = archlab("profile", "sd15", "--format", "json")
+    facts = json.loads(shown.stdout)
+    assert facts["params"] == 859_520_964
+    assert facts["macs"] / 1e9 == pytest.approx(401.6, abs=0.05)
+    assert facts["macs_without_attention"] / 1e9 == pytest.approx(338.6, abs=0.05)
+    assert sum(part["params"] for part in facts["by_block"]) == facts["params"]
+
+
+def test_listings_come_as_table_json_and_csv() -> None:
+    assert "859,520,964" in archlab("presets").stdout
+    as_json = json.loads(archlab("presets", "--format", "json").stdout)
+    as_csv = archlab("presets", "--format", "csv").stdout.splitlines()
+    assert len(as_csv) == len(as_json) + 1
+    assert as_csv[0] == ",".join(as_json[0])
+
+
+def test_diff_names_the_place_and_both_values(tmp_path: Path) -> None:
+    save(preset("tiny").scaled(sample_size=16), tmp_path / "small.yaml")
+    shown = archlab("diff", "tiny", tmp_path / "small.yaml", "--format", "json")
+    assert json.loads(shown.stdout) == [{"where": "sample_size", "before": 32, "after": 16}]
+
+
+def test_check_counts_the_space(tmp_path: Path) -> None:
+    facts = json.loads(archlab("check", write_space(tmp_path), "--format", "json").stdout)
+    assert facts["architectures"] == 4 * 3 * 2 * 2
+    assert facts["params_m_min"] < facts["params_m_median"] < facts["params_m_max"]
+
+
+BAD = {
+    "unknown knob": ("transformers:", "transformer:", "bad.yaml:4:3: knobs.transformer: unknown knob; did you mean"),
+    "unknown value": ("[standard, separable]", "[standard, seperable]", "did you mean 'separable'?"),
+    "no such baseline": ("baseline: tiny", "baseline: tny", "bad.yaml:2:11: baseline: 'tny' is neither a preset"),
+    "condition on no knob": ("[2/3, 1/1]", "{choices: [2/3, 1/1], when: {cnv: separable}}", "did you mean 'conv'?"),
+    "hopeless limit": ("measure: []", "measure: []\nconstraints: {macs_g: {max: 0.001}}", "nothing can meet 0.001"),
+    "empty": (MINI, "", "bad.yaml: is empty"),
+    "garbage": (MINI, "{[}", "bad.yaml:1:3: not YAML"),
+    "a binary file": (MINI, "\x00\x01", "not YAML"),
+}
+
+
+@pytest.mark.parametrize("command", ["check", "study"])
+@pytest.mark.parametrize("case", BAD)
+def test_bad_input_is_one_line_and_exit_code_2(case: str, command: str, tmp_path: Path) -> None:
+    old, new, message = BAD[case]
+    assert old in MINI
+    space = write_space(tmp_path, MINI.replace(old, new), "bad")
+    shown = archlab(command, space, cwd=tmp_path)
+    assert shown.returncode == 2
+    assert message in shown.stderr
+    assert len(shown.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "studies").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "nowhere.yaml"),
+        ("study", "nowhere.yaml"),
+        ("report", "nothing"),
+        ("export", "nothing"),
+        ("profile", "sd51"),
+        ("profile", "nothing:3"),
+        ("profile", "sd15", "--width", "-1"),
+        ("profile", "sd15", "--sample-size", "13"),
+        ("latency", "tiny", "--device", "tflit"),
+        ("latency", "tiny", "--threads", "0"),
+        ("diff", "sd15", "."),
+        ("nonsense",),
+    ],
+)
+def test_bad_arguments_are_said_and_exit_with_2(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    shown = archlab(*arguments, cwd=tmp_path)
+    assert shown.returncode == 2, shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_path_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "studies").write_text("a file where the folder should be")
+    shown = archlab("study", write_space(tmp_path), cwd=tmp_path)
+    assert shown.returncode == 2
+    assert "studies" in shown.stderr
+    assert "Traceback" not in shown.stderr

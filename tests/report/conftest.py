@@ -1,0 +1,142 @@
+"""A made-up study of the shape that `archlab.study.Study` has, with files of its trials."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+KNOBS = ["transformers", "self_attention", "kv_sharing", "ff_ratio", "conv", "res_blocks"]
+VALUES: dict[str, list[Any]] = {
+    "transformers": ["sd", "no_stage0", "low_res", "0 1 1 0 1"],
+    "self_attention": ["all", "inner", "middle"],
+    "kv_sharing": ["none", "self"],
+    "ff_ratio": [4, 5, 6, 7, 8],
+    "conv": ["standard", "separable"],
+    "res_blocks": ["2/3", "1/1"],
+}
+
+
+@dataclass(frozen=True)
+class MadeUpStudy:
+    """Plain data in the shape of a study."""
+
+    folder: Path
+    trials: pd.DataFrame
+    name: str = "digits-on-a-phone"
+    knobs: list[str] = field(default_factory=lambda: list(KNOBS))
+    objectives: list[str] = field(default_factory=lambda: ["quality", "latency_ms"])
+    quality_label: str = "val_loss"
+    limits: dict[str, float] = field(default_factory=lambda: {"params_m": 6.0, "latency_ms": 15.0})
+    baseline: dict[str, Any] = field(
+        default_factory=lambda: (
+            {knob: values[0] for knob, values in VALUES.items()}
+            | {"ff_ratio": 8, "params_m": 7.4, "macs_g": 1.685, "latency_ms": 26.4}
+        )
+    )
+    settings: dict[str, Any] = field(
+        default_factory=lambda: {
+            "baseline": "tiny",
+            "measure": [{"device": "tflite", "threads": 2, "precision": "fp32"}],
+            "proxy": {"data": "digits", "rungs": (200, 600), "seeds": 1},
+            "constraints": {"latency_ms": {"max": 15.0}},
+        }
+    )
+    trials_wanted: int = 40
+
+    @property
+    def front(self) -> pd.DataFrame:
+        return self.trials[self.trials["on_front"].astype(bool)].sort_values("latency_ms")
+
+
+MakeStudy = Callable[..., MadeUpStudy]
+
+
+@pytest.fixture
+def make_study(tmp_path: Path) -> MakeStudy:
+    """``make_study(count, samples=True, **changes)``: seeded, the same each time."""
+
+    def make(count: int = 36, samples: bool = True, **changes: Any) -> MadeUpStudy:
+        folder = tmp_path / "studies" / "digits-on-a-phone"
+        trials = made_up_trials(count)
+        if samples:
+            write_files(folder, trials)
+        return MadeUpStudy(folder=folder, trials=changes.pop("trials", trials), **changes)
+
+    return make
+
+
+def made_up_trials(count: int) -> pd.DataFrame:
+    """Rows of every kind: trained, stopped by two limits, failed, repeated."""
+    draw = np.random.default_rng(7)
+    rows = []
+    for number in range(count):
+        row: dict[str, Any] = {knob: values[draw.integers(len(values))] for knob, values in VALUES.items()}
+        weight = (
+            1 + 0.9 * (row["transformers"] == "sd") + 0.5 * (row["transformers"] == "no_stage0")
+            + 0.12 * (row["ff_ratio"] - 4) + 0.5 * (row["conv"] == "standard")
+            + 0.6 * (row["res_blocks"] == "2/3") + 0.3 * (row["self_attention"] == "all")
+        )  # fmt: skip
+        latency = 4.2 * weight**1.3 * (1 + 0.06 * draw.standard_normal())
+        row |= {
+            "trial": number,
+            "status": "complete",
+            "reason": None,
+            "architecture": hashlib.sha256(str(number).encode()).hexdigest()[:12],
+            "params_m": round(1.8 * weight, 3),
+            "macs_g": round(0.41 * weight, 4),
+            "latency_ms": round(latency, 3),
+            "latency_p90_ms": round(latency * 1.08, 3),
+            "quality": round(0.205 - 0.021 * weight + 0.006 * draw.standard_normal(), 5),
+            "fid": np.nan,
+            "fid_label": None,
+            "quality_std": np.nan,
+            "train_seconds": round(9 + 3 * weight, 1),
+            "seconds": round(21 + 4 * weight, 1),
+            "finished": f"2026-01-01T10:{number // 60 % 60:02d}:{number % 60:02d}+00:00",
+            "on_front": False,
+        }
+        row["val_loss"] = row["quality"]
+        missing: list[str] = []
+        if row["params_m"] > 6.0:
+            missing = ["latency_ms", "latency_p90_ms", "quality", "val_loss", "train_seconds"]
+            row |= {"status": "gated", "reason": f"params_m {row['params_m']} is over the limit of 6.0"}
+        elif row["latency_ms"] > 15:
+            missing = ["quality", "val_loss", "train_seconds"]
+            row |= {"status": "gated", "reason": f"latency_ms {latency:.1f} is over the limit of 15.0"}
+        elif number % 17 == 11:
+            missing = ["quality", "val_loss"]
+            row |= {"status": "failed", "reason": f"loss became NaN at step {10 * number}"}
+        elif number % 19 == 16:
+            row |= {"status": "repeat", "reason": "same architecture as trial 3"}
+        rows.append(row | dict.fromkeys(missing, np.nan))
+    trials = pd.DataFrame(rows)
+    complete = trials[trials["status"] == "complete"]
+    best = np.inf
+    for at, quality in complete.sort_values(["latency_ms", "quality"])["quality"].items():
+        trials.loc[at, "on_front"] = quality < best
+        best = min(best, quality)
+    order = ["trial", "status", "reason", "architecture", *KNOBS]
+    return trials[[*order, *(name for name in trials if name not in order)]]
+
+
+def write_files(folder: Path, trials: pd.DataFrame) -> None:
+    """Samples and an evaluation for every trained trial."""
+    draw = np.random.default_rng(3)
+    for row in trials[trials["status"] == "complete"].to_dict("records"):
+        place = folder / "trials" / str(row["trial"])
+        place.mkdir(parents=True, exist_ok=True)
+        noise = draw.integers(0, 255, (80, 80), dtype=np.uint8)
+        buffer = io.BytesIO()
+        Image.fromarray(noise).resize((320, 320), Image.Resampling.BICUBIC).save(buffer, format="PNG")
+        (place / "samples.png").write_bytes(buffer.getvalue())
+        provenance = {"kind": "measured", "device": "tflite", "threads": 2, "precision": "fp32", "runs": 61}
+        evaluation = {"latency": {"median_ms": row["latency_ms"], "provenance": provenance}}
+        (place / "evaluation.json").write_text(json.dumps(evaluation))

@@ -1,0 +1,173 @@
+"""The front chart as data, its picture, and where its labels go."""
+
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from optuna._hypervolume import compute_hypervolume
+from PIL import Image
+
+from archlab.report.front import Point, front_info, non_dominated, view
+from archlab.report.history import counts, history_info
+from archlab.report.pareto import pareto_figure, write_pareto
+from archlab.report.placement import Box, place_labels
+
+COLUMNS = ("trial", "status", "latency_ms", "quality", "params_m", "on_front")
+NAN = float("nan")
+
+
+@pytest.fixture
+def small() -> pd.DataFrame:
+    """Worked by hand: 0 and 1 are the front, 2 is dominated by 1, 3 is over the limit of 15 ms."""
+    rows = [
+        (0, "complete", 5.0, 0.30, 1.0, True),
+        (1, "complete", 10.0, 0.20, 2.0, True),
+        (2, "complete", 12.0, 0.25, 2.0, False),
+        (3, "complete", 18.0, 0.10, 2.0, False),
+        (4, "gated", 30.0, NAN, 3.0, False),
+        (5, "gated", NAN, NAN, 9.0, False),
+        (6, "failed", 9.0, NAN, 2.0, False),
+        (7, "repeat", 10.0, 0.20, 2.0, False),
+    ]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    reasons: Any = [None] * 4
+    reasons += ["latency_ms 30.0 is over the limit of 15.0", "params_m 9.0 is over the limit of 6.0"]
+    reasons += ["loss became NaN at step 120", "same architecture as trial 1"]
+    return frame.assign(reason=reasons, architecture=[f"{n:012x}" for n in range(8)])
+
+
+def test_every_trial_has_its_place(make_study: Any, small: pd.DataFrame) -> None:
+    info = front_info(make_study(trials=small, knobs=[]), {"knee": 1, "best": 1, "fastest": 0})
+    assert info.front == [Point(0, 5.0, 0.30), Point(1, 10.0, 0.20)]
+    assert info.dominated == [Point(2, 12.0, 0.25)]
+    assert info.infeasible == [Point(3, 18.0, 0.10)]
+    assert [(trial.trial, trial.cost, trial.status) for trial in info.unscored] == [
+        (4, 30.0, "gated"), (6, 9.0, "failed"),
+    ]  # fmt: skip
+    assert (info.unmeasured, info.incomparable) == (1, 0)
+    assert (info.limit, info.baseline_cost, info.baseline_quality) == (15.0, 26.4, None)
+    assert info.picks == {1: "knee, best", 0: "fastest"}
+    assert "tflite, 2 threads, fp32" in info.cost_title
+    assert info.cost_title.endswith("lower is better")
+
+
+def test_staircase_agrees_with_optuna() -> None:
+    draw = np.random.default_rng(1)
+    points = [Point(n, *map(float, draw.integers(0, 12, 2))) for n in range(60)]
+    study = optuna.create_study(directions=["minimize", "minimize"])
+    space: Any = {name: optuna.distributions.FloatDistribution(0, 12) for name in "xy"}
+    for point in points:
+        values = [point.cost, point.quality]
+        study.add_trial(
+            optuna.create_trial(params=dict(zip("xy", values, strict=True)), distributions=space, values=values)
+        )
+    expected = {tuple(trial.values) for trial in study.best_trials}
+    assert {(point.cost, point.quality) for point in non_dominated(points)} == expected
+
+
+def test_scores_with_another_label_are_never_on_one_chart(make_study: Any, small: pd.DataFrame) -> None:
+    labels: Any = ["fid@256 (digits-cnn)"] * 2 + ["fid@512 (digits-cnn)"] + ["fid@256 (digits-cnn)"] + [None] * 4
+    study = make_study(trials=small.assign(fid_label=labels), knobs=[], quality_label="fid@256 (digits-cnn)")
+    info = front_info(study)
+    assert info.dominated == []
+    assert info.incomparable == 1
+    assert info.quality_title.startswith("fid@256 (digits-cnn)")
+
+
+def test_cost_without_a_device_is_counted(make_study: Any) -> None:
+    study = make_study(samples=False, objectives=["quality", "macs_g"], limits={}, settings={})
+    info = front_info(study)
+    assert info.cost == "macs_g"
+    assert "counted by formula" in info.cost_title
+    assert {point.trial for point in info.front} == set(study.front["trial"])
+
+
+def test_baseline_takes_quality_from_the_trial_that_is_it(make_study: Any) -> None:
+    study = make_study(samples=False)
+    trial = study.trials[study.trials["status"] == "complete"].iloc[0]
+    same = {"architecture": trial["architecture"], "latency_ms": 26.4}
+    assert front_info(make_study(samples=False, baseline=same)).baseline_quality == trial["quality"]
+
+
+def test_estimated_latency_never_looks_measured(make_study: Any) -> None:
+    study = make_study()
+    for file in (study.folder / "trials").glob("*/evaluation.json"):
+        file.write_text(file.read_text().replace("measured", "estimated"))
+    title = front_info(study).cost_title
+    assert "estimated" in title
+    assert "measured" not in title
+
+
+def test_view_is_not_squashed_by_one_slow_candidate(make_study: Any, small: pd.DataFrame) -> None:
+    small.loc[4, "latency_ms"] = 900.0
+    ranges = view(front_info(make_study(trials=small, knobs=[])))
+    assert ranges is not None
+    assert ranges[0][1] < 30
+
+
+def test_hypervolume_agrees_with_optuna(make_study: Any) -> None:
+    study = make_study(samples=False)
+    info = history_info(study)
+    assert info is not None
+    rows = study.trials[study.trials["status"] == "complete"]
+    values = rows[["latency_ms", "quality"]].to_numpy(dtype=float)
+    scaled = (values - values.min(0)) / (values.max(0) - values.min(0))
+    expected = [compute_hypervolume(scaled[:n], np.ones(2)) for n in range(1, len(scaled) + 1)]
+    assert info.trials == list(rows["trial"])
+    np.testing.assert_allclose(info.values, expected, atol=1e-12)
+
+
+def test_single_objective_shows_the_best_so_far(make_study: Any, small: pd.DataFrame) -> None:
+    info = history_info(make_study(trials=small, knobs=[], objectives=["quality"], limits={}))
+    assert info == ("best", [0, 1, 2, 3], [0.30, 0.20, 0.20, 0.10])
+
+
+def test_counts_group_reasons_without_their_numbers(make_study: Any, small: pd.DataFrame) -> None:
+    found = counts(make_study(trials=small, knobs=[]))
+    assert (found.wanted, found.asked, found.trained, found.repeated) == (40, 8, 4, 1)
+    assert found.gated == {"latency (ms) over the limit": 1, "parameters (M) over the limit": 1}
+    assert found.failed == {"loss became NaN at step …": 1}
+
+
+def test_labels_cover_nothing() -> None:
+    anchors = [(40.0 + 9 * n, 200.0 - 12 * n) for n in range(14)]
+    points = [Box(x - 4, y - 4, x + 4, y + 4) for x, y in anchors]
+    bounds = Box(0, 0, 320, 240)
+    labels = place_labels(anchors, [(34.0, 11.0)] * 14, points, bounds)
+    boxes = [label.box for label in labels if label]
+    assert len(boxes) >= 10
+    assert all(box.within(bounds) for box in boxes)
+    assert not any(box.overlaps(point) for box in boxes for point in points)
+    assert not any(a.overlaps(b) for n, a in enumerate(boxes) for b in boxes[n + 1 :])
+
+
+def test_label_without_room_is_left_out() -> None:
+    assert place_labels([(5.0, 5.0)], [(50.0, 10.0)], [], Box(0, 0, 20, 20)) == [None]
+
+
+def test_picture_labels_the_front_and_says_which_way_is_better(make_study: Any, tmp_path: Path) -> None:
+    study = make_study()
+    info = front_info(study, {"knee": int(study.front["trial"].iloc[2])})
+    axes = pareto_figure(info).axes[0]
+    labels = {text.get_text() for text in axes.texts}
+    assert labels >= {str(point.trial) for point in info.front if point.trial not in info.picks}
+    assert f"{study.front['trial'].iloc[2]} knee" in labels
+    assert axes.get_ylabel().endswith("lower is better")
+    write_pareto(info, tmp_path)
+    with Image.open(tmp_path / "pareto.png") as image:
+        assert image.size == (1680, 1080)
+    assert ElementTree.parse(tmp_path / "pareto.svg").getroot().tag.endswith("svg")
+    first = (tmp_path / "pareto.svg").read_bytes(), (tmp_path / "pareto.png").read_bytes()
+    write_pareto(info, tmp_path)
+    assert first == ((tmp_path / "pareto.svg").read_bytes(), (tmp_path / "pareto.png").read_bytes())
+
+
+def test_picture_of_nothing_says_so(make_study: Any, small: pd.DataFrame) -> None:
+    info = front_info(make_study(trials=small[small["status"] != "complete"], knobs=[]))
+    assert any("no trial has been trained" in text.get_text() for text in pareto_figure(info).axes[0].texts)
+    empty = front_info(make_study(trials=small[:0], knobs=[]))
+    assert pareto_figure(empty).axes

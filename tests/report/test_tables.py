@@ -1,0 +1,84 @@
+"""Tables of the report, compared with pandas and worked by hand."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from archlab.report import write_report
+from archlab.report.front_table import front_table
+from archlab.report.knobs import knob_table
+from archlab.report.tables import to_csv, to_latex, to_markdown
+
+
+def test_knob_table_is_medians_by_value_against_the_baseline(make_study: Any) -> None:
+    study = make_study(samples=False)
+    table: Any = knob_table(study).set_index(["knob", "value"])
+    complete = study.trials[study.trials["status"] == "complete"]
+    for value in ("standard", "separable"):
+        row, group = table.loc[("conv", value)], complete[complete["conv"] == value]
+        assert row["trained"] == len(group)
+        assert row["asked"] == (study.trials["conv"] == value).sum()
+        assert row["median validation loss"] == pytest.approx(np.median(group["quality"]))
+        assert row["best validation loss"] == group["quality"].min()
+        assert row["median latency (ms)"] == pytest.approx(np.median(group["latency_ms"]))
+    separable: Any = table.loc[("conv", "separable")]
+    standard: Any = table.loc[("conv", "standard")]
+    assert standard["baseline"] == "baseline"
+    assert pd.isna(standard["Δ latency (ms)"])
+    assert separable["Δ latency (ms)"] == pytest.approx(
+        separable["median latency (ms)"] - standard["median latency (ms)"]
+    )
+    assert list(table.loc["ff_ratio"].index) == ["4", "5", "6", "7", "8"]
+
+
+def test_value_that_was_never_trained_has_empty_cells(make_study: Any) -> None:
+    trials = make_study(samples=False).trials.copy()
+    trials.loc[trials["conv"] == "separable", ["status", "quality"]] = ["gated", np.nan]
+    table = knob_table(make_study(samples=False, trials=trials)).set_index(["knob", "value"])
+    row: Any = table.loc[("conv", "separable")]
+    assert row["trained"] == 0
+    assert pd.isna(row["median validation loss"])
+    assert pd.isna(row["Δ latency (ms)"])
+
+
+def test_front_table_marks_picks_and_compares_with_the_baseline(make_study: Any) -> None:
+    study = make_study(samples=False)
+    numbers = [int(n) for n in study.front["trial"]]
+    table: Any = front_table(study, {"fastest": numbers[0], "knee": numbers[1]})
+    assert list(table["trial"]) == numbers
+    assert list(table["pick"])[:3] == ["fastest", "knee", ""]
+    latency = study.front["latency_ms"].iloc[0]
+    assert table["vs baseline (%)"].iloc[0] == pytest.approx(100 * (latency / 26.4 - 1), abs=0.05)
+    assert "vs baseline (%)" not in front_table(replace(study, baseline={}))
+
+
+def test_trials_csv_reads_back_equal(make_study: Any, tmp_path: Path) -> None:
+    study = make_study(samples=False)
+    write_report(study, tmp_path / "report")
+    back: Any = pd.read_csv(tmp_path / "report" / "trials.csv", keep_default_na=False, na_values=[""])
+    assert set(back) == set(study.trials)
+    for name in ("latency_ms", "quality", "params_m", "fid"):
+        np.testing.assert_allclose(back[name], study.trials[name].astype(float))
+    assert list(back["reason"].fillna("")) == list(study.trials["reason"].fillna(""))
+
+
+def test_markdown_and_latex_escape_what_would_break_them() -> None:
+    table = pd.DataFrame({"a|b": ["x | y", "50 % & _z_"], "Δ n": [1234.5678, np.nan]})
+    assert to_markdown(table) == (
+        "| a\\|b | Δ n |\n| :-- | --: |\n| x \\| y | 1235 |\n| 50 % & _z_ |  |\n"
+    )  # fmt: skip
+    latex = to_latex(table)
+    assert r"50 \% \& \_z\_" in latex
+    assert r"$\Delta$ n" in latex
+    assert r"\begin{tabular}{lr}" in latex
+    assert latex.isascii()
+
+
+def test_csv_keeps_full_precision() -> None:
+    table = pd.DataFrame({"n": [0.1234567890123, np.nan]})
+    assert pd.read_csv(io.StringIO(to_csv(table)), skip_blank_lines=False)["n"].iloc[0] == 0.1234567890123

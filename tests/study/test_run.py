@@ -1,0 +1,206 @@
+"""The driver: every promise about a study's course, with trials judged by a formula."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from archlab.cost import count
+from archlab.errors import BadInput, RunFailed
+from archlab.space import SearchSpace, load_space
+from archlab.study import load_study, run_study
+from archlab.study.evaluate import Job, gated
+from archlab.study.folder import StudyFolder
+from archlab.study.record import Evaluation
+from tests.study.conftest import Judge
+from tests.study.spaces import MINI, write_space
+
+
+def journal(study: Path) -> optuna.Study:
+    storage = JournalStorage(JournalFileBackend(str(study / "journal.log")))
+    return optuna.load_study(study_name=study.name, storage=storage)
+
+
+def finished_numbers(root: Path) -> list[int]:
+    return sorted(int(path.parent.name) for path in root.glob("mini/trials/*/evaluation.json"))
+
+
+def facts(root: Path) -> list[tuple[object, ...]]:
+    table = load_study("mini", root).trials
+    return [tuple(row) for row in table[["trial", "status", "architecture", "macs_g", "quality"]].to_numpy()]
+
+
+@pytest.mark.parametrize("strategy", ["tpe", "nsga2", "nsga3", "random"])
+def test_a_study_evaluates_as_many_distinct_architectures_as_asked(strategy: str, judge: Judge, tmp_path: Path) -> None:
+    text = MINI.replace("strategy: tpe, trials: 6", f"strategy: {strategy}, trials: 20")
+    study = run_study(load_space(write_space(tmp_path, text)), root=tmp_path / "studies")
+    assert len(judge.asked) == len(set(judge.asked)) == 20
+    assert (study.trials["status"] == "complete").sum() == 20
+    assert set(study.front["trial"]) == {t.number for t in journal(study.folder).best_trials} - set(
+        study.trials["trial"][study.trials["status"] == "repeat"]
+    )
+
+
+def test_the_baseline_is_the_first_trial(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
+    study = run_study(space, root=tmp_path)
+    assert study.trials["architecture"][0] == space.baseline.id
+    assert study.baseline["macs_g"] == count(space.baseline).macs_g
+
+
+def test_a_finished_study_is_left_as_it_is_and_a_larger_one_goes_on(
+    judge: Judge, space: SearchSpace, tmp_path: Path
+) -> None:
+    run_study(space, root=tmp_path / "studies")
+    before = facts(tmp_path / "studies")
+    run_study(space, root=tmp_path / "studies")
+    assert len(judge.asked) == 6
+    more = load_space(write_space(tmp_path, MINI.replace("trials: 6", "trials: 9")))
+    run_study(more, root=tmp_path / "studies")
+    assert len(judge.asked) == 9
+    assert facts(tmp_path / "studies")[: len(before)] == before
+
+
+@pytest.mark.parametrize("interrupt_at", [0, 1, 4])
+def test_an_interrupted_study_ends_as_an_undisturbed_one(
+    interrupt_at: int, judge: Judge, space: SearchSpace, tmp_path: Path
+) -> None:
+    run_study(space, root=tmp_path / "undisturbed")
+    judge.asked.clear()
+    judge.interrupt_at = interrupt_at
+    with pytest.raises(KeyboardInterrupt):
+        run_study(space, root=tmp_path / "disturbed")
+    assert len(finished_numbers(tmp_path / "disturbed")) >= interrupt_at
+    run_study(space, root=tmp_path / "disturbed")
+    assert facts(tmp_path / "disturbed") == facts(tmp_path / "undisturbed")
+    states = [trial.state for trial in journal(tmp_path / "disturbed" / "mini").trials]
+    assert TrialState.RUNNING not in states
+
+
+def test_a_record_on_disk_is_told_and_not_evaluated_again(
+    judge: Judge, space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kill between writing the record and telling Optuna."""
+    monkeypatch.setattr(optuna.Study, "tell", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        run_study(space, root=tmp_path)
+    monkeypatch.undo()
+    assert finished_numbers(tmp_path) == [0]
+    assert journal(tmp_path / "mini").trials[0].state == TrialState.RUNNING
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("archlab.study.run.evaluate", judge)
+        run_study(space, root=tmp_path)
+    assert len(judge.asked) == len(set(judge.asked)) == 6
+    assert journal(tmp_path / "mini").trials[0].state == TrialState.COMPLETE
+
+
+def test_a_half_written_journal_line_is_dropped(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
+    judge.interrupt_at = 2
+    with pytest.raises(KeyboardInterrupt):
+        run_study(space, root=tmp_path)
+    with (tmp_path / "mini" / "journal.log").open("a") as file:
+        file.write('{"op_code": 6, "trial_')
+    (tmp_path / "mini" / "journal.log.lock").write_text("")
+    run_study(space, root=tmp_path)
+    assert len(judge.asked) == 6
+
+
+def test_a_gated_architecture_is_told_as_infeasible(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
+    text = MINI.replace("measure: []", 'measure: []\nconstraints: {macs_g: {max: "40%"}}')
+    limited = load_space(write_space(tmp_path, text))
+
+    def verdict(job: Job) -> Evaluation:
+        cost = count(job.spec)
+        known = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g)
+        if cost.macs_g > job.limits["macs_g"]:
+            return gated(known, "macs_g", cost.macs_g, job.limits["macs_g"])
+        proxy = {"quality": 1.0, "quality_label": "val_loss"}
+        return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
+
+    judge.verdict = verdict
+    study = run_study(limited, root=tmp_path / "studies")
+    limit = 0.4 * count(limited.baseline).macs_g
+    rows = study.trials.set_index("trial")
+    assert set(rows["status"]) >= {"gated", "complete"}
+    for trial in journal(study.folder).trials:
+        assert trial.constraints["macs_g"] == pytest.approx(rows["macs_g"][trial.number] / limit - 1)
+        assert (trial.state == TrialState.PRUNED) == (trial.constraints["macs_g"] > 0)
+    assert rows[rows["status"] == "gated"]["quality"].isna().all()
+    assert f"is over the limit of {limit:.4g}" in rows[rows["status"] == "gated"]["reason"].iloc[0]
+
+
+def test_combinations_that_require_excludes_are_never_evaluated(judge: Judge, tmp_path: Path) -> None:
+    text = MINI.replace("measure: []", "require: [\"conv == 'separable' or ff_ratio > 4\"]\nmeasure: []")
+    space = load_space(write_space(tmp_path, text.replace("trials: 6", "trials: 30")))
+    study = run_study(space, root=tmp_path / "studies")
+    evaluated = study.trials[study.trials["status"] == "complete"]
+    assert len(evaluated) == 30
+    assert not ((evaluated["conv"] == "standard") & (evaluated["ff_ratio"] == 4)).any()
+
+
+def test_a_small_space_ends_when_all_of_it_is_known(judge: Judge, tmp_path: Path) -> None:
+    text = MINI.replace("trials: 6", "trials: 500")
+    space = load_space(write_space(tmp_path, text))
+    run_study(space, root=tmp_path / "studies")
+    everything = {space.spec(values).id for values in space.all_values()}
+    assert set(judge.asked) == everything
+    assert len(judge.asked) == len(everything)
+
+
+def test_one_failure_is_kept_with_its_reason_and_the_study_goes_on(
+    judge: Judge, space: SearchSpace, tmp_path: Path
+) -> None:
+    def verdict(job: Job) -> Evaluation:
+        if len(judge.asked) == 2:
+            return Evaluation(status="failed", reason="loss became NaN at step 2")
+        return Evaluation(status="complete", macs_g=1.0, proxy={"quality": 1.0, "quality_label": "val_loss"})
+
+    judge.verdict = verdict
+    study = run_study(space, root=tmp_path)
+    assert list(study.trials["status"]).count("failed") == 1
+    assert study.trials.set_index("status")["reason"]["failed"] == "loss became NaN at step 2"
+
+
+def test_five_failures_in_a_row_end_the_study_with_the_reason(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
+    judge.verdict = lambda job: Evaluation(status="failed", reason="no space left on device")
+    with pytest.raises(RunFailed, match=r"last 5 trials failed.*no space left on device"):
+        run_study(space, root=tmp_path)
+
+
+def test_a_folder_of_another_space_is_refused_with_what_differs(
+    judge: Judge, space: SearchSpace, tmp_path: Path
+) -> None:
+    run_study(space, root=tmp_path / "studies")
+    before = facts(tmp_path / "studies")
+    other = load_space(write_space(tmp_path, MINI.replace("rungs: [3]", "rungs: [7]")))
+    with pytest.raises(BadInput, match=r"proxy\.rungs was \[3\] and is \[7\].*--name"):
+        run_study(other, root=tmp_path / "studies")
+    assert facts(tmp_path / "studies") == before
+    run_study(other, "mini2", root=tmp_path / "studies")
+
+
+def test_two_runs_of_one_study_at_once_are_refused(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
+    with StudyFolder(tmp_path / "mini").locked(), pytest.raises(BadInput, match="in use by another archlab run"):
+        run_study(space, root=tmp_path)
+    run_study(space, root=tmp_path)
+
+
+def test_limits_that_nothing_meets_are_refused_before_anything_is_written(judge: Judge, tmp_path: Path) -> None:
+    text = MINI.replace("measure: []", "measure: []\nconstraints: {params_m: {max: 0.01}}")
+    with pytest.raises(BadInput, match=r"params_m: nothing can meet 0\.01; the smallest in this space is"):
+        run_study(load_space(write_space(tmp_path, text)), root=tmp_path / "studies")
+    assert not (tmp_path / "studies").exists()
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "", ".hidden", "a/b"])
+def test_a_name_that_is_no_folder_name_is_refused(name: str, space: SearchSpace, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="--name"):
+        run_study(space, name or "/", root=tmp_path)
+
+
+def test_an_unknown_study_is_named_with_those_that_are_there(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
+    run_study(space, root=tmp_path)
+    with pytest.raises(BadInput, match=r"no study 'mine'.*mini"):
+        load_study("mine", tmp_path)
