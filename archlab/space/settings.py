@@ -111,6 +111,7 @@ class ProxySettings(Section):
     samples: Annotated[int, Field(ge=2)] = 256  # images that fid@N compares
     sampling_steps: PositiveInt = 20
     guidance: Annotated[float, Field(ge=1)] = 2.0
+    threads: PositiveInt | None = None  # of torch while training on the CPU; absent: torch's own choice
 
     @model_validator(mode="after")
     def _rungs_rise(self) -> "ProxySettings":

@@ -1,0 +1,45 @@
+"""Architectures drawn from the shipped full space become files whose outputs are torch's."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from archlab.convert import compare, example_inputs, run_tflite, to_coreml, to_tflite, torch_output
+from archlab.space import SearchSpace, load_space
+from archlab.unet import UNet, build
+
+SPACE = Path(__file__).parents[2] / "search_spaces" / "mobilediffusion.yaml"
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def space() -> SearchSpace:
+    return load_space(SPACE)
+
+
+def small(space: SearchSpace, seed: int) -> UNet:
+    torch.manual_seed(seed)
+    return build(space.sample(seed).deployed.scaled(width=0.05, sample_size=16)).eval()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(20))
+def test_sampled_spec_converts_to_tflite_and_core_ml(seed: int, space: SearchSpace, tmp_path: Path) -> None:
+    unet = small(space, seed)
+    inputs = example_inputs(unet.spec)
+    to_tflite(unet, tmp_path / "unet.tflite")
+    parity = compare(torch_output(unet, inputs), run_tflite(tmp_path / "unet.tflite", inputs))
+    assert parity.max_abs <= TOLERANCE
+    assert parity.max_relative <= TOLERANCE
+    to_coreml(unet, tmp_path / "unet.mlpackage")
+    assert (tmp_path / "unet.mlpackage" / "Manifest.json").is_file()

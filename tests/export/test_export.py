@@ -1,0 +1,126 @@
+"""The winner's folder: what a person finds in it works."""
+
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from archlab.architecture import load, preset
+from archlab.convert import can_run_coreml, example_inputs, run_tflite, torch_output
+from archlab.cost import count
+from archlab.errors import BadInput, MissingExtra, RunFailed
+from archlab.export import Winner, export_architecture, folder
+from archlab.proxy import evaluate_proxy, proxy_spec
+from archlab.space.settings import ProxySettings, Scale
+from archlab.unet import build
+
+SETTINGS = ProxySettings(
+    data="digits", scale=Scale(width=0.125, sample_size=8), rungs=(2,), samples=20, sampling_steps=2
+)
+SPEC = preset("tiny").scaled(width=0.25, sample_size=8)
+
+
+@pytest.fixture(scope="module")
+def winner(tmp_path_factory: pytest.TempPathFactory) -> Winner:
+    files = tmp_path_factory.mktemp("trial")
+    proxy = evaluate_proxy(SPEC, SETTINGS, files)
+    provenance = {"device": "tflite", "threads": 1, "precision": "fp32", "runtime": "ai-edge-litert 2.3"}
+    latency = {"median_ms": 12.5, "p90_ms": 13.0, "runs": 40, "provenance": provenance}
+    return Winner(
+        study="a study",
+        trial=7,
+        why="knee: nearest to the best",
+        knobs={"conv": "standard", "ff_ratio": 8},
+        evaluation={"proxy": proxy.to_dict(), "latency": latency},
+        spec=SPEC,
+        proxy=proxy_spec(SPEC, SETTINGS),
+        files=files,
+    )
+
+
+@pytest.fixture(scope="module")
+def exported(winner: Winner, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return export_architecture(winner, tmp_path_factory.mktemp("out") / "mit Leerzeichen ä")
+
+
+def test_the_proxy_loads_as_the_card_says(exported: Path) -> None:
+    proxy = build(load(exported / "proxy.yaml"))
+    proxy.load_state_dict(load_file(exported / "proxy.safetensors"))
+    assert load(exported / "architecture.yaml") == SPEC
+    assert 'load_file("proxy.safetensors")' in (exported / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_tflite_file_computes_what_torch_computes_and_the_card_says_how_nearly(exported: Path) -> None:
+    torch.manual_seed(folder.WEIGHTS_SEED)
+    unet = build(SPEC)
+    inputs = example_inputs(SPEC)
+    difference = np.abs(torch_output(unet, inputs) - run_tflite(exported / "target.tflite", inputs)).max()
+    assert difference < 1e-4
+    stated = json.loads((exported / "card.json").read_text(encoding="utf-8"))["files"][0]
+    assert stated["parity_max_abs"] == pytest.approx(difference, abs=1e-6)
+    assert f"{stated['parity_max_abs']:.1e}" in (exported / "README.md").read_text(encoding="utf-8")
+
+
+def test_core_ml_is_written_and_parity_is_claimed_only_where_it_runs(exported: Path) -> None:
+    assert (exported / "target.mlpackage" / "Manifest.json").is_file()
+    stated = json.loads((exported / "card.json").read_text(encoding="utf-8"))["files"][1]
+    if can_run_coreml():
+        assert stated["parity_max_relative"] < 0.02  # float16
+    else:
+        assert stated["parity_max_abs"] is None
+        assert "takes macOS" in stated["note"]
+
+
+def test_the_card_has_the_numbers(exported: Path) -> None:
+    text = (exported / "README.md").read_text(encoding="utf-8")
+    assert f"{count(SPEC).params_m:.1f} M params" in text
+    assert "median 12.50 ms" in text
+    assert "random weights" in text
+    assert "| ff_ratio | 8 |" in text
+
+
+def test_an_older_export_is_replaced_and_anything_else_is_not(winner: Winner, exported: Path, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="is not an export"):
+        export_architecture(winner, tmp_path)
+    stale = tmp_path / "old"
+    stale.mkdir()
+    (stale / "card.json").write_text("{}")
+    (stale / "leftover").write_text("")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(folder, "_convert_target", lambda *_: [])
+        export_architecture(winner, stale)
+    assert not (stale / "leftover").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_missing_weights_are_said_and_nothing_is_written(winner: Winner, tmp_path: Path) -> None:
+    with pytest.raises(RunFailed, match=r"checkpoint\.safetensors"):
+        export_architecture(replace(winner, files=tmp_path / "gone"), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_a_converter_the_card_says_which_extra_brings_it(
+    winner: Winner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(*_: object) -> None:
+        raise MissingExtra("converting", "tflite")
+
+    monkeypatch.setattr(folder, "to_tflite", missing)
+    monkeypatch.setattr(folder, "to_coreml", missing)
+    out = export_architecture(winner, tmp_path / "out")
+    assert "TFLite: not written. converting needs an optional dependency: pip install 'archlab[tflite]'" in (
+        out / "README.md"
+    ).read_text(encoding="utf-8")
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="this is the answer elsewhere than on macOS")
+def test_running_core_ml_elsewhere_is_refused(exported: Path) -> None:
+    from archlab.convert import run_coreml
+
+    with pytest.raises(BadInput, match="takes macOS"):
+        run_coreml(exported / "target.mlpackage", example_inputs(SPEC))

@@ -1,0 +1,133 @@
+import csv
+import json
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from archlab.architecture import Block, Stage, UNetSpec, preset, presets
+from archlab.errors import BadInput
+from archlab.proxy import CaptionedImages, evaluate_proxy, proxy_spec
+from archlab.proxy.proxy import ProxyResult
+from archlab.proxy.score import ValidationLoss
+from archlab.proxy.text import encode
+from archlab.space.settings import ProxySettings, Scale
+from archlab.unet import build
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trial")
+
+
+@pytest.fixture(scope="module")
+def heard() -> list[tuple[str, float]]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def two_seeds(settings: ProxySettings) -> ProxySettings:
+    return settings.model_copy(update={"seeds": 2, "quality": "fid"})
+
+
+@pytest.fixture(scope="module")
+def result(small_unet: UNetSpec, two_seeds: ProxySettings, folder: Path, heard: list[tuple[str, float]]) -> ProxyResult:
+    return evaluate_proxy(
+        small_unet, two_seeds, folder, seed=7, progress=lambda stage, share: heard.append((stage, share))
+    )
+
+
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_shrinks_to_a_proxy_that_runs(name: str) -> None:
+    settings = ProxySettings(data="digits", scale=Scale(width=0.05, sample_size=8))
+    spec = proxy_spec(preset(name), settings)
+    assert (spec.sample_size, spec.in_channels, spec.out_channels) == (8, 1, 1)
+    drawn = build(spec)(torch.zeros(2, 1, 8, 8), torch.tensor([0, 999]), encode(["a handwritten one", ""]))
+    assert drawn.shape == (2, 1, 8, 8)
+
+
+def test_stage_that_keeps_the_resolution_needs_one_halving_less() -> None:
+    block = (Block(),)
+    spec = UNetSpec(
+        sample_size=64,
+        middle=(),
+        stages=(
+            Stage(channels=32, down=block, up=block, downsample="standard"),
+            Stage(channels=32, down=block, up=block, upsample="standard"),
+            Stage(channels=32, down=block, up=block),
+        ),
+    )
+    settings = ProxySettings(data="digits", scale=Scale(width=1, sample_size=10))
+    assert proxy_spec(spec, settings).sample_size == 10
+
+
+def test_sample_size_that_cannot_be_halved_is_refused() -> None:
+    settings = ProxySettings(data="digits", scale=Scale(width=0.1, sample_size=12))
+    with pytest.raises(BadInput, match=r"proxy\.scale: sample_size: 12 .* take a multiple of 8"):
+        proxy_spec(preset("sd15"), settings)
+
+
+def test_result_means_over_seeds(result: ProxyResult, two_seeds: ProxySettings) -> None:
+    assert [run.seed for run in result.by_seed] == [7, 8]
+    assert result.by_seed[0].val_loss != result.by_seed[1].val_loss
+    assert result.val_loss == fmean(run.val_loss for run in result.by_seed) == result.rungs[20]
+    assert result.fid == fmean(run.fid for run in result.by_seed)
+    assert result.rungs[10] == fmean(run.rungs[10] for run in result.by_seed)
+    assert (result.quality, result.quality_label) == (result.fid, "fid@40 (digits-cnn)")
+    assert result.steps == 20
+    assert result.images_per_second == pytest.approx(2 * 20 * 32 / result.train_seconds)
+    assert result.feature_accuracy > 0.95
+
+
+def test_result_describes_the_proxy_and_is_plain_data(
+    result: ProxyResult, small_unet: UNetSpec, two_seeds: ProxySettings
+) -> None:
+    spec = proxy_spec(small_unet, two_seeds)
+    assert result.architecture == spec.id
+    assert result.params_m * 1e6 == pytest.approx(sum(p.numel() for p in build(spec).parameters()))
+    plain = json.loads(json.dumps(result.to_dict()))
+    assert plain["provenance"]["settings"]["rungs"] == [10, 20]
+    assert plain["provenance"]["torch"] == torch.__version__
+    assert plain["provenance"]["threads"] == 1
+    assert plain["provenance"]["seed"] == 7
+    assert plain["rungs"] == {"10": result.rungs[10], "20": result.rungs[20]}
+
+
+def test_files_are_written(result: ProxyResult, folder: Path) -> None:
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.safetensors", "curve.csv", "samples.png"]
+    with (folder / "curve.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["seed", "step", "loss", "seconds"]
+    assert [(row["seed"], row["step"]) for row in rows] == [
+        (str(seed), str(step)) for seed in (7, 8) for step in range(1, 21)
+    ]
+    with Image.open(folder / "samples.png") as picture:
+        assert min(picture.size) > 300
+
+
+def test_checkpoint_is_the_scored_network_of_the_first_seed(
+    result: ProxyResult, folder: Path, small_unet: UNetSpec, two_seeds: ProxySettings, digits: CaptionedImages
+) -> None:
+    unet = build(proxy_spec(small_unet, two_seeds))
+    unet.load_state_dict(load_file(folder / "checkpoint.safetensors"))
+    assert ValidationLoss(digits)(unet) == result.by_seed[0].val_loss
+
+
+def test_progress_names_every_stage_and_rises(result: ProxyResult, heard: list[tuple[str, float]]) -> None:
+    for stage in ("train", "sample", "score"):
+        shares = [share for name, share in heard if name == stage]
+        assert shares == sorted(shares)
+        assert shares[-1] == 1
+
+
+def test_evaluation_is_reproducible(
+    result: ProxyResult, small_unet: UNetSpec, two_seeds: ProxySettings, tmp_path: Path
+) -> None:
+    one = two_seeds.model_copy(update={"seeds": 1, "quality": "val_loss"})
+    again = evaluate_proxy(small_unet, one, tmp_path, seed=8)
+    second = result.by_seed[1]
+    assert (again.val_loss, again.fid, again.rungs) == (second.val_loss, second.fid, second.rungs)
+    assert (again.quality, again.quality_label) == (again.val_loss, "val_loss")

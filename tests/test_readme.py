@@ -1,0 +1,102 @@
+"""The README is true: its commands, its YAML and its Python run, on the quickstart made short."""
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from archlab.space import load_space
+from archlab.study import load_study
+
+REPOSITORY = Path(__file__).parents[1]
+README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def archlab(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = shlex.split(line)
+    assert words[0] == "archlab"
+    command = [sys.executable, "-m", "archlab.cli.main", *words[1:]]
+    environment = os.environ | {"WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the quickstart's own command ran, with fewer trials and steps."""
+    folder = tmp_path_factory.mktemp("a clone")
+    shutil.copytree(REPOSITORY / "search_spaces", folder / "search_spaces")
+    path = folder / "search_spaces" / "quickstart.yaml"
+    space = yaml.safe_load(path.read_text(encoding="utf-8"))
+    space["search"]["trials"] = 2
+    space["proxy"] |= {"rungs": [3], "samples": 20, "sampling_steps": 2}
+    del space["constraints"]
+    path.write_text(yaml.safe_dump(space, sort_keys=False), encoding="utf-8")
+    shown = archlab("archlab study search_spaces/quickstart.yaml", folder)
+    assert shown.returncode == 0, shown.stderr
+    assert "next    archlab export quickstart --pick knee" in shown.stdout
+    return folder
+
+
+@pytest.mark.slow
+def test_the_quickstart_leaves_the_files_that_the_readme_names(quickstart: Path) -> None:
+    report, trials = quickstart / "reports" / "quickstart", quickstart / "studies" / "quickstart" / "trials"
+    for name in ("index.html", "pareto.png", "pareto.svg", "trials.csv"):
+        assert (report / name).stat().st_size > 0
+    for name in ("architecture.yaml", "evaluation.json", "curve.csv", "samples.png", "checkpoint.safetensors"):
+        assert (trials / "0" / name).stat().st_size > 0
+    table = pd.read_csv(report / "trials.csv")
+    study = load_study("quickstart", quickstart / "studies")
+    assert list(table["latency_ms"]) == pytest.approx(list(study.trials["latency_ms"]))
+    assert (study.trials["latency_ms"] > 0).all()
+    assert list((quickstart / "studies" / "quickstart" / "wandb").glob("offline-run-*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", [line for block in blocks("bash") for line in block.splitlines()])
+def test_command_of_the_readme_runs(line: str, quickstart: Path) -> None:
+    shown = archlab(line, quickstart)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.strip()
+    if "export" in line:
+        assert (quickstart / "exports" / "quickstart-knee" / "target.tflite").is_file()
+
+
+@pytest.mark.slow
+def test_a_finished_study_says_so(quickstart: Path) -> None:
+    shown = archlab("archlab study search_spaces/quickstart.yaml", quickstart)
+    assert "is finished: nothing to do" in shown.stdout
+
+
+def test_the_readmes_yaml_is_a_valid_space(tmp_path: Path) -> None:
+    (text,) = blocks("yaml")
+    (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
+    assert load_space(tmp_path / "own.yaml").size > 100
+
+
+def test_the_readmes_python_runs() -> None:
+    (code,) = blocks("python")
+    shown = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.strip() == "859520964"
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "search_spaces").glob("*.yaml")), ids=lambda path: path.name)
+def test_shipped_space_checks(path: Path) -> None:
+    shown = archlab(f"archlab check {path}", REPOSITORY)
+    assert shown.returncode == 0, shown.stderr
+
+
+def test_the_picture_and_the_pages_that_the_readme_points_to_are_there() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (REPOSITORY / target).is_file(), target
