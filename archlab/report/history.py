@@ -25,14 +25,14 @@ class Counts(NamedTuple):
     repeated: int
 
     def sentence(self) -> str:
-        """``40 asked: 23 trained, 11 stopped at a limit before training, 2 failed, 4 repeats.``"""
+        """``40 asked: 23 trained, 11 stopped early, 2 failed. The budget is 40 distinct architectures.``"""
         gated, failed = sum(self.gated.values()), sum(self.failed.values())
         ends = [f"{self.trained} trained"]
         ends += [f"{gated} stopped early"] if gated else []
         ends += [f"{failed} failed"] if failed else []
         ends += [f"{self.repeated} answered by an earlier trial"] if self.repeated else []
         return (
-            f"{self.asked} of {self.wanted} trials asked so far: {', '.join(ends)}."
+            f"{self.asked} asked: {', '.join(ends)}. The budget is {self.wanted} distinct architectures."
             if self.asked
             else "No trial was asked yet."
         )

@@ -62,7 +62,7 @@ BAD = {
     "unknown knob": ("transformers:", "transformer:", "bad.yaml:4:3: knobs.transformer: unknown knob; did you mean"),
     "unknown value": ("[standard, separable]", "[standard, seperable]", "did you mean 'separable'?"),
     "no such baseline": ("baseline: tiny", "baseline: tny", "bad.yaml:2:11: baseline: 'tny' is neither a preset"),
-    "condition on no knob": ("[2/3, 1/1]", "{choices: [2/3, 1/1], when: {cnv: separable}}", "did you mean 'conv'?"),
+    "condition on no knob": ("[1/2, 1/1]", "{choices: [1/2, 1/1], when: {cnv: separable}}", "did you mean 'conv'?"),
     "hopeless limit": ("measure: []", "measure: []\nconstraints: {macs_g: {max: 0.001}}", "nothing can meet 0.001"),
     "empty": (MINI, "", "bad.yaml: is empty"),
     "garbage": (MINI, "{[}", "bad.yaml:1:3: not YAML"),

@@ -8,7 +8,7 @@ knobs:
   transformers: [sd, no_stage0, middle, none]
   ff_ratio: {low: 4, high: 8, step: 2}
   conv: [standard, separable]
-  res_blocks: [2/3, 1/1]
+  res_blocks: [1/2, 1/1]
 measure: []
 objectives: [quality, macs_g]
 proxy:
