@@ -47,6 +47,8 @@ def read_text(path: Path) -> str:
         raise BadInput(f"{path}: not a UTF-8 text file") from None
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
+    except ValueError:
+        raise BadInput(f"{str(path)!r}: cannot be a path") from None
 
 
 def writable_folder(path: Path) -> Path:

@@ -4,12 +4,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from archlab.architecture.presets import preset, presets
-from archlab.architecture.spec import ArchitectureError, UNetSpec
+from archlab.architecture.spec import AddedConditioning, ArchitectureError, Block, Stage, Transformer, UNetSpec
+from archlab.document import Document
 from archlab.errors import BadInput, nearest
-from archlab.files import read_text, write_text
+from archlab.files import write_text
 
 
 def save(spec: UNetSpec, path: str | Path) -> None:
@@ -42,19 +43,13 @@ def load(path: str | Path) -> UNetSpec:
     Raises:
         BadInput: the file is absent or not YAML, or names a part that cannot be; one line with the key at fault.
     """
-    text = read_text(Path(path))
+    document = Document(Path(path), "an architecture YAML is a mapping with sample_size, stages, middle, …")
     try:
-        data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark
-        where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise BadInput(f"{path}{where}: not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise BadInput(f"{path}: not YAML: {error}") from None
-    if not isinstance(data, dict):
-        raise BadInput(f"{path}: an architecture YAML is a mapping with sample_size, stages, middle, …")
-    try:
-        return from_dict(data)
+        return _ADAPTER.validate_python(document.data)
+    except ValidationError as error:
+        problems = error.errors()
+        first = next((p for p in problems if p["type"] == "unexpected_keyword_argument"), problems[0])
+        raise document.error(first["loc"], first["msg"]) from None
     except ArchitectureError as error:
         raise ArchitectureError(f"{path}: {error}") from None
 
@@ -72,5 +67,8 @@ def from_dict(data: dict[str, Any]) -> UNetSpec:
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
         raise ArchitectureError(f"{key}: {first['msg']}" if key else first["msg"]) from None
 
+
+for _part in (Transformer, Block, Stage, AddedConditioning, UNetSpec):
+    setattr(_part, "__pydantic_config__", ConfigDict(extra="forbid"))  # noqa: B010  # unknown to a dataclass's type
 
 _ADAPTER = TypeAdapter(UNetSpec)

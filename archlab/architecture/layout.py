@@ -23,7 +23,7 @@ class Node:
         size: side of the incoming feature map.
         in_channels: channels that arrive from the node before, without the skip.
         skip_channels: channels of the skip that is concatenated; 0 for none.
-        skips: how many up blocks will take this node's output as their skip.
+        skip_from: the node whose output that skip is.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Node:
     in_channels: int
     out_channels: int
     skip_channels: int = 0
-    skips: int = 0
+    skip_from: str | None = None
     conv: Conv = "standard"
     transformers: tuple[Transformer, ...] = ()
 
@@ -53,61 +53,35 @@ def layout(spec: UNetSpec) -> tuple[Node, ...]:
 
 
 def _walk(spec: UNetSpec) -> Iterator[Node]:
-    size, channels = spec.sample_size, spec.stages[0].channels
+    size, channels, last = spec.sample_size, spec.in_channels, ""
 
-    def node(name: str, kind: NodeKind, out_channels: int, *, skip: int = 0, skips: int = 0, **parts: Any) -> Node:
-        return Node(
-            name=name,
-            kind=kind,
-            size=size,
-            in_channels=channels,
-            out_channels=out_channels,
-            skip_channels=skip,
-            skips=skips,
-            **parts,
-        )
+    def node(name: str, kind: NodeKind, out_channels: int, **parts: Any) -> Node:
+        nonlocal channels, last
+        made = Node(name=name, kind=kind, size=size, in_channels=channels, out_channels=out_channels, **parts)
+        channels, last = out_channels, name
+        return made
 
-    def block(name: str, part: Block, out_channels: int, *, skip: int = 0, skips: int = 0) -> Node:
-        parts = {"conv": part.conv, "transformers": part.transformers}
-        return node(name, "block", out_channels, skip=skip, skips=skips, **parts)
+    def block(name: str, part: Block, out_channels: int, **skip: Any) -> Node:
+        return node(name, "block", out_channels, conv=part.conv, transformers=part.transformers, **skip)
 
-    yield Node(
-        name="conv_in",
-        kind="conv_in",
-        size=size,
-        in_channels=spec.in_channels,
-        out_channels=channels,
-        skips=_taken(spec, 0, 0),
-    )
-    stacks: list[list[int]] = []
+    yield node("conv_in", "conv_in", spec.stages[0].channels)
+    stacks: list[list[tuple[str, int]]] = []
     for index, stage in enumerate(spec.stages):
-        stacks.append([channels])
+        stacks.append([(last, channels)])
         for k, part in enumerate(stage.down):
-            skips = _taken(spec, index, k + 1)
-            if k + 1 == len(stage.down) and stage.downsample is None:
-                skips += _taken(spec, index + 1, 0)
-            yield block(f"down.{index}.{k}", part, stage.channels, skips=skips)
-            channels = stage.channels
-            stacks[-1].append(channels)
+            yield block(f"down.{index}.{k}", part, stage.channels)
+            stacks[-1].append((last, channels))
         if stage.downsample is not None:
-            skips = _taken(spec, index + 1, 0)
-            yield node(f"downsample.{index}", "downsample", channels, skips=skips, conv=stage.downsample)
+            yield node(f"downsample.{index}", "downsample", channels, conv=stage.downsample)
             size //= 2
     for k, part in enumerate(spec.middle):
         yield block(f"middle.{k}", part, channels)
     for index, stage in reversed(list(enumerate(spec.stages))):
         for k, part in enumerate(stage.up):
-            yield block(f"up.{index}.{k}", part, stage.channels, skip=stacks[index].pop() if stacks[index] else 0)
-            channels = stage.channels
+            skip_from, skip_channels = stacks[index].pop() if stacks[index] else (None, 0)
+            name = f"up.{index}.{k}"
+            yield block(name, part, stage.channels, skip_from=skip_from, skip_channels=skip_channels)
         if stage.upsample is not None:
             yield node(f"upsample.{index}", "upsample", channels, conv=stage.upsample)
             size *= 2
     yield node("conv_out", "conv_out", spec.out_channels)
-
-
-def _taken(spec: UNetSpec, index: int, position: int) -> int:
-    """1 if an up block pops this entry of the stage's stack (0 is the stage's input, k + 1 its down block k)."""
-    if index == len(spec.stages):
-        return 0
-    stage = spec.stages[index]
-    return int(position > len(stage.down) - len(stage.up))

@@ -8,6 +8,7 @@ from archlab.architecture.spec import ArchitectureError, Block, Transformer, UNe
 
 _CHANNEL_STEP = 8  # SIMD-friendly, and a head of at least this size
 _LEAST_GROUPS = 4
+_MOST_WIDTH = 100
 
 
 def scale_width(spec: UNetSpec, width: float) -> UNetSpec:
@@ -17,10 +18,10 @@ def scale_width(spec: UNetSpec, width: float) -> UNetSpec:
     8; head counts stay where the heads keep at least 8 channels each. ``width`` 1 gives back ``spec``.
 
     Raises:
-        ArchitectureError: ``width`` is not positive.
+        ArchitectureError: ``width`` is not positive, or absurdly large.
     """
-    if not width > 0 or math.isinf(width):
-        raise ArchitectureError(f"width: must be a positive number but is {width}")
+    if not 0 < width <= _MOST_WIDTH:
+        raise ArchitectureError(f"width: must be a factor above 0 and up to {_MOST_WIDTH} but is {width}")
     if width == 1:
         return spec
     groups = spec.norm_groups

@@ -18,6 +18,9 @@ Activation = Literal["gelu", "gelu_tanh", "swish", "relu", "hardswish", "mish"]
 Normalizer = Literal["softmax", "relu", "softmax->relu"]
 
 
+_MOST_FF_RATIO = 1000
+
+
 class ArchitectureError(BadInput):
     """A UNet that cannot be built; the message names the part at fault."""
 
@@ -53,6 +56,11 @@ class Transformer:
         """Width of the feed-forward's hidden layer (after gating)."""
         return round(self.ff_ratio * channels / (2 if self.ff_gated else 1))
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left of it."""
+        return not (self.self_attention or self.cross_attention or self.ff_ratio)
+
     def canonical(self) -> "Transformer":
         """The same network with every attribute that has no effect at its default."""
         sharing = self.kv_sharing
@@ -65,6 +73,7 @@ class Transformer:
             self,
             heads=self.heads if has_attention else 1,
             kv_sharing=sharing,
+            ff_ratio=float(self.ff_ratio),
             attention_normalizer=self.attention_normalizer if has_attention else "softmax",
             ff_activation=self.ff_activation if self.ff_ratio else "gelu",
             ff_gated=self.ff_gated if self.ff_ratio else True,
@@ -77,6 +86,12 @@ class Block:
 
     conv: Conv = "standard"
     transformers: tuple[Transformer, ...] = ()
+
+    def canonical(self) -> "Block":
+        """The same network; of transformers that do nothing one is kept where there is no other, for its norm and
+        projections are there."""
+        working = tuple(t.canonical() for t in self.transformers if not t.is_empty)
+        return replace(self, transformers=working or tuple(t.canonical() for t in self.transformers[:1]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +160,7 @@ class UNetSpec:
     @cached_property
     def id(self) -> str:
         """Content hash: equal exactly when the built networks are the same."""
-        canonical = map_transformers(self, lambda transformer, _: transformer.canonical())
+        canonical = map_blocks(self, lambda block, _: block.canonical())
         text = json.dumps(asdict(canonical), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -161,7 +176,7 @@ class UNetSpec:
         """The same architecture shrunk: channels × ``width``, latents of side ``sample_size``. See `resize`."""
         from archlab.architecture.resize import scale_width
 
-        return replace(scale_width(self, width), sample_size=sample_size or self.sample_size)
+        return replace(scale_width(self, width), sample_size=self.sample_size if sample_size is None else sample_size)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dictionaries, everything explicit."""
@@ -217,6 +232,10 @@ def _problems(spec: UNetSpec) -> Iterator[str]:
     if not spec.stages:
         yield "stages: at least one is needed"
         return
+    if spec.added and (
+        min(spec.added.text_dim, spec.added.time_ids, spec.added.time_dim) < 1 or spec.added.time_dim % 2
+    ):
+        yield f"added: text_dim, time_ids and time_dim are at least 1 and time_dim is even, not {spec.added}"
     yield from _resampling_problems(spec)
     for index, stage in enumerate(spec.stages):
         if stage.channels < 1 or stage.channels % spec.norm_groups:
@@ -255,5 +274,7 @@ def _resampling_problems(spec: UNetSpec) -> Iterator[str]:
 def _transformer_problems(transformer: Transformer, channels: int) -> Iterator[str]:
     if transformer.heads < 1 or channels % transformer.heads:
         yield f"{transformer.heads} heads do not divide {channels} channels"
-    if transformer.ff_ratio < 0 or (transformer.ff_ratio and transformer.ff_width(channels) < 1):
+    if not transformer.ff_ratio <= _MOST_FF_RATIO:
+        yield f"ff_ratio must be a number up to {_MOST_FF_RATIO} but is {transformer.ff_ratio}"
+    elif transformer.ff_ratio < 0 or (transformer.ff_ratio and transformer.ff_width(channels) < 1):
         yield f"ff_ratio {transformer.ff_ratio:g} leaves no feed-forward at {channels} channels; take 0 or more"

@@ -66,12 +66,18 @@ def count(spec: UNetSpec) -> Cost:
     """Cost of a spec: no torch, no weights."""
     time_dim = 4 * spec.stages[0].channels
     parts = [_embedding(spec, time_dim)]
-    waiting = 0
-    for node in layout(spec):
+    previous = ""
+    nodes = layout(spec)
+    last_use = {node.skip_from: node.name for node in nodes if node.skip_from}
+    waiting: dict[str, int] = {}
+    for node in nodes:
+        if node.skip_from and last_use[node.skip_from] == node.name:
+            waiting.pop(node.skip_from, None)
         tally = _tally(node, time_dim, spec.context_dim, spec.context_length)
-        waiting -= node.skip_channels * node.size**2
-        parts.append(_part(node.name, node.kind, tally, waiting))
-        waiting += node.skips * node.out_channels * node.out_size**2
+        parts.append(_part(node.name, node.kind, tally, sum(waiting.values()) - waiting.get(previous, 0)))
+        previous = node.name
+        if node.name in last_use:
+            waiting[node.name] = node.out_channels * node.out_size**2
     return Cost(
         params=sum(part.params for part in parts),
         macs=sum(part.macs for part in parts),
@@ -141,7 +147,7 @@ def _residual_block(tally: _Tally, node: Node, time_dim: int, positions: int) ->
     tally.conv3x3(node.conv, outputs, outputs, positions)
     if inputs != outputs:
         tally.linear(inputs, outputs, positions)
-    tally.alive(max(2 * inputs + outputs, inputs + 2 * outputs) * positions)
+    tally.alive(max(3 * inputs, 2 * inputs + outputs, inputs + 2 * outputs) * positions)
 
 
 def _transformer_stack(tally: _Tally, node: Node, context_dim: int, context_length: int, positions: int) -> None:
@@ -170,7 +176,9 @@ def _attention(
     tally.linear(channels, channels, queries)
     tally.attention_macs += 2 * queries * keys * channels
     kept = 2 * channels * queries  # the stack's and the transformer's residuals
-    tally.alive(kept + channels * (queries + (1 if shared_kv else 2) * keys) + heads * queries * keys)
+    scores = heads * queries * keys
+    tally.alive(kept + channels * (queries + (1 if shared_kv else 2) * keys) + scores)
+    tally.alive(kept + channels * keys + 2 * scores)
 
 
 def _feed_forward(tally: _Tally, transformer: Transformer, channels: int, positions: int) -> None:

@@ -1,12 +1,13 @@
 """The values a knob may take in a search space, and when it is active."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from archlab.architecture import UNetSpec
+from archlab.document import Document, Place
 from archlab.errors import BadInput, nearest
-from archlab.space.document import Document, Place
 from archlab.space.knobs import KNOBS, Knob, Value, label
 
 _MOST_VALUES = 1000
@@ -102,7 +103,7 @@ def _range(document: Document, place: Place, raw: Mapping[str, Any]) -> list[Val
             raise document.error(place, f"a range needs low and high; {key} is missing")
     low, high, step = raw["low"], raw["high"], raw.get("step", 1)
     for key, value in (("low", low), ("high", high), ("step", step)):
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
+        if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
             raise document.error([*place, key], f"must be a number, not {value!r}")
     if step <= 0:
         raise document.error([*place, "step"], f"must be positive but is {step}")
@@ -127,6 +128,8 @@ def _read_when(document: Document, name: str, raw: Any, domains: Mapping[str, Do
         if other not in domains:
             message = f"a condition on {other!r}, which is not a knob of this space{nearest(str(other), domains)}"
             raise document.error([*place, other], message, at_key=True)
+        if wanted == []:
+            raise document.error([*place, other], "no value would make it active; name one or more")
         several = isinstance(wanted, list) and canonical(wanted) not in domains[other].values
         try:
             conditions[other] = tuple(domains[other].find(value) for value in (wanted if several else [wanted]))

@@ -129,8 +129,8 @@ def _apply_attribute(attribute: str, words: tuple[str, ...], spec: UNetSpec, val
 
 
 def _apply_ff_ratio(spec: UNetSpec, value: Any) -> UNetSpec:
-    if not _is_number(value) or value < 0:
-        raise BadInput(f"takes a number from 0 (no feed-forward), SD's is 8; not {value!r}")
+    if not _is_number(value) or not 0 <= value <= _MOST_FF_RATIO:
+        raise BadInput(f"takes a number from 0 (no feed-forward) to {_MOST_FF_RATIO}, SD's is 8; not {value!r}")
     return map_transformers(spec, lambda t, _: replace(t, ff_ratio=float(value)))
 
 
@@ -188,6 +188,7 @@ def _attribute_knob(name: str, meaning: str, words: tuple[str, ...]) -> Knob:
 
 
 _MOST_BLOCKS = 16
+_MOST_FF_RATIO = 100
 
 KNOBS: dict[str, Knob] = {
     knob.name: knob

@@ -6,8 +6,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from archlab.architecture import UNetSpec, find
+from archlab.document import Document
 from archlab.errors import BadInput, nearest
-from archlab.space.document import Document
 from archlab.space.domain import read_domains
 from archlab.space.requirement import Requirement
 from archlab.space.settings import SpaceFile, Target, words
@@ -21,7 +21,7 @@ def load_space(path: str | Path) -> SearchSpace:
         BadInput: one line with file, line, column, what is wrong and what would be right.
     """
     path = Path(path)
-    document = Document(path)
+    document = Document(path, "a search space needs at least baseline, knobs and proxy.data")
     settings = _read_settings(document)
     baseline = _read_baseline(document, settings, path.parent)
     knobs = read_domains(document, settings.knobs, baseline)
@@ -46,18 +46,21 @@ def _read_settings(document: Document) -> SpaceFile:
     try:
         return SpaceFile.model_validate(document.data)
     except ValidationError as invalid:
-        error = invalid.errors()[0]
+        errors = invalid.errors()
+    error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
     place = list(error["loc"])
     if error["type"] == "extra_forbidden":
         valid = words(SpaceFile, place[:-1])
         raise document.error(place, f"unknown key{nearest(str(place[-1]), valid)}", at_key=True)
     if error["type"] == "missing":
-        raise document.error(place[:-1], f"{'.'.join(map(str, place))} is missing", at_key=True)
+        raise document.error(place, "is missing", at_key=True)
     if error["type"] == "literal_error":
         valid = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
         raise document.error(place, f"no {error['input']!r}{nearest(str(error['input']), valid)}")
     if error["type"] == "value_error":
-        raise document.error(place, error["msg"].removeprefix("Value error, "))
+        message = error["msg"].removeprefix("Value error, ")
+        section, colon, rest = message.partition(": ")
+        raise document.error([section], rest) if not place and colon else document.error(place, message)
     raise document.error(place, f"{error['msg']}, not {error['input']!r}")
 
 

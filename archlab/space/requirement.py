@@ -20,13 +20,15 @@ class Requirement:
 
     def __init__(self, text: str, knobs: Iterable[str]) -> None:
         self.text = text
-        self._evaluator = simpleeval.EvalWithCompoundTypes(functions={})
+        self._evaluator = simpleeval.EvalWithCompoundTypes(operators=_OPERATORS, functions={})
         try:
             tree = ast.parse(text.strip(), mode="eval")
             self._parsed = self._evaluator.parse(text.strip())
-        except (SyntaxError, simpleeval.InvalidExpression) as error:
+        except (SyntaxError, ValueError, simpleeval.InvalidExpression) as error:
             detail = getattr(error, "msg", None) or str(error)
             raise BadInput(f"not an expression: {detail}: {text!r}") from None
+        except (RecursionError, MemoryError):
+            raise BadInput(f"nested too deeply: {text[:60]!r}…") from None
         for node in ast.walk(tree):
             if isinstance(node, _REFUSED):
                 raise BadInput(f"{type(node).__name__.lower()} is not allowed in {text!r}")
@@ -47,7 +49,9 @@ class Requirement:
             raise BadInput(f"{self.text!r} cannot be evaluated: {error}") from None
 
 
+_OPERATORS = {kind: act for kind, act in simpleeval.DEFAULT_OPERATORS.items() if kind is not ast.Pow}
 _REFUSED = (
+    ast.Pow,
     ast.Call,
     ast.Attribute,
     ast.Lambda,

@@ -3,38 +3,40 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PositiveFloat,
-    PositiveInt,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Objective = Literal["quality", "latency_ms", "params_m", "macs_g"]
 Strategy = Literal["tpe", "nsga2", "nsga3", "random"]
 Quality = Literal["val_loss", "fid"]
 
 
+def _refuse_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number, not {str(value).lower()}")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_refuse_bool), Field(ge=1)]
+Amount = Annotated[float, BeforeValidator(_refuse_bool), Field(gt=0)]
+
+
 class Section(BaseModel):
     """A frozen section; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Context(Section):
     """What the text encoder gives: ``length`` tokens of width ``dim``."""
 
-    length: PositiveInt
-    dim: PositiveInt
+    length: Count
+    dim: Count
 
 
 class Target(Section):
     """The network as it would be deployed; what is absent is the baseline's."""
 
-    sample_size: PositiveInt | None = None
+    sample_size: Count | None = None
     context: Context | None = None
 
 
@@ -42,16 +44,16 @@ class Measurement(Section):
     """Where and how latency is measured."""
 
     device: Literal["tflite"] = "tflite"
-    threads: PositiveInt = 1
+    threads: Count = 1
     precision: Literal["fp32"] = "fp32"
-    min_runs: PositiveInt = 20
-    min_seconds: PositiveFloat = 1.0
+    min_runs: Count = 20
+    min_seconds: Amount = 1.0
 
 
 class Share(Section):
     """A limit relative to the baseline: ``"60%"`` in the YAML."""
 
-    of_baseline: PositiveFloat
+    of_baseline: Amount
 
 
 def _read_limit(value: Any) -> Any:
@@ -60,12 +62,12 @@ def _read_limit(value: Any) -> Any:
             return Share(of_baseline=float(value.strip()[:-1]) / 100)
         except ValueError:
             pass
-    if isinstance(value, str):
+    if isinstance(value, (str, bool, dict, list)):
         raise ValueError(f"a limit is a number or a share of the baseline like '60%', not {value!r}")
     return value
 
 
-Limit = Annotated[PositiveFloat | Share, BeforeValidator(_read_limit)]
+Limit = Annotated[Amount | Share, BeforeValidator(_read_limit)]
 
 
 class Constraint(Section):
@@ -91,8 +93,8 @@ class Constraints(Section):
 class Scale(Section):
     """How the proxy is shrunk: channels × ``width``, images of side ``sample_size``."""
 
-    width: PositiveFloat = 0.1
-    sample_size: PositiveInt = 16
+    width: Amount = 0.1
+    sample_size: Count = 16
 
 
 class ProxySettings(Section):
@@ -100,18 +102,18 @@ class ProxySettings(Section):
 
     data: Literal["digits"]
     scale: Scale = Scale()
-    rungs: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = (600,)  # optimiser steps at which it is scored
+    rungs: Annotated[tuple[Count, ...], Field(min_length=1)] = (600,)  # optimiser steps at which it is scored
     quality: Quality = "val_loss"
-    seeds: PositiveInt = 1
-    batch_size: PositiveInt = 64
-    learning_rate: PositiveFloat = 1e-3
+    seeds: Count = 1
+    batch_size: Count = 64
+    learning_rate: Amount = 1e-3
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     prompt_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     finetune_share: Annotated[float, Field(gt=0, lt=1)] = 0.2  # last steps of softmax->relu, run with relu
     samples: Annotated[int, Field(ge=2)] = 256  # images that fid@N compares
-    sampling_steps: PositiveInt = 20
+    sampling_steps: Count = 20
     guidance: Annotated[float, Field(ge=1)] = 2.0
-    threads: PositiveInt | None = None  # of torch while training on the CPU; absent: torch's own choice
+    threads: Count | None = None  # of torch while training on the CPU; absent: torch's own choice
 
     @model_validator(mode="after")
     def _rungs_rise(self) -> "ProxySettings":
@@ -124,7 +126,7 @@ class SearchSettings(Section):
     """Which points are asked for, and how many distinct architectures are evaluated or gated."""
 
     strategy: Strategy = "tpe"
-    trials: PositiveInt = 40
+    trials: Count = 40
     seed: Annotated[int, Field(ge=0)] = 0
 
 

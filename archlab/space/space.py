@@ -16,6 +16,7 @@ from archlab.space.requirement import Requirement
 from archlab.space.settings import SpaceFile
 
 _MOST_DRAWS = 10_000
+_MOST_ENUMERATED = 200_000
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,7 @@ class SearchSpace:
             BadInput: thousands of draws met none.
         """
         for _ in range(_MOST_DRAWS):
-            drawn = {name: source.choice(domain.values) for name, domain in self.knobs.items()}
-            values = self.in_effect(drawn)
+            values = self._draw(source)
             if self.permits(values):
                 return values
         raise BadInput(f"require: {_MOST_DRAWS} random architectures met none; the expressions exclude each other")
@@ -81,28 +81,40 @@ class SearchSpace:
         """Whether values in effect meet every requirement; an inactive knob has the baseline's value."""
         if not self.requirements:
             return True
-        known = self.baseline_values | {name: label(value) for name, value in values.items()}
-        return all(requirement.holds(known) for requirement in self.requirements)
+        known: dict[str, Value | None] = {**self._baseline_choices, **values}
+        as_lists = {name: list(value) if isinstance(value, tuple) else value for name, value in known.items()}
+        return all(requirement.holds(as_lists) for requirement in self.requirements)
 
     @cached_property
     def baseline_values(self) -> dict[str, str | int | float | None]:
         """The baseline's own value of every knob of the space, as a label; None where no single one describes it."""
-        return {name: label(domain.knob.read(self.baseline)) for name, domain in self.knobs.items()}
+        return {name: label(value) for name, value in self._baseline_choices.items()}
+
+    @cached_property
+    def _baseline_choices(self) -> dict[str, Value | None]:
+        return {name: domain.knob.read(self.baseline) for name, domain in self.knobs.items()}
 
     @cached_property
     def size(self) -> int:
         """How many combinations of knob values in effect meet the requirements.
 
-        Only knobs that conditions or requirements speak of are enumerated; the others multiply.
+        Only knobs that conditions or requirements speak of are enumerated; the others multiply. Where even those have
+        more than 200,000 combinations, the share that the requirements leave is estimated from a sample.
         """
         named = {other for domain in self.knobs.values() for other in domain.when}
         named |= {name for requirement in self.requirements for name in requirement.names}
         while parents := {other for name in named for other in self.knobs[name].when} - named:
             named |= parents
         free = [name for name in self.knobs if name not in named]
+        bound = [name for name in self.knobs if name in named]
+        drawn = math.prod(len(self.knobs[name].values) for name in bound)
+        if drawn > _MOST_ENUMERATED:
+            source = random.Random(0)
+            permitted = sum(self.permits(self._draw(source)) for _ in range(_MOST_DRAWS))
+            return round(permitted / _MOST_DRAWS * drawn * math.prod(len(self.knobs[name].values) for name in free))
         return sum(
             math.prod(len(self.knobs[name].values) for name in free if self._is_open(name, values))
-            for values in self._combinations([name for name in self.knobs if name in named])
+            for values in self._combinations(bound)
         )
 
     def all_values(self) -> Iterator[dict[str, Value]]:
@@ -119,6 +131,9 @@ class SearchSpace:
                 seen.add(key)
                 if self.permits(values):
                     yield values
+
+    def _draw(self, source: random.Random) -> dict[str, Value]:
+        return self.in_effect({name: source.choice(domain.values) for name, domain in self.knobs.items()})
 
     def _is_open(self, name: str, values: Mapping[str, Value]) -> bool:
         return all(values.get(other) in wanted for other, wanted in self.knobs[name].when.items())

@@ -72,7 +72,8 @@ class Record:
     def to_dict(self) -> dict[str, Any]:
         """One flat dictionary, as in ``evaluation.json``."""
         flat: dict[str, Any] = asdict(self)
-        return flat | flat.pop("evaluation")
+        evaluation = flat.pop("evaluation")
+        return {**flat, **evaluation}
 
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""

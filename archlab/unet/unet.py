@@ -93,7 +93,8 @@ class TimeEmbedding(nn.Module):
         self.linear2 = nn.Linear(dim, dim)
 
     def forward(self, timestep: Tensor) -> Tensor:
-        out: Tensor = self.linear2(F.silu(self.linear1(sinusoids(timestep, self.sinusoid_dim))))
+        waves = sinusoids(timestep, self.sinusoid_dim).to(self.linear1.weight.dtype)
+        out: Tensor = self.linear2(F.silu(self.linear1(waves)))
         return out
 
 
@@ -107,7 +108,7 @@ class AddedEmbedding(nn.Module):
         self.linear2 = nn.Linear(dim, dim)
 
     def forward(self, text_embeds: Tensor, time_ids: Tensor) -> Tensor:
-        ids = sinusoids(time_ids.flatten(), self.time_dim).reshape(len(time_ids), -1)
+        ids = sinusoids(time_ids.flatten(), self.time_dim).to(text_embeds.dtype).reshape(len(time_ids), -1)
         out: Tensor = self.linear2(F.silu(self.linear1(torch.cat([text_embeds, ids], dim=-1))))
         return out
 

@@ -1,0 +1,43 @@
+"""What the shipped search space can reach is built, trains, and costs what was counted."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from archlab.cost import count
+from archlab.proxy import proxy_spec
+from archlab.space import SearchSpace, load_space
+from archlab.unet import build
+
+SPACE = Path(__file__).parents[2] / "search_spaces" / "mobilediffusion.yaml"
+SAMPLES = 300
+
+
+@pytest.fixture(scope="module")
+def space() -> SearchSpace:
+    return load_space(SPACE)
+
+
+@pytest.mark.parametrize("first", range(0, SAMPLES, 50))
+def test_sampled_architectures_run_forward_and_backward(space: SearchSpace, first: int) -> None:
+    for seed in range(first, first + 50):
+        spec = proxy_spec(space.sample(seed), space.settings.proxy)
+        unet = build(spec)
+        assert sum(parameter.numel() for parameter in unet.parameters()) == count(spec).params, seed
+        sample = torch.randn(1, spec.in_channels, spec.sample_size, spec.sample_size)
+        out = unet(sample, torch.tensor([500.0]), torch.randn(1, spec.context_length, spec.context_dim))
+        assert out.shape == (1, spec.out_channels, spec.sample_size, spec.sample_size), seed
+        assert out.isfinite().all(), seed
+        out.square().mean().backward()
+        for name, parameter in unet.named_parameters():
+            assert parameter.grad is not None, (seed, name)
+            assert parameter.grad.isfinite().all(), (seed, name)
+
+
+def test_samples_are_many_different_architectures(space: SearchSpace) -> None:
+    specs = [space.sample(seed) for seed in range(SAMPLES)]
+    assert len({spec.id for spec in specs}) > 0.95 * SAMPLES
+    with torch.device("meta"):
+        for spec in specs[::10]:
+            assert sum(parameter.numel() for parameter in build(spec).parameters()) == count(spec).params
