@@ -11,6 +11,7 @@ help:
 
 quickstart: .venv/installed
 	$(BIN)/archlab study search_spaces/quickstart.yaml
+	@echo "first   source .venv/bin/activate"
 
 test: .venv/installed
 	$(BIN)/python -m pytest
