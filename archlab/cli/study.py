@@ -65,6 +65,8 @@ def _print_front(study: "Study") -> None:
         why = f"; most trials were over the limit on {gates.mode()[0]}" if len(gates) else ""
         click.echo(f"the front is empty: no trial was trained and scored{why}")
         return
+    if study.feature_accuracy is not None:
+        click.echo(f"fid's feature network names {study.feature_accuracy:.1%} of held-out images rightly")
     picked: dict[int, list[str]] = {}
     for word, pick in study.picks.items():
         picked.setdefault(pick.trial, []).append(word)

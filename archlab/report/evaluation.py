@@ -13,13 +13,18 @@ _PNG = b"\x89PNG\r\n\x1a\n"
 
 def latency_provenance(study: StudyTable) -> dict[str, Any]:
     """How a trial's latency was measured: device, runtime, threads, runs, …; trials of the front first."""
+    provenance = any_evaluation(study, "latency").get("provenance")
+    return provenance if isinstance(provenance, dict) else {}
+
+
+def any_evaluation(study: StudyTable, part: str) -> dict[str, Any]:
+    """``latency`` or ``proxy`` of a trial that has it; trials of the front first, empty if none has."""
     on_front = front_trials(study)
     numbers = sorted((int(number) for number in study.trials["trial"]), key=lambda n: (n not in on_front, n))
     for number in numbers[:50]:
-        latency = _evaluation(study.folder / "trials" / str(number)).get("latency")
-        provenance = latency.get("provenance") if isinstance(latency, dict) else None
-        if isinstance(provenance, dict):
-            return provenance
+        found = _evaluation(study.folder / "trials" / str(number)).get(part)
+        if isinstance(found, dict):
+            return found
     return {}
 
 

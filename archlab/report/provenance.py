@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from archlab.report.evaluation import latency_provenance
+from archlab.report.evaluation import any_evaluation, latency_provenance
 from archlab.report.labels import heading, measured_how
 from archlab.report.table import StudyTable, is_known
 
@@ -49,7 +49,15 @@ def _quality(study: StudyTable) -> str:
     seeds = proxy.get("seeds", 1)
     seeds_said = f"the mean of {seeds} seeds" if seeds > 1 else "one seed, so small differences are noise"
     purpose = "It ranks architectures; it is not the quality of the finished model."
-    return f"{', '.join(parts)}; {seeds_said}. {purpose}"
+    scored = any_evaluation(study, "proxy")
+    accuracy = scored.get("feature_accuracy")
+    features = (
+        f" {scored.get('fid_label', 'FID')} compares the features of a network that names "
+        f"{accuracy:.1%} of the held-out images rightly."
+        if isinstance(accuracy, float)
+        else ""
+    )
+    return f"{', '.join(parts)}; {seeds_said}. {purpose}{features}"
 
 
 def _latency(study: StudyTable, measured: Mapping[str, Any]) -> str:

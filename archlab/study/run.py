@@ -142,8 +142,9 @@ class _Driver:
         path = self.folder.path / "baseline.json"
         if not path.is_file():
             self._tell("trial_started", None, dict(self.space.baseline_values))
-            write_text(path, json.dumps(self._baseline_facts(), indent=2) + "\n")
+            facts = self._baseline_facts()
             self._enqueue_baseline()
+            write_text(path, json.dumps(facts, indent=2) + "\n")
         self.limits = Study(self.folder).limits
 
     def _baseline_facts(self) -> dict[str, Any]:

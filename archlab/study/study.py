@@ -88,6 +88,12 @@ class Study:
         return str(next(found, self.settings["proxy"]["quality"]))
 
     @cached_property
+    def feature_accuracy(self) -> float | None:
+        """Validation accuracy of the network whose features FID compares; None before the first score."""
+        scored = (record.evaluation.proxy for record in self.records if record.evaluation.proxy)
+        return next((proxy.get("feature_accuracy") for proxy in scored), None)
+
+    @cached_property
     def trials(self) -> pd.DataFrame:
         """One row a trial: status, reason, architecture, knobs, costs, latency, scores, ``on_front``."""
         columns = COLUMNS[: COLUMNS.index("params_m")] + self.knobs + COLUMNS[COLUMNS.index("params_m") :]
