@@ -1,7 +1,7 @@
 """The card: what an export is and how it was judged."""
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from archlab.cost import count
 
@@ -58,7 +58,7 @@ def card(winner: "Winner", files: "list[Converted]") -> str:
     )
 
 
-def _latency_lines(latency: dict | None) -> list[str]:  # type: ignore[type-arg]  # as read from JSON
+def _latency_lines(latency: Mapping[str, Any] | None) -> list[str]:
     if latency is None:
         return ["- Latency: not measured."]
     how = latency["provenance"]

@@ -28,6 +28,11 @@ class Domain:
     ordered: bool = False
     when: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
 
+    @property
+    def numbers(self) -> tuple[int | float, ...]:
+        """The values of a range, rising."""
+        return tuple(value for value in self.values if isinstance(value, (int, float)))
+
     def find(self, value: Any) -> Value:
         """The value of this domain that is or is labelled ``value``.
 

@@ -60,11 +60,11 @@ def as_params(values: dict[str, Value]) -> dict[str, Any]:
 
 
 def _suggest_one(trial: optuna.Trial, domain: Domain) -> Any:
-    name, values = domain.knob.name, domain.values
-    if not domain.ordered or len(values) == 1:
-        return trial.suggest_categorical(name, [label(value) for value in values])
-    low, second, high = values[0], values[1], values[-1]
-    if all(isinstance(value, int) for value in values):
-        return trial.suggest_int(name, low, high, step=second - low)  # type: ignore[arg-type, operator]  # a range
-    value = trial.suggest_float(name, low, high, step=second - low)  # type: ignore[arg-type, operator]
-    return min(values, key=lambda own: abs(own - value))  # type: ignore[operator]
+    name = domain.knob.name
+    if not domain.ordered or len(domain.values) == 1:
+        return trial.suggest_categorical(name, [label(value) for value in domain.values])
+    low, second, *_ = numbers = domain.numbers
+    if all(isinstance(value, int) for value in numbers):
+        return trial.suggest_int(name, int(low), int(numbers[-1]), step=int(second - low))
+    value = trial.suggest_float(name, low, numbers[-1], step=second - low)
+    return min(numbers, key=lambda own: abs(own - value))

@@ -1,7 +1,7 @@
 """Small UNets that between them have every value of every knob."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +20,6 @@ from archlab.architecture import (
 from archlab.architecture.spec import Activation, Normalizer
 from archlab.convert import to_tflite
 from archlab.unet import UNet, build
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def small() -> UNetSpec:

@@ -1,6 +1,5 @@
 """Architectures drawn from the shipped full space become files whose outputs are torch's."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +11,6 @@ from archlab.unet import UNet, build
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "mobilediffusion.yaml"
 TOLERANCE = 1e-4
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from archlab.architecture import Block, Stage, Transformer, UNetSpec
 from archlab.proxy import CaptionedImages, feature_network, load_data
@@ -12,14 +11,6 @@ from archlab.proxy.score import ValidationLoss
 from archlab.proxy.text import CONTEXT_DIM, CONTEXT_LENGTH
 from archlab.proxy.train import Trained, train
 from archlab.space.settings import ProxySettings, Scale
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,20 +1,10 @@
-"""One thread and one seed; a small spec in Stable Diffusion's pattern."""
-
-from collections.abc import Iterator
+"""One seed; a small spec in Stable Diffusion's pattern."""
 
 import pytest
 import torch
 
 from archlab.architecture import UNetSpec
 from archlab.architecture.presets import stable_diffusion
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)
