@@ -1,0 +1,47 @@
+"""What a running study prints where there is no terminal."""
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from archlab.cli.live import LiveDisplay
+from archlab.space import load_space
+from archlab.study import Study
+from archlab.study.folder import StudyFolder
+from archlab.study.record import Evaluation, Record
+from tests.study.spaces import write_space
+
+
+def record(trial: int, seconds: float, evaluation: Evaluation) -> Record:
+    return Record(
+        trial=trial, architecture="a", knobs={}, evaluation=evaluation, seconds=seconds, finished="2026-01-01T00:00:00"
+    )
+
+
+def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "mini")
+    folder.claim(load_space(write_space(tmp_path)))
+    output = io.StringIO()
+    with LiveDisplay(Console(file=output)) as display:
+        display.study_started(Study(folder))
+        display.trial_started(None, {"conv": "standard"})
+        display.trial_started(0, {"transformers": "0 1 1 [2]"})
+        for done in (0.0, 0.5, 1.0):
+            display.progress("train", done)
+        proxy = {"quality": 0.125}
+        display.trial_finished(record(0, 30.0, Evaluation(status="complete", latency={"median_ms": 7.5}, proxy=proxy)))
+        display.trial_finished(
+            record(1, 10.0, Evaluation(status="gated", gate="macs_g", reason="macs_g 5 is over [4]"))
+        )
+        display.trial_finished(record(2, 0.0, Evaluation(status="repeat", reason="same architecture as trial 0")))
+    lines = [line.split(" ", 1)[1] for line in output.getvalue().splitlines()]
+    assert lines == [
+        "baseline: conv=standard",
+        "trial 0: transformers=0 1 1 [2]",
+        "trial 0: training the proxy",
+        "trial 0: quality 0.125, 7.5 ms in 30 s (1 of 6 trials, best quality 0.125 in trial 0, about 2 min left)",
+        "trial 1: gated: macs_g 5 is over [4] in 10 s (2 of 6 trials, best quality 0.125 in trial 0, about 80 s left)",
+        "trial 2: repeat: same architecture as trial 0 in 0 s "
+        "(2 of 6 trials, best quality 0.125 in trial 0, about 80 s left)",
+    ]
