@@ -23,14 +23,30 @@ def small(space: SearchSpace, seed: int) -> UNet:
     return build(space.sample(seed).deployed.scaled(width=0.05, sample_size=16)).eval()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(20))
-def test_sampled_spec_converts_to_tflite_and_core_ml(seed: int, space: SearchSpace, tmp_path: Path) -> None:
+def check(seed: int, space: SearchSpace, folder: Path) -> None:
     unet = small(space, seed)
     inputs = example_inputs(unet.spec)
-    to_tflite(unet, tmp_path / "unet.tflite")
-    parity = compare(torch_output(unet, inputs), run_tflite(tmp_path / "unet.tflite", inputs))
+    to_tflite(unet, folder / "unet.tflite")
+    parity = compare(torch_output(unet, inputs), run_tflite(folder / "unet.tflite", inputs))
     assert parity.max_abs <= TOLERANCE
     assert parity.max_relative <= TOLERANCE
-    to_coreml(unet, tmp_path / "unet.mlpackage")
-    assert (tmp_path / "unet.mlpackage" / "Manifest.json").is_file()
+    to_coreml(unet, folder / "unet.mlpackage")
+    assert (folder / "unet.mlpackage" / "Manifest.json").is_file()
+
+
+@pytest.mark.slow
+class TestFirstTen:
+    """Half of them: pytest's workers take a class each."""
+
+    @pytest.mark.parametrize("seed", range(10))
+    def test_converts_to_tflite_and_core_ml(self, seed: int, space: SearchSpace, tmp_path: Path) -> None:
+        check(seed, space, tmp_path)
+
+
+@pytest.mark.slow
+class TestSecondTen:
+    """The other half."""
+
+    @pytest.mark.parametrize("seed", range(10, 20))
+    def test_converts_to_tflite_and_core_ml(self, seed: int, space: SearchSpace, tmp_path: Path) -> None:
+        check(seed, space, tmp_path)
