@@ -1,10 +1,12 @@
 """Files are written whole or not at all; what can be computed again lives in one cache folder."""
 
+import json
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -49,6 +51,21 @@ def read_text(path: Path) -> str:
         raise BadInput(f"{path}: {error.strerror}") from None
     except ValueError:
         raise BadInput(f"{str(path)!r}: cannot be a path") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object that archlab wrote.
+
+    Raises:
+        BadInput: the file is absent, or somebody damaged it.
+    """
+    try:
+        content = json.loads(read_text(path))
+    except ValueError as error:
+        raise BadInput(f"{path}: damaged: {error}; restore it, or delete it to have it made again") from None
+    if not isinstance(content, dict):
+        raise BadInput(f"{path}: damaged: not an object; restore it, or delete it to have it made again")
+    return content
 
 
 def writable_folder(path: Path) -> Path:

@@ -12,6 +12,7 @@ import filelock
 import yaml
 
 import archlab
+from archlab.document import Document
 from archlab.errors import BadInput
 from archlab.files import writable_folder, write_text
 from archlab.space import SearchSpace, label
@@ -56,7 +57,9 @@ class StudyFolder:
             others = sorted(p.parent.name for p in self.path.parent.glob("*/study.yaml"))
             known = f"; there are: {', '.join(others)}" if others else ""
             raise BadInput(f"no study {self.name!r} in {self.path.parent}{known}")
-        settings: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        settings = Document(path, "it holds a study's settings; restore it").data
+        if missing := [key for key in ("uid", "knobs", "objectives", "search", "proxy") if key not in settings]:
+            raise BadInput(f"{path}: damaged: {missing[0]} is missing; restore it")
         return settings
 
     def claim(self, space: SearchSpace) -> dict[str, Any]:
@@ -66,16 +69,12 @@ class StudyFolder:
             BadInput: it holds a study of another space.
         """
         wanted = resolved(space)
-        try:
-            existing = self.settings()
-        except BadInput:
-            settings = {
-                "name": self.name,
-                "uid": secrets.token_hex(8),
-                "archlab": archlab.__version__,
-                **wanted,
-            }
+        if not (self.path / "study.yaml").is_file():
+            if self.journal.exists():
+                raise BadInput(f"{self.path} has a journal and no study.yaml: restore it, or choose another --name")
+            settings = {"name": self.name, "uid": secrets.token_hex(8), "archlab": archlab.__version__, **wanted}
         else:
+            existing = self.settings()
             differences = list(_differences(existing, wanted))
             if differences:
                 raise BadInput(

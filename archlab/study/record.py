@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import archlab
-from archlab.files import write_text
+from archlab.errors import BadInput
+from archlab.files import read_json, write_text
 
 Status = Literal["complete", "gated", "failed", "repeat"]
 
@@ -81,10 +82,17 @@ class Record:
 
     @classmethod
     def load(cls, path: Path) -> "Record":
-        """Read what `save` wrote."""
-        data = json.loads(path.read_text(encoding="utf-8"))
-        evaluation = Evaluation(**{field.name: data.pop(field.name) for field in fields(Evaluation)})
-        return cls(evaluation=evaluation, **data)
+        """Read what `save` wrote.
+
+        Raises:
+            BadInput: somebody damaged it.
+        """
+        data = read_json(path)
+        try:
+            evaluation = Evaluation(**{field.name: data.pop(field.name) for field in fields(Evaluation)})
+            return cls(evaluation=evaluation, **data)
+        except (KeyError, TypeError) as error:
+            raise BadInput(f"{path}: damaged: {error}; restore it, or delete it to have it made again") from None
 
 
 PROXY_COLUMNS = ("quality", "quality_std", "val_loss", "fid", "fid_label", "train_seconds")

@@ -1,6 +1,5 @@
 """A study as others read it: a table of trials, its front and its picks."""
 
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from archlab.errors import BadInput
+from archlab.files import read_json
 from archlab.study.folder import StudyFolder, study_folder
 from archlab.study.front import Pick, mark_front, pick, picks
 from archlab.study.record import COLUMNS, NUMBERS, Record
@@ -131,4 +131,4 @@ class Study:
     @cached_property
     def _baseline_file(self) -> dict[str, Any]:
         path = self.folder / "baseline.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        return read_json(path) if path.is_file() else {}

@@ -204,3 +204,41 @@ def test_an_unknown_study_is_named_with_those_that_are_there(judge: Judge, space
     run_study(space, root=tmp_path)
     with pytest.raises(BadInput, match=r"no study 'mine'.*mini"):
         load_study("mine", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("study.yaml", ""),
+        ("study.yaml", "name: mini"),
+        ("study.yaml", "{["),
+        ("baseline.json", "{"),
+        ("trials/1/evaluation.json", '{"trial": 1'),
+        ("trials/1/evaluation.json", "[]"),
+        ("trials/1/evaluation.json", '{"trial": 1}'),
+    ],
+)
+def test_a_damaged_file_is_named_in_one_line_and_nothing_is_overwritten(
+    name: str, content: str, judge: Judge, space: SearchSpace, tmp_path: Path
+) -> None:
+    study = run_study(space, root=tmp_path)
+    (study.folder / name).write_text(content)
+    with pytest.raises(BadInput) as caught:
+        assert run_study(space, root=tmp_path).baseline
+    assert str(study.folder / name) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert (study.folder / name).read_text() == content
+
+
+def test_a_journal_without_its_settings_is_refused(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
+    study = run_study(space, root=tmp_path)
+    (study.folder / "study.yaml").unlink()
+    with pytest.raises(BadInput, match=r"has a journal and no study\.yaml"):
+        run_study(space, root=tmp_path)
+
+
+def test_a_deleted_record_is_made_up_for_by_another_trial(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
+    study = run_study(space, root=tmp_path)
+    (study.folder / "trials" / "1" / "evaluation.json").unlink()
+    again = run_study(space, root=tmp_path)
+    assert again.trials["status"].eq("complete").sum() == 6
