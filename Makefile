@@ -7,7 +7,7 @@ help:
 	@echo "make test         install, run the tests"
 	@echo "make lint         install, check format, types and the order of packages"
 	@echo "make bench        install, run the benchmarks: one JSON line each"
-	@echo "make clean        remove the virtual environment, studies, reports and exports"
+	@echo "make clean        remove the virtual environment, studies and exports"
 
 quickstart: .venv/installed
 	$(BIN)/archlab study search_spaces/quickstart.yaml

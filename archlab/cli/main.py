@@ -13,10 +13,10 @@ from archlab.cli.latency import latency
 from archlab.cli.presets import presets
 from archlab.cli.profile import profile
 from archlab.cli.report import report
-from archlab.cli.study import study
+from archlab.cli.study import EXIT_INTERRUPTED, study
 from archlab.errors import BadInput, RunFailed
 
-EXIT_BAD_INPUT, EXIT_FAILED, EXIT_INTERRUPTED = 2, 1, 130
+EXIT_BAD_INPUT, EXIT_FAILED = 2, 1
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

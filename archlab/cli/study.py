@@ -1,19 +1,26 @@
 """``archlab study SPACE.yaml``"""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from archlab.errors import RunFailed
+
 if TYPE_CHECKING:
     from archlab.study import Study
     from archlab.tracking import MirrorMode
+
+EXIT_INTERRUPTED = 130
+DEFAULT_STUDIES = Path("studies")
 
 
 @click.command()
 @click.argument("space", type=click.Path())
 @click.option("--name", help="The study's name.  [default: the YAML's file name]")
-@click.option("--studies", type=click.Path(path_type=Path), default=Path("studies"), show_default=True)
+@click.option("--studies", type=click.Path(path_type=Path), default=DEFAULT_STUDIES, show_default=True)
 @click.option("--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 @click.option(
     "--wandb",
@@ -34,15 +41,16 @@ def study(space: str, name: str | None, studies: Path, reports: Path, wandb: "Mi
     from archlab.study import run_study
 
     loaded = load_space(space)
-    name = name or loaded.name
+    name = loaded.name if name is None else name
     writable_folder(reports)
     mirror = MirrorWatcher(wandb)
     with LiveDisplay(Console(stderr=True)) as display:
         try:
             finished = run_study(loaded, name, root=studies, watchers=(display, mirror))
         except KeyboardInterrupt:
-            click.echo(f"\nstopped; every finished trial is kept. To go on: archlab study {space}", err=True)
-            raise
+            again = shlex.join(["archlab", *sys.argv[1:]])
+            click.echo(f"\nstopped; every finished trial is kept. To go on: {again}", err=True)
+            sys.exit(EXIT_INTERRUPTED)
     if not mirror.trials:
         click.echo(f"study {name} is finished: nothing to do. For more trials, raise search.trials in {space}")
     page = write_report(finished, reports / name, {word: pick.trial for word, pick in finished.picks.items()})
@@ -52,7 +60,10 @@ def study(space: str, name: str | None, studies: Path, reports: Path, wandb: "Mi
         click.echo(mirror.notice)
     click.echo(f"report  {page}")
     if not finished.front.empty:
-        click.echo(f"next    archlab export {name} --pick knee")
+        where = [] if studies == DEFAULT_STUDIES else ["--studies", str(studies)]
+        click.echo(f"next    {shlex.join(['archlab', 'export', name, '--pick', 'knee', *where])}")
+    elif (finished.trials["status"] == "failed").all():
+        raise RunFailed(f"every trial failed; the last one: {finished.trials['reason'].iloc[-1]}")
 
 
 def _print_front(study: "Study") -> None:

@@ -59,7 +59,7 @@ def history_card(study: StudyTable, picks: Picks) -> Card:
     else:
         how = (
             "The line is the share of the area between the best and the worst trained trial that the front "
-            "covers (hypervolume); when it stays flat, more trials of this kind add little."
+            "covers (hypervolume). A new end of the front that is worst in the other number adds no area."
         )
     return Card(
         key="history",

@@ -57,6 +57,11 @@ def _read_settings(document: Document) -> SpaceFile:
     if error["type"] == "literal_error":
         valid = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
         raise document.error(place, f"no {error['input']!r}{nearest(str(error['input']), valid)}")
+    if error["type"] == "tuple_type":
+        raise document.error(place, f"must be a list, not {error['input']!r}")
+    if error["type"] in ("too_short", "too_long"):
+        bounds = "at least one entry" if error["type"] == "too_short" else "one entry at most"
+        raise document.error(place, f"must have {bounds}")
     if error["type"] == "value_error":
         message = error["msg"].removeprefix("Value error, ")
         section, colon, rest = message.partition(": ")

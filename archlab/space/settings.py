@@ -150,7 +150,7 @@ class SpaceFile(Section):
         if "quality" not in self.objectives:
             raise ValueError("objectives: quality must be one of them")
         if not self.measure and "latency_ms" in self.objectives:
-            raise ValueError("objectives: latency_ms needs an entry under measure")
+            raise ValueError("objectives: latency_ms (the default) needs an entry under measure; or name others")
         if not self.measure and self.constraints.latency_ms:
             raise ValueError("constraints: latency_ms needs an entry under measure")
         return self

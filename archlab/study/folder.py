@@ -1,5 +1,6 @@
 """A study on disk: ``studies/<name>/``."""
 
+import json
 import os
 import re
 import secrets
@@ -106,7 +107,11 @@ class StudyFolder:
             lock.release()
 
     def _mend_journal(self) -> None:
-        """Drop what a killed run left behind: its lock on the journal and a line half written."""
+        """Drop what a killed run left behind: its lock on the journal and a line half written.
+
+        Raises:
+            BadInput: another line is no JSON; Optuna would write on before it noticed.
+        """
         for leftover in self.path.glob("journal.log.lock*"):
             with suppress(FileNotFoundError):
                 leftover.unlink()
@@ -115,16 +120,29 @@ class StudyFolder:
             if not content.endswith(b"\n"):
                 file.truncate(content.rfind(b"\n") + 1)
                 os.fsync(file.fileno())
+            for number, line in enumerate(content.splitlines(keepends=True), start=1):
+                if line.endswith(b"\n") and not _is_json(line):
+                    raise BadInput(
+                        f"{self.journal}:{number}: damaged: not a line of Optuna's journal; restore the file"
+                    )
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
 
 
 def study_folder(name: str, root: Path) -> StudyFolder:
     """The folder of the study of that name.
 
     Raises:
-        BadInput: the name would lead out of ``root``.
+        BadInput: the name would lead out of ``root``, or could not be typed.
     """
-    if not re.fullmatch(r"[^/\\:\0]+", name) or name.startswith("."):
-        raise BadInput(f"--name: {name!r} cannot be a folder's name; take letters, digits, - and _")
+    if not re.fullmatch(r"\w[\w .+-]{0,99}", name) or name != name.strip():
+        raise BadInput(f"a study's name: {name!r} cannot be one; take letters, digits, spaces, - and _")
     return StudyFolder(root / name)
 
 

@@ -47,7 +47,7 @@ def run_study(
         BadInput: the limits cannot be met, the folder holds another space's study, is in use or cannot be written.
         RunFailed: the baseline cannot be measured, or several trials in a row failed.
     """
-    folder = study_folder(name or space.name, Path(root))
+    folder = study_folder(space.name if name is None else name, Path(root))
     limits = survey(space).limits
     with folder.locked():
         folder.claim(space)

@@ -113,3 +113,20 @@ def test_a_path_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert shown.returncode == 2
     assert "studies" in shown.stderr
     assert "Traceback" not in shown.stderr
+
+
+def test_a_study_whose_every_trial_failed_is_a_failed_run(tmp_path: Path) -> None:
+    text = MINI.replace("rungs: [3]", "rungs: [9]\n  learning_rate: 1e30").replace("trials: 6", "trials: 2")
+    shown = archlab("study", write_space(tmp_path, text), "--wandb", "disabled", cwd=tmp_path)
+    assert shown.returncode == 1
+    assert "every trial failed; the last one: the proxy diverged" in shown.stderr
+    assert (tmp_path / "reports" / "mini" / "index.html").is_file()
+
+
+def test_the_next_command_can_be_pasted(tmp_path: Path) -> None:
+    text = MINI.replace("trials: 6", "trials: 1")
+    shown = archlab(
+        *("study", write_space(tmp_path, text), "--wandb", "disabled", "--name", "ü d", "--studies", "my studies"),
+        cwd=tmp_path,
+    )
+    assert "next    archlab export 'ü d' --pick knee --studies 'my studies'" in shown.stdout

@@ -189,7 +189,7 @@ def test_limits_of_the_wrong_kind(limit: str, refuse: Refuse) -> None:
         ("objectives: []", "4:13: objectives: "),
         ("objectives: [latency_ms]", "objectives: quality must be one of them"),
         ("objectives: [quality, quality]", "objectives: one is there twice"),
-        ("measure: []", "objectives: latency_ms needs an entry under measure"),
+        ("measure: []", "objectives: latency_ms (the default) needs an entry under measure; or name others"),
     ],
 )
 def test_objectives(text: str, message: str, refuse: Refuse) -> None:

@@ -194,10 +194,10 @@ def test_limits_that_nothing_meets_are_refused_before_anything_is_written(judge:
     assert not (tmp_path / "studies").exists()
 
 
-@pytest.mark.parametrize("name", ["../elsewhere", "", ".hidden", "a/b"])
+@pytest.mark.parametrize("name", ["../elsewhere", "", ".hidden", "a/b", "a\nb", "-x", " a", "a" * 101])
 def test_a_name_that_is_no_folder_name_is_refused(name: str, space: SearchSpace, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="--name"):
-        run_study(space, name or "/", root=tmp_path)
+    with pytest.raises(BadInput, match="a study's name"):
+        run_study(space, name, root=tmp_path)
 
 
 def test_an_unknown_study_is_named_with_those_that_are_there(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
@@ -213,6 +213,7 @@ def test_an_unknown_study_is_named_with_those_that_are_there(judge: Judge, space
         ("study.yaml", "name: mini"),
         ("study.yaml", "{["),
         ("baseline.json", "{"),
+        ("journal.log", '{"op_code"\n'),
         ("trials/1/evaluation.json", '{"trial": 1'),
         ("trials/1/evaluation.json", "[]"),
         ("trials/1/evaluation.json", '{"trial": 1}'),
