@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
+from archlab.cli.folders import studies_option
+
 
 @click.command()
 @click.argument("name")
 @click.option("--pick", "word", default="knee", show_default=True, help="knee, fastest, best or a trial's number.")
-@click.option("--studies", type=click.Path(path_type=Path), default=Path("studies"), show_default=True)
+@studies_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: exports/NAME-PICK]")
 def export(name: str, word: str, studies: Path, out: Path | None) -> None:
     """Write the winner as a folder: architecture, weights, TFLite, Core ML, card."""

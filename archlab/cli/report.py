@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
+from archlab.cli.folders import reports_option, studies_option
+
 
 @click.command()
 @click.argument("name")
-@click.option("--studies", type=click.Path(path_type=Path), default=Path("studies"), show_default=True)
-@click.option("--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+@studies_option
+@reports_option
 def report(name: str, studies: Path, reports: Path) -> None:
     """Rebuild a study's report from its table."""
     from archlab.report import write_report

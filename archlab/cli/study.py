@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archlab.cli.folders import DEFAULT_STUDIES, reports_option, studies_option
 from archlab.errors import RunFailed
 
 if TYPE_CHECKING:
@@ -14,14 +15,13 @@ if TYPE_CHECKING:
     from archlab.tracking import MirrorMode
 
 EXIT_INTERRUPTED = 130
-DEFAULT_STUDIES = Path("studies")
 
 
 @click.command()
 @click.argument("space", type=click.Path())
 @click.option("--name", help="The study's name.  [default: the YAML's file name]")
-@click.option("--studies", type=click.Path(path_type=Path), default=DEFAULT_STUDIES, show_default=True)
-@click.option("--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
+@studies_option
+@reports_option
 @click.option(
     "--wandb",
     type=click.Choice(["auto", "offline", "online", "disabled"]),

@@ -17,7 +17,7 @@ from optuna.trial import TrialState
 from archlab.architecture import save
 from archlab.cost import count
 from archlab.errors import BadInput, RunFailed
-from archlab.files import write_text
+from archlab.files import read_json, write_text
 from archlab.space import SearchSpace, survey
 from archlab.space.knobs import Value
 from archlab.space.settings import Share
@@ -145,7 +145,7 @@ class _Driver:
             facts = self._baseline_facts()
             self._enqueue_baseline()
             write_text(path, json.dumps(facts, indent=2) + "\n")
-        self.limits = Study(self.folder).limits
+        self.limits = read_json(path).get("limits", {})
 
     def _baseline_facts(self) -> dict[str, Any]:
         cost = count(self.space.baseline)
