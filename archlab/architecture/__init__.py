@@ -3,7 +3,8 @@
 from archlab.architecture.diff import diff
 from archlab.architecture.files import find, from_dict, load, save, to_yaml
 from archlab.architecture.layout import Node, layout
-from archlab.architecture.presets import preset, presets
+from archlab.architecture.match import match, match_stages
+from archlab.architecture.presets import preset, preset_source, presets
 from archlab.architecture.resize import fit_heads, with_channels
 from archlab.architecture.spec import (
     AddedConditioning,
@@ -12,6 +13,7 @@ from archlab.architecture.spec import (
     Stage,
     Transformer,
     UNetSpec,
+    blocks,
     map_blocks,
     map_transformers,
 )
@@ -24,6 +26,7 @@ __all__ = [
     "Stage",
     "Transformer",
     "UNetSpec",
+    "blocks",
     "diff",
     "find",
     "fit_heads",
@@ -32,7 +35,10 @@ __all__ = [
     "load",
     "map_blocks",
     "map_transformers",
+    "match",
+    "match_stages",
     "preset",
+    "preset_source",
     "presets",
     "save",
     "to_yaml",

@@ -1,6 +1,7 @@
 """Published UNets by name, and one small enough for a laptop."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from archlab.architecture.spec import AddedConditioning, Block, Stage, Transformer, UNetSpec
 from archlab.errors import BadInput, nearest
@@ -14,12 +15,17 @@ def preset(name: str) -> UNetSpec:
     """
     if name not in _PRESETS:
         raise BadInput(f"no preset {name!r}{nearest(name, _PRESETS)}")
-    return _PRESETS[name]()
+    return _PRESETS[name].build()
 
 
 def presets() -> dict[str, str]:
     """Names of all presets with one line about each."""
-    return {name: (build.__doc__ or "").splitlines()[0] for name, build in _PRESETS.items()}
+    return {name: (entry.build.__doc__ or "").splitlines()[0] for name, entry in _PRESETS.items()}
+
+
+def preset_source(name: str) -> str:
+    """Where the architecture of that preset is published, and whether it is exact."""
+    return _PRESETS[name].source
 
 
 def stable_diffusion(
@@ -116,12 +122,101 @@ def _sdxl() -> UNetSpec:
     )
 
 
-_PRESETS: dict[str, Callable[[], UNetSpec]] = {
-    "tiny": _tiny,
-    "sd15": _sd15,
-    "sd21": _sd21,
-    "sdxl": _sdxl,
-    "bk_sdm_base": _bk_sdm_base,
-    "bk_sdm_small": _bk_sdm_small,
-    "bk_sdm_tiny": _bk_sdm_tiny,
+def _snapfusion() -> UNetSpec:
+    """SnapFusion's UNet: one reading of the paper's table.
+
+    Known (arXiv 2306.00980, Table 3): residual blocks (RB) and transformers (CA) of every part. Down-1: CA 0, RB 2;
+    Down-2: CA 2, RB 2; Down-3: CA 2, RB 1; Mid: CA 1, RB 4; Up-1: CA 6, RB 2; Up-2: CA 3, RB 3; Up-3: CA 0, RB 3.
+
+    Chosen: Stable Diffusion 1.5's widths and heads; Mid is the innermost stage (one residual block a side) with the
+    middle; where a part has more transformers than residual blocks they follow its blocks in equal numbers. That
+    makes 725 M params where the paper prints 848 M: the table does not pin the layout down.
+    """
+
+    def blocks(residual: int, depth: int) -> tuple[Block, ...]:
+        return (Block(transformers=(Transformer(heads=8),) * depth),) * residual
+
+    return UNetSpec(
+        sample_size=64,
+        stages=(
+            Stage(channels=320, down=blocks(2, 0), up=blocks(3, 0), downsample="standard", upsample=None),
+            Stage(channels=640, down=blocks(2, 1), up=blocks(3, 1), downsample="standard", upsample="standard"),
+            Stage(channels=1280, down=blocks(1, 2), up=blocks(2, 3), downsample="standard", upsample="standard"),
+            Stage(channels=1280, down=blocks(1, 0), up=blocks(1, 0), downsample=None, upsample="standard"),
+        ),
+        middle=blocks(1, 1) + blocks(1, 0),
+    )
+
+
+def _mobilediffusion() -> UNetSpec:
+    """MobileDiffusion's UNet: a reconstruction from the paper's rules.
+
+    Known (arXiv 2311.16567, its reviews and the authors' post): 386 M params; no transformer at 64×64, cross-attention
+    without self-attention at 32×32 and the outer 16×16, full transformers at the inner 16×16 and the middle; W_K = W_V
+    in self-attention; swish in the gated feed-forward; softmax, finetuned with relu; feed-forward ratio 6; separable
+    3×3 convolutions but in the outermost level; 12 residual blocks: 1, 1, 1, 2, middle 2, 2, 1, 1, 1.
+
+    Chosen, for the paper's channel lists are not public: widths 320, 640, 1024 at 64, 32, 16; 13 transformers in the
+    middle, which brings the params to 383.9 M; heads of 64 channels; separable resampling off the outermost stage.
+    """
+    return _mobile((320, 640, 1024), heads=(10, 16))
+
+
+def _mobilediffusion_lite() -> UNetSpec:
+    """MobileDiffusion-Lite's UNet: a reconstruction from the paper's rules.
+
+    Known: 257 M params (29.9 % of Stable Diffusion 1.5's, a review of version 1). Chosen: MobileDiffusion's
+    reconstruction at widths 256, 512, 832, about 0.8 of its; 257.8 M params.
+    """
+    return _mobile((256, 512, 832), heads=(8, 13))
+
+
+def _mobile(channels: tuple[int, int, int], heads: tuple[int, int]) -> UNetSpec:
+    """MobileDiffusion's layout; ``heads`` at 32×32 and at 16×16."""
+    high, middle, low = channels
+
+    def transformer(heads: int, self_attention: bool) -> Transformer:
+        return Transformer(
+            heads=heads,
+            self_attention=self_attention,
+            kv_sharing="self",
+            ff_ratio=6,
+            ff_activation="swish",
+            attention_normalizer="softmax->relu",
+        )
+
+    def block(*transformers: Transformer) -> Block:
+        return Block(conv="separable", transformers=transformers)
+
+    crossing = (block(transformer(heads[0], self_attention=False)),)
+    outer = (block(transformer(heads[1], self_attention=False)),)
+    full = transformer(heads[1], self_attention=True)
+    return UNetSpec(
+        sample_size=64,
+        stages=(
+            Stage(channels=high, down=(Block(),), up=(Block(),), downsample="standard", upsample=None),
+            Stage(channels=middle, down=crossing, up=crossing, downsample="separable", upsample="separable"),
+            Stage(channels=low, down=outer, up=outer, downsample=None, upsample="separable"),
+            Stage(channels=low, down=(block(full),) * 2, up=(block(full),) * 2, downsample=None, upsample=None),
+        ),
+        middle=(block(*(full,) * 13), block()),
+    )
+
+
+class _Preset(NamedTuple):
+    build: Callable[[], UNetSpec]
+    source: str
+
+
+_PRESETS: dict[str, _Preset] = {
+    "tiny": _Preset(_tiny, "archlab"),
+    "sd15": _Preset(_sd15, "published config; arXiv 2112.10752"),
+    "sd21": _Preset(_sd21, "published config; arXiv 2112.10752"),
+    "sdxl": _Preset(_sdxl, "published config; arXiv 2307.01952"),
+    "bk_sdm_base": _Preset(_bk_sdm_base, "published config; arXiv 2305.15798"),
+    "bk_sdm_small": _Preset(_bk_sdm_small, "published config; arXiv 2305.15798"),
+    "bk_sdm_tiny": _Preset(_bk_sdm_tiny, "published config; arXiv 2305.15798"),
+    "snapfusion": _Preset(_snapfusion, "a reading of arXiv 2306.00980, Table 3"),
+    "mobilediffusion": _Preset(_mobilediffusion, "a reconstruction from arXiv 2311.16567"),
+    "mobilediffusion_lite": _Preset(_mobilediffusion_lite, "a reconstruction from arXiv 2311.16567"),
 }

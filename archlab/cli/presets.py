@@ -8,8 +8,8 @@ from archlab.cli.listing import format_option, print_listing
 @click.command()
 @format_option
 def presets(form: str) -> None:
-    """List the UNets known by name, with params and MACs."""
-    from archlab.architecture import preset
+    """List the UNets known by name, with params, MACs and source."""
+    from archlab.architecture import preset, preset_source
     from archlab.architecture import presets as names
     from archlab.cost import count
 
@@ -24,6 +24,7 @@ def presets(form: str) -> None:
                 "macs_g": round(cost.macs_g, 3),
                 "sample_size": spec.sample_size,
                 "about": about,
+                "source": preset_source(name),
             }
         )
     print_listing(rows, form)

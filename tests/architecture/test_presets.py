@@ -1,6 +1,6 @@
 import pytest
 
-from archlab.architecture import preset, presets
+from archlab.architecture import Block, blocks, layout, preset, preset_source, presets
 from archlab.cost import count
 from archlab.errors import BadInput
 
@@ -38,11 +38,50 @@ def test_stable_diffusion_at_half_the_resolution() -> None:
     assert count(preset("sd15").scaled(sample_size=32)).macs_g == pytest.approx(90.1, abs=0.051)
 
 
-def test_every_preset_has_one_line_about_it() -> None:
+def test_every_preset_has_one_line_about_it_and_a_source() -> None:
     for name, about in presets().items():
         assert about.strip()
         assert "\n" not in about
+        assert preset_source(name)
         assert preset(name) == preset(name)
+
+
+@pytest.mark.parametrize(("name", "params_m"), [("mobilediffusion", 386), ("mobilediffusion_lite", 257)])
+def test_reconstructions_have_about_the_published_params(name: str, params_m: float) -> None:
+    assert count(preset(name)).params_m == pytest.approx(params_m, rel=0.02)
+
+
+@pytest.mark.parametrize("name", ["mobilediffusion", "mobilediffusion_lite"])
+def test_reconstructions_keep_every_stated_rule(name: str) -> None:
+    """The rules as the paper and its reviews tell them, see the preset's docstring."""
+    spec = preset(name)
+    assert [(len(stage.down), len(stage.up)) for stage in spec.stages] == [(1, 1), (1, 1), (1, 1), (2, 2)]
+    assert len(spec.middle) == 2
+    sizes = {node.name: node.size for node in layout(spec)}
+    for block_name, _, block in blocks(spec):
+        place, size = block_name.split("."), sizes[block_name]
+        inner = place[0] == "middle" or place[1] == "3"
+        assert block.conv == ("standard" if size == 64 else "separable")
+        assert bool(block.transformers) == (size < 64 and block_name != "middle.1")
+        for transformer in block.transformers:
+            assert transformer.cross_attention
+            assert transformer.self_attention == inner
+            assert transformer.shares_kv("self")
+            assert (transformer.ff_ratio, transformer.ff_activation, transformer.ff_gated) == (6, "swish", True)
+            assert transformer.attention_normalizer == "softmax->relu"
+    assert {sizes[f"down.{stage}.0"] for stage in (2, 3)} == {16}
+
+
+def test_snapfusion_has_the_blocks_of_the_papers_table() -> None:
+    """arXiv 2306.00980, Table 3, as (transformers, residual blocks) of each part; Mid is stage 3 with the middle."""
+    spec = preset("snapfusion")
+
+    def both(blocks: tuple[Block, ...]) -> tuple[int, int]:
+        return sum(len(block.transformers) for block in blocks), len(blocks)
+
+    assert [both(stage.down) for stage in spec.stages[:3]] == [(0, 2), (2, 2), (2, 1)]
+    assert both(spec.stages[3].down + spec.middle + spec.stages[3].up) == (1, 4)
+    assert [both(stage.up) for stage in reversed(spec.stages[:3])] == [(6, 2), (3, 3), (0, 3)]
 
 
 @pytest.mark.parametrize(("typo", "meant"), [("bk_sdm_tin", "bk_sdm_tiny"), ("SDXL", "sdxl")])
