@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from archlab.cli.listing import format_option, print_facts
+from archlab.cli.listing import format_option, print_facts, print_listing
 
 
 @click.command()
@@ -12,7 +12,7 @@ from archlab.cli.listing import format_option, print_facts
 @format_option
 def check(space: str, form: str) -> None:
     """Validate a search space, count it, and say whether its limits can be met."""
-    from archlab.space import load_space, survey
+    from archlab.space import ladder_costs, load_space, survey
 
     loaded = load_space(space)
     found = survey(loaded)
@@ -29,4 +29,20 @@ def check(space: str, form: str) -> None:
     facts["within_cost_limits"] = f"{found.within / found.counted:.1%}"
     if loaded.settings.constraints.latency_ms:
         facts["latency_ms_limit"] = "known once the study has measured the baseline"
-    print_facts(facts, form)
+    if not loaded.settings.ladder:
+        print_facts(facts, form)
+        return
+    steps = [cost._asdict() for cost in ladder_costs(loaded)]
+    if form == "table":
+        print_facts(facts, form)
+        print_listing([_in_percent(step) for step in steps], form, title="each step on top of those before")
+    elif form == "json":
+        print_facts(facts | {"ladder": steps}, form)
+    else:
+        print_listing(steps, form)
+
+
+def _in_percent(step: dict[str, Any]) -> dict[str, Any]:
+    """Changes as a person reads them."""
+    shares = {name: f"{value:+.1%}" for name, value in step.items() if "change" in name and value is not None}
+    return {name.replace("_", " "): shares.get(name, value) for name, value in step.items()}

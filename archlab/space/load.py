@@ -9,6 +9,7 @@ from archlab.architecture import UNetSpec, find
 from archlab.document import Document
 from archlab.errors import BadInput, nearest
 from archlab.space.domain import read_domains
+from archlab.space.ladder import ladder_values
 from archlab.space.requirement import Requirement
 from archlab.space.settings import SpaceFile, Target, words
 from archlab.space.space import SearchSpace
@@ -39,12 +40,17 @@ def load_space(path: str | Path) -> SearchSpace:
             raise BadInput("no combination of knob values meets all of them")
     except BadInput as error:
         raise document.error(["require"], str(error)) from None
+    for index in range(len(settings.ladder)):
+        try:
+            ladder_values(space, index + 1)
+        except BadInput as error:
+            raise document.error(["ladder", index, "values"], str(error)) from None
     return space
 
 
 def _read_settings(document: Document) -> SpaceFile:
     try:
-        return SpaceFile.model_validate(document.data)
+        return _with_every_step(SpaceFile.model_validate(document.data))
     except ValidationError as invalid:
         errors = invalid.errors()
     error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
@@ -67,6 +73,14 @@ def _read_settings(document: Document) -> SpaceFile:
         section, colon, rest = message.partition(": ")
         raise document.error([section], rest) if not place and colon else document.error(place, message)
     raise document.error(place, f"{error['msg']}, not {error['input']!r}")
+
+
+def _with_every_step(settings: SpaceFile) -> SpaceFile:
+    """A ladder has a trial for the baseline and one for every step."""
+    if not settings.ladder:
+        return settings
+    search = settings.search.model_copy(update={"trials": len(settings.ladder) + 1})
+    return settings.model_copy(update={"search": search})
 
 
 def _read_baseline(document: Document, settings: SpaceFile, folder: Path) -> UNetSpec:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Objective = Literal["quality", "latency_ms", "params_m", "macs_g"]
-Strategy = Literal["tpe", "nsga2", "nsga3", "random"]
+Strategy = Literal["tpe", "nsga2", "nsga3", "random", "ladder"]
 Quality = Literal["val_loss", "fid"]
 
 
@@ -130,6 +130,14 @@ class SearchSettings(Section):
     seed: Annotated[int, Field(ge=0)] = 0
 
 
+class LadderStep(Section):
+    """Knob values set on top of those of the steps before."""
+
+    step: str
+    values: Annotated[dict[str, Any], Field(min_length=1)]
+    reported: str = ""  # what a paper says of it
+
+
 class SpaceFile(Section):
     """A whole search-space YAML; ``knobs`` are read apart, against the baseline."""
 
@@ -142,6 +150,7 @@ class SpaceFile(Section):
     constraints: Constraints = Constraints()
     objectives: Annotated[tuple[Objective, ...], Field(min_length=1)] = ("quality", "latency_ms")
     search: SearchSettings = SearchSettings()
+    ladder: tuple[LadderStep, ...] = ()
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "SpaceFile":
@@ -153,6 +162,8 @@ class SpaceFile(Section):
             raise ValueError("objectives: latency_ms (the default) needs an entry under measure; or name others")
         if not self.measure and self.constraints.latency_ms:
             raise ValueError("constraints: latency_ms needs an entry under measure")
+        if (self.search.strategy == "ladder") != bool(self.ladder):
+            raise ValueError("ladder: its steps and search.strategy ladder go together")
         return self
 
 

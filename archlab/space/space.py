@@ -42,11 +42,18 @@ class SearchSpace:
         Raises:
             BadInput: an unknown knob, or a value that the space does not have.
         """
+        return self._build(self.in_effect(self.find(values)))
+
+    def find(self, values: Mapping[str, Any]) -> dict[str, Value]:
+        """The space's own values for these values or their labels.
+
+        Raises:
+            BadInput: an unknown knob, or a value that the space does not have.
+        """
         for name in values:
             if name not in self.knobs:
                 raise BadInput(f"{name!r} is not a knob of this space{nearest(name, self.knobs)}")
-        found = {name: self.knobs[name].find(value) for name, value in values.items()}
-        return self._build(self.in_effect(found))
+        return {name: self.knobs[name].find(value) for name, value in values.items()}
 
     def sample(self, seed: int) -> UNetSpec:
         """A random architecture of the space; the same seed gives the same one."""

@@ -18,7 +18,7 @@ from archlab.architecture import save
 from archlab.cost import count
 from archlab.errors import BadInput, RunFailed
 from archlab.files import read_json, write_text
-from archlab.space import SearchSpace, survey
+from archlab.space import SearchSpace, ladder_plan, survey
 from archlab.space.knobs import Value
 from archlab.space.settings import Share
 from archlab.space.survey import COST_LIMITS
@@ -61,6 +61,7 @@ class _Driver:
         self, space: SearchSpace, folder: StudyFolder, limits: dict[str, float], watchers: Sequence[Watcher]
     ) -> None:
         self.space, self.folder, self.limits, self.watchers = space, folder, limits, watchers
+        self.plan = ladder_plan(space)
         self.records = folder.records()
         self.optuna = _open_optuna(space, folder)
 
@@ -72,11 +73,22 @@ class _Driver:
                 self._run_trial(trial)
         while not self._is_finished():
             self._refuse_hopeless()
-            if self._is_repeating() and not self._enqueue_unseen():
+            if not self._has_next():
                 break
             self.optuna.sampler = make_sampler(self.space.settings.search, len(self.optuna.get_trials(deepcopy=False)))
             self._run_trial(self.optuna.ask())
         return Study(self.folder)
+
+    def _has_next(self) -> bool:
+        """Whether there is something left to ask for; what the plan or an exhausted sampler wants is enqueued."""
+        if not self.plan:
+            return not self._is_repeating() or self._enqueue_unseen()
+        asked = self.optuna.get_trials(deepcopy=False)
+        if any(trial.state == TrialState.WAITING for trial in asked):
+            return True
+        if len(asked) < len(self.plan):
+            self.optuna.enqueue_trial(as_params(self.plan[len(asked)]))
+        return len(asked) < len(self.plan)
 
     def _run_trial(self, trial: optuna.Trial) -> None:
         """Suggest, evaluate, write the record, tell: in this order, so that a kill at any moment loses no result."""
@@ -143,7 +155,8 @@ class _Driver:
         if not path.is_file():
             self._tell("trial_started", None, dict(self.space.baseline_values))
             facts = self._baseline_facts()
-            self._enqueue_baseline()
+            if not self.plan:
+                self._enqueue_baseline()
             write_text(path, json.dumps(facts, indent=2) + "\n")
         self.limits = read_json(path).get("limits", {})
 

@@ -30,7 +30,7 @@ def make_sampler(search: SearchSettings, number: int) -> optuna.samplers.BaseSam
                 return optuna.samplers.NSGAIISampler(seed=seed, population_size=population)
             case "nsga3":
                 return optuna.samplers.NSGAIIISampler(seed=seed, population_size=population)
-            case "random":
+            case "random" | "ladder":  # a ladder's values are enqueued
                 return optuna.samplers.RandomSampler(seed=seed)
 
 

@@ -333,3 +333,22 @@ def test_absent_file_and_folder(tmp_path: Path) -> None:
         load_space(tmp_path / "kein Raum.yaml")
     with pytest.raises(BadInput, match="directory"):
         load_space(tmp_path)
+
+
+STEP = "search: {strategy: ladder}\nladder: [{step: one, values: {%s}}]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (GOOD + "search: {strategy: ladder}\n", "ladder: its steps and search.strategy ladder go together"),
+        (GOOD + STEP.partition("\n")[2] % "conv: separable", "4:9: ladder: its steps and search.strategy"),
+        (GOOD + STEP % "cov: separable", "5:30: ladder[0].values: 'cov' is not a knob of this space; did you mean"),
+        (GOOD + STEP % "ff_ratio: 5", "5:30: ladder[0].values: ff_ratio has no value 5"),
+        (GOOD + STEP % "", "5:30: ladder[0].values: must have at least one entry"),
+        (GOOD.replace("standard, ", "") + STEP % "ff_ratio: 4", "conv has no value 'standard'"),
+        (GOOD + STEP % "ff_ratio: 4" + 'require: ["ff_ratio > 4"]\n', "ladder[0].values: require excludes"),
+    ],
+)
+def test_ladders_that_cannot_be_climbed(text: str, message: str, refuse: Refuse) -> None:
+    assert message in refuse(text)

@@ -4,7 +4,7 @@ import pytest
 
 from archlab.architecture import preset
 from archlab.cost import count
-from archlab.space import load_space, survey
+from archlab.space import ladder_costs, load_space, survey
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"
 SHIPPED = sorted(path.name for path in FOLDER.glob("*.yaml"))
@@ -39,3 +39,28 @@ def test_path_may_be_text_with_spaces_and_umlauts(tmp_path: Path) -> None:
     target.parent.mkdir()
     target.write_bytes((FOLDER / "quickstart.yaml").read_bytes())
     assert load_space(str(target)).name == "mein Raum 学习"
+
+
+def test_the_ladder_ends_where_its_steps_lead() -> None:
+    """Worked by hand from Stable Diffusion's layers; see docs/mobilediffusion.md."""
+    space = load_space(FOLDER / "mobilediffusion_ladder.yaml")
+    costs = {row.step: row for row in ladder_costs(space)}
+    assert costs["baseline"].params_m == pytest.approx(859.520964)
+    # 10 at 640, 10 at 1024 and 14 in the middle; the shared projection is channels² in the 14 that keep theirs.
+    shared = costs["no self-attention at high resolution"].params_m - costs["shared keys and values"].params_m
+    assert shared == pytest.approx(14 * 1024**2 / 1e6)
+    # Two rows of 2·(8−6)/2 … : expand loses 2·c·c weights and 2·c biases, contract c·c weights, of every transformer.
+    trimmed = costs["softmax to relu"].params_m - costs["narrower feed-forward"].params_m
+    assert trimmed == pytest.approx(sum(n * (3 * c * c + 2 * c) for n, c in ((5, 640), (5 + 14, 1024))) / 1e6)
+    assert costs["gelu to swish"].params_change == costs["softmax to relu"].macs_change == 0
+    last = costs["fewer residual blocks"]
+    assert (last.params_change, last.macs_change) == (last.params_change_last, last.macs_change_last)
+
+
+def test_the_documented_ladder_is_the_computed_one() -> None:
+    page = (FOLDER.parent / "docs" / "mobilediffusion.md").read_text(encoding="utf-8")
+    for row in ladder_costs(load_space(FOLDER / "mobilediffusion_ladder.yaml")):
+        line = next(line for line in page.splitlines() if line.startswith(f"| {row.step} |"))
+        shares = (row.params_change, row.macs_change, row.params_change_last, row.macs_change_last)
+        expected = [f"{row.params_m:.0f}", f"{row.macs_g:.0f}", *("" if s is None else f"{s:+.1%}" for s in shares)]
+        assert [cell.strip() for cell in line.split("|")[2:8]] == expected

@@ -44,6 +44,30 @@ def test_a_study_evaluates_as_many_distinct_architectures_as_asked(strategy: str
     )
 
 
+LADDER = """
+ladder:
+  - {step: none at the top, values: {transformers: no_stage0}}
+  - {step: separable, values: {conv: separable}, reported: "params −10 %"}
+  - {step: fewer blocks, values: {res_blocks: 1/1}}
+"""
+
+
+@pytest.mark.parametrize("interrupt_at", [None, 2])
+def test_a_ladder_is_climbed_in_its_order(interrupt_at: int | None, judge: Judge, tmp_path: Path) -> None:
+    text = MINI.replace("{strategy: tpe, trials: 6, seed: 3}", "{strategy: ladder}") + LADDER
+    space = load_space(write_space(tmp_path, text))
+    judge.interrupt_at = interrupt_at
+    if interrupt_at is not None:
+        with pytest.raises(KeyboardInterrupt):
+            run_study(space, root=tmp_path)
+    study = run_study(space, root=tmp_path)
+    steps = [{}, {"transformers": "no_stage0"}, {"conv": "separable"}, {"res_blocks": "1/1"}]
+    wanted = [dict(pair for step in steps[: number + 1] for pair in step.items()) for number in range(4)]
+    assert list(study.trials["architecture"]) == [space.spec(values).id for values in wanted]
+    assert study.trials["architecture"][0] == space.baseline.id
+    assert study.trials_wanted == 4
+
+
 def test_the_baseline_is_the_first_trial(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
     study = run_study(space, root=tmp_path)
     assert study.trials["architecture"][0] == space.baseline.id

@@ -1,0 +1,74 @@
+"""A ladder: changes made one on top of the other, in the order in which a paper tells them."""
+
+from typing import Any, NamedTuple
+
+from archlab.cost import Cost, count
+from archlab.errors import BadInput
+from archlab.space.knobs import Value
+from archlab.space.space import SearchSpace
+
+
+class StepCost(NamedTuple):
+    """What one step does to the cost.
+
+    Attributes:
+        params_m, macs_g: after the step.
+        params_change, macs_change: against the step before, as a share of that; None for the baseline.
+        params_change_last, macs_change_last: the same if this step were made after all others.
+        reported: what the paper says, in its words.
+    """
+
+    step: str
+    params_m: float
+    macs_g: float
+    params_change: float | None
+    macs_change: float | None
+    params_change_last: float | None
+    macs_change_last: float | None
+    reported: str
+
+
+def ladder_plan(space: SearchSpace) -> list[dict[str, Value]]:
+    """Knob values of the baseline and of every step; empty for a space without a ladder."""
+    steps = len(space.settings.ladder)
+    return [ladder_values(space, number) for number in range(steps + 1)] if steps else []
+
+
+def ladder_values(space: SearchSpace, steps: int, without: int | None = None) -> dict[str, Value]:
+    """Knob values after the first ``steps`` steps, the step with index ``without`` left out.
+
+    Raises:
+        BadInput: the space lacks a step's knob or value, or the baseline's own; or ``require`` excludes the result.
+    """
+    chosen: dict[str, Any] = dict(space.baseline_values)
+    for index, step in enumerate(space.settings.ladder[:steps]):
+        if index != without:
+            chosen |= step.values
+    values = space.in_effect(space.find(chosen))
+    if without is None and not space.permits(values):
+        raise BadInput("require excludes the architecture that this step makes")
+    return values
+
+
+def ladder_costs(space: SearchSpace) -> list[StepCost]:
+    """The baseline and every step, with what each changes."""
+    costs = [count(space.spec(values)) for values in ladder_plan(space)]
+    rows = [StepCost("baseline", costs[0].params_m, costs[0].macs_g, None, None, None, None, "")]
+    for index, step in enumerate(space.settings.ladder):
+        before, after = costs[index], costs[index + 1]
+        others = count(space.spec(ladder_values(space, len(space.settings.ladder), without=index)))
+        rows.append(
+            StepCost(
+                step.step,
+                after.params_m,
+                after.macs_g,
+                *_change(before, after),
+                *_change(others, costs[-1]),
+                step.reported,
+            )
+        )
+    return rows
+
+
+def _change(before: Cost, after: Cost) -> tuple[float, float]:
+    return after.params / before.params - 1, after.macs / before.macs - 1
