@@ -1,21 +1,27 @@
-"""A UNet as a file for a runtime: the device form, TFLite, Core ML, and parity with torch."""
+"""A network as a file for a runtime: the device form, TFLite, Core ML, parity with torch, where the time goes."""
 
 from archlab.convert.coreml import can_run_coreml, run_coreml, to_coreml
 from archlab.convert.device_form import device_form
 from archlab.convert.inputs import FlatInputs, example_inputs
-from archlab.convert.parity import Parity, compare, torch_output
+from archlab.convert.parity import PARITY_TOLERANCES, Parity, compare, torch_output
+from archlab.convert.partitions import unaccelerated_operators
+from archlab.convert.profile import OperatorTime, operator_profile
 from archlab.convert.tflite import run_tflite, to_tflite
 
 __all__ = [
+    "PARITY_TOLERANCES",
     "FlatInputs",
+    "OperatorTime",
     "Parity",
     "can_run_coreml",
     "compare",
     "device_form",
     "example_inputs",
+    "operator_profile",
     "run_coreml",
     "run_tflite",
     "to_coreml",
     "to_tflite",
     "torch_output",
+    "unaccelerated_operators",
 ]

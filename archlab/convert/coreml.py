@@ -1,4 +1,4 @@
-"""A UNet as a Core ML package. Conversion runs anywhere; running the package takes a Mac or an iPhone."""
+"""A network as a Core ML package. Conversion runs anywhere; running the package takes a Mac or an iPhone."""
 
 import io
 import shutil
@@ -7,56 +7,68 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
-from archlab.convert.inputs import FlatInputs, example_inputs
+from archlab.convert.device_form import device_form
 from archlab.convert.quiet import quiet
 from archlab.convert.tflite import reason
-from archlab.errors import BadInput, RunFailed, require
-from archlab.unet import UNet
+from archlab.errors import BadInput, RunFailed, nearest, require
+
+_PRECISIONS = {"fp16": "float16", "fp32": "float32"}
 
 
-def to_coreml(unet: UNet, path: str | Path, *, precision: Literal["float16", "float32"] = "float16") -> None:
-    """Write an ``.mlpackage`` folder for a batch of one, iOS 17 or later, whole or not at all.
+def to_coreml(
+    module: nn.Module,
+    inputs: Mapping[str, Tensor],
+    path: str | Path,
+    *,
+    precision: str = "fp16",
+    attention: str = "split_einsum",
+) -> None:
+    """Write an ``.mlpackage`` folder for inputs of these shapes, iOS 17 or later, whole or not at all.
 
-    An older package at ``path`` is replaced. Inputs are named as in `example_inputs`, the output ``noise``.
+    An older package at ``path`` is replaced. The package's output is named ``output``.
+
+    Args:
+        inputs: by the names of ``module.forward``'s arguments; the package's inputs have the same names.
+        precision: in which it computes, ``fp16`` or ``fp32``.
+        attention: see `device_form`; only the split forms are made for the Neural Engine.
 
     Raises:
-        BadInput: ``path`` does not end in ``.mlpackage``, or is a file or some other folder.
+        BadInput: there is no such precision or form of attention; ``path`` does not end in ``.mlpackage``, or is a
+            file or some other folder.
         MissingExtra: coremltools is not installed.
         RunFailed: the converter gave up; the message has its reason.
     """
     path = Path(path)
+    if precision not in _PRECISIONS:
+        raise BadInput(f"precision: Core ML has no {precision!r}{nearest(precision, _PRECISIONS)}")
     if path.suffix != ".mlpackage":
         raise BadInput(f"{path}: a Core ML package's name ends in .mlpackage")
     if path.exists() and not (path / "Manifest.json").is_file():
         raise BadInput(f"{path}: exists and is not a Core ML package; name another path")
+    form = device_form(module, "channels_first", attention)
     path.parent.mkdir(parents=True, exist_ok=True)
     with quiet(), tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
         coremltools = require("coremltools", "converting to Core ML", "coreml")
-        inputs = example_inputs(unet.spec)
-        was_training = unet.training
         try:
             with torch.no_grad():
-                program = torch.export.export(FlatInputs(unet).eval(), (), kwargs=inputs).run_decompositions({})
+                program = torch.export.export(form, (), kwargs=dict(inputs)).run_decompositions({})
             with redirect_stderr(io.StringIO()):  # its progress bars
                 package = coremltools.convert(
                     program,
-                    outputs=[coremltools.TensorType(name="noise")],
+                    outputs=[coremltools.TensorType(name="output")],
                     minimum_deployment_target=coremltools.target.iOS17,
-                    compute_precision=coremltools.precision(precision),
+                    compute_precision=coremltools.precision(_PRECISIONS[precision]),
                     skip_model_load=True,
                 )
             package.save(str(Path(folder) / path.name))
         except Exception as error:
-            raise RunFailed(f"{path}: coremltools cannot convert {unet.spec.id}: {reason(error)}") from error
-        finally:
-            unet.train(was_training)
+            raise RunFailed(f"{path}: coremltools cannot convert the network: {reason(error)}") from error
         if path.exists():
             path.rename(Path(folder) / "old.mlpackage")
         (Path(folder) / path.name).rename(path)

@@ -103,7 +103,7 @@ def _call(
     flat, structure = pytree.tree_flatten((node.args, node.kwargs))
     is_node = [isinstance(leaf, fx.Node) for leaf in flat]
     sources = [done[leaf] for leaf in flat if isinstance(leaf, fx.Node)]
-    values = [source.meta["val"] for source in sources]
+    values = [_fake(source.meta["val"]) for source in sources]  # of their own: tracing tells arguments by identity
     key = (
         table_key,
         _identity(node.target),

@@ -18,7 +18,7 @@ from archlab.architecture import (
     preset,
 )
 from archlab.architecture.spec import Activation, Normalizer
-from archlab.convert import to_tflite
+from archlab.convert import FlatInputs, example_inputs, to_tflite
 from archlab.unet import UNet, build
 
 
@@ -149,7 +149,8 @@ def tflite_file(tmp_path_factory: pytest.TempPathFactory, make_unet: Callable[[s
     def convert(name: str) -> Path:
         path = folder / f"{name}.tflite"
         if not path.exists():
-            to_tflite(make_unet(name), path)
+            unet = make_unet(name)
+            to_tflite(FlatInputs(unet), example_inputs(unet.spec), path)
         return path
 
     return convert

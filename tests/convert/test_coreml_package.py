@@ -1,12 +1,15 @@
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from torch import nn
 
-from archlab.convert import to_coreml
+from archlab.convert import FlatInputs, example_inputs, split_einsum, to_coreml
 from archlab.errors import BadInput, MissingExtra
 from archlab.unet import UNet
+from archlab.unet.transformer import TransformerStack
 
 
 def test_package_has_the_names_and_shapes_of_the_spec_and_replaces_an_old_one(
@@ -18,7 +21,8 @@ def test_package_has_the_names_and_shapes_of_the_spec_and_replaces_an_old_one(
     (path / "Manifest.json").write_text("{}")
     (path / "old").write_text("old")
 
-    to_coreml(make_unet("added"), path)
+    unet = make_unet("added")
+    to_coreml(FlatInputs(unet), example_inputs(unet.spec), path)
 
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
@@ -33,30 +37,65 @@ def test_package_has_the_names_and_shapes_of_the_spec_and_replaces_an_old_one(
         "context": [1, 7, 32],
         "text_embeds": [1, 16],
         "time_ids": [1, 6],
-        "noise": [1, 4, 8, 8],
+        "output": [1, 4, 8, 8],
     }
     assert not (path / "old").exists()
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_refuses_to_replace_another_folder(make_unet: Callable[[str], UNet], tmp_path: Path) -> None:
+# 5 transformers: 4 products a head of 2 heads, 40 in all; queries 64, 16, 4, 16 and 64, in chunks of 24: 3, 1, 1, 1, 3
+@pytest.mark.parametrize(("attention", "products"), [("plain", 0), ("split_einsum", 40), ("split_einsum_v2", 72)])
+def test_attention_has_the_form_that_was_asked_for(
+    attention: str,
+    products: int,
+    make_unet: Callable[[str], UNet],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    coremltools = pytest.importorskip("coremltools")
+    monkeypatch.setattr(split_einsum, "QUERY_CHUNK", 24)
+    unet = make_unet("activations_and_sharing")
+    to_coreml(FlatInputs(unet), example_inputs(unet.spec), tmp_path / "unet.mlpackage", attention=attention)
+
+    program = coremltools.models.MLModel(str(tmp_path / "unet.mlpackage"), skip_model_load=True).get_spec().mlProgram
+    (block,) = program.functions["main"].block_specializations.values()
+    makers = {output.name: operation.type for operation in block.operations for output in operation.outputs}
+    kinds = Counter(operation.type for operation in block.operations)
+    assert max(output.type.tensorType.rank for operation in block.operations for output in operation.outputs) == 4
+    assert kinds["einsum"] == products
+    if attention != "plain":
+        assert kinds["matmul"] == 0
+        assert kinds["linear"] == _linear_layers_of_time(unet)
+        weights = [operation.inputs["weight"] for operation in block.operations if operation.type == "conv"]
+        assert {makers[argument.name] for weight in weights for argument in weight.arguments} == {"const"}
+
+
+def _linear_layers_of_time(unet: UNet) -> int:
+    transformers = {part for stack in unet.modules() if isinstance(stack, TransformerStack) for part in stack.modules()}
+    return sum(isinstance(part, nn.Linear) for part in set(unet.modules()) - transformers)
+
+
+def test_unknown_precision_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"precision: Core ML has no 'int8'; valid: fp16, fp32"):
+        to_coreml(nn.Identity(), {}, tmp_path / "unet.mlpackage", precision="int8")
+
+
+def test_refuses_to_replace_another_folder(tmp_path: Path) -> None:
     path = tmp_path / "photos.mlpackage"
     path.mkdir()
     (path / "dog.jpg").write_text("woof")
     with pytest.raises(BadInput, match=r"photos\.mlpackage: exists and is not a Core ML package"):
-        to_coreml(make_unet("no_transformers"), path)
+        to_coreml(nn.Identity(), {}, path)
     assert (path / "dog.jpg").exists()
 
 
-def test_refuses_another_suffix(make_unet: Callable[[str], UNet], tmp_path: Path) -> None:
+def test_refuses_another_suffix(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"ends in \.mlpackage"):
-        to_coreml(make_unet("no_transformers"), tmp_path / "unet.mlmodel")
+        to_coreml(nn.Identity(), {}, tmp_path / "unet.mlmodel")
 
 
-def test_missing_extra_is_one_line(
-    make_unet: Callable[[str], UNet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "coremltools", None)
     with pytest.raises(MissingExtra, match=r"converting to Core ML .*pip install 'archlab\[coreml\]'"):
-        to_coreml(make_unet("no_transformers"), tmp_path / "unet.mlpackage")
+        to_coreml(nn.Identity(), {}, tmp_path / "unet.mlpackage")
     assert list(tmp_path.iterdir()) == []

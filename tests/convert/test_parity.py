@@ -4,7 +4,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from archlab.convert import compare, example_inputs, torch_output
+from archlab.convert import FlatInputs, compare, example_inputs, torch_output
 from archlab.unet import UNet
 
 
@@ -36,7 +36,9 @@ def test_shapes_must_agree() -> None:
 
 def test_torch_output_leaves_the_mode_alone(make_unet: Callable[[str], UNet]) -> None:
     unet = make_unet("no_transformers").train()
-    torch_output(unet, example_inputs(unet.spec))
+    network = FlatInputs(unet)
+    torch_output(network, example_inputs(unet.spec))
+    assert network.training
     assert unet.training
 
 

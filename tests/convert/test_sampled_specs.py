@@ -1,16 +1,26 @@
-"""Architectures drawn from the shipped full space become files whose outputs are torch's."""
+"""Architectures drawn from the shipped full space become files whose outputs are torch's, in one piece."""
 
 from pathlib import Path
 
 import pytest
 import torch
 
-from archlab.convert import compare, example_inputs, run_tflite, to_coreml, to_tflite, torch_output
+from archlab.convert import (
+    FlatInputs,
+    compare,
+    example_inputs,
+    run_tflite,
+    to_coreml,
+    to_tflite,
+    torch_output,
+    unaccelerated_operators,
+)
 from archlab.space import SearchSpace, load_space
 from archlab.unet import UNet, build
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "mobilediffusion.yaml"
 TOLERANCE = 1e-4
+ATTENTION_FORMS = ("plain", "split_einsum", "split_einsum_v2")
 
 
 @pytest.fixture(scope="module")
@@ -25,28 +35,29 @@ def small(space: SearchSpace, seed: int) -> UNet:
 
 def check(seed: int, space: SearchSpace, folder: Path) -> None:
     unet = small(space, seed)
-    inputs = example_inputs(unet.spec)
-    to_tflite(unet, folder / "unet.tflite")
-    parity = compare(torch_output(unet, inputs), run_tflite(folder / "unet.tflite", inputs))
+    network, inputs = FlatInputs(unet), example_inputs(unet.spec)
+    to_tflite(network, inputs, folder / "unet.tflite")
+    parity = compare(torch_output(network, inputs), run_tflite(folder / "unet.tflite", inputs))
     assert parity.max_abs <= TOLERANCE
     assert parity.max_relative <= TOLERANCE
-    to_coreml(unet, folder / "unet.mlpackage")
+    assert unaccelerated_operators(folder / "unet.tflite") == []
+    to_coreml(network, inputs, folder / "unet.mlpackage", attention=ATTENTION_FORMS[seed % len(ATTENTION_FORMS)])
     assert (folder / "unet.mlpackage" / "Manifest.json").is_file()
 
 
 @pytest.mark.slow
-class TestFirstTen:
+class TestFirstFifteen:
     """Half of them: pytest's workers take a class each."""
 
-    @pytest.mark.parametrize("seed", range(10))
+    @pytest.mark.parametrize("seed", range(15))
     def test_converts_to_tflite_and_core_ml(self, seed: int, space: SearchSpace, tmp_path: Path) -> None:
         check(seed, space, tmp_path)
 
 
 @pytest.mark.slow
-class TestSecondTen:
+class TestSecondFifteen:
     """The other half."""
 
-    @pytest.mark.parametrize("seed", range(10, 20))
+    @pytest.mark.parametrize("seed", range(15, 30))
     def test_converts_to_tflite_and_core_ml(self, seed: int, space: SearchSpace, tmp_path: Path) -> None:
         check(seed, space, tmp_path)

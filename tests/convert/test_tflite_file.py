@@ -5,12 +5,23 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archlab.convert import compare, example_inputs, run_tflite, to_tflite, torch_output
+from archlab.architecture import preset, presets
+from archlab.convert import (
+    PARITY_TOLERANCES,
+    FlatInputs,
+    compare,
+    example_inputs,
+    run_tflite,
+    to_tflite,
+    torch_output,
+    unaccelerated_operators,
+)
 from archlab.convert.retrace import decompose
-from archlab.errors import MissingExtra, RunFailed
-from archlab.unet import UNet
+from archlab.errors import BadInput, MissingExtra, RunFailed
+from archlab.unet import UNet, build
 
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("litert_torch")
@@ -21,9 +32,60 @@ def test_every_knob_is_one_partition_and_equals_torch(
 ) -> None:
     unet, path = make_unet(mixture), tflite_file(mixture)
     inputs = example_inputs(unet.spec, seed=1)
-    parity = compare(torch_output(unet, inputs), run_tflite(path, inputs))
-    assert parity.within(1e-4), parity
+    parity = compare(torch_output(FlatInputs(unet), inputs), run_tflite(path, inputs))
+    assert parity.within(PARITY_TOLERANCES["fp32"]), parity
     assert _operations(path).count("DELEGATE") == 1
+    assert unaccelerated_operators(path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", presets())
+def test_every_preset_is_one_partition_and_equals_torch(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    unet = build(preset(name).deployed.scaled(width=0.05, sample_size=16))
+    network, inputs = FlatInputs(unet), example_inputs(unet.spec)
+    to_tflite(network, inputs, tmp_path / "model.tflite")
+    parity = compare(torch_output(network, inputs), run_tflite(tmp_path / "model.tflite", inputs))
+    assert parity.within(PARITY_TOLERANCES["fp32"]), parity
+    assert _operations(tmp_path / "model.tflite").count("DELEGATE") == 1
+
+
+# Bytes of a weight, against float32's four; int8 keeps its scales beside them.
+@pytest.mark.parametrize(("precision", "smaller"), [("fp16", 0.6), ("int8", 0.45)])
+def test_smaller_weights_stay_one_partition_near_torch(
+    precision: str, smaller: float, make_unet: Callable[[str], UNet], tflite_file: Callable[[str], Path], tmp_path: Path
+) -> None:
+    unet, path = make_unet("activations_and_sharing"), tmp_path / "model.tflite"
+    network, inputs = FlatInputs(unet), example_inputs(unet.spec)
+    to_tflite(network, inputs, path, precision=precision)
+    parity = compare(torch_output(network, inputs), run_tflite(path, inputs))
+    assert PARITY_TOLERANCES["fp32"] < parity.max_relative <= PARITY_TOLERANCES[precision]
+    assert path.stat().st_size < smaller * tflite_file("activations_and_sharing").stat().st_size
+    assert unaccelerated_operators(path) == []
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_operators_that_break_the_partition_are_named(tmp_path: Path) -> None:
+    import litert_torch
+
+    class Broken(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.cumsum(x * 2, dim=-1).relu() + torch.sin(x).cumsum(dim=-1)
+
+    litert_torch.convert(Broken().eval(), (torch.randn(4, 8),)).export(str(tmp_path / "model.tflite"))
+    assert unaccelerated_operators(tmp_path / "model.tflite") == ["CUMSUM"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"precision": "fp8"}, r"precision: TFLite has no 'fp8'; valid: fp16, fp32, int8"),
+        ({"attention": "split_einsum"}, r"attention: TFLite has only 'plain' but got 'split_einsum'"),
+    ],
+)
+def test_what_tflite_does_not_have_is_refused(options: dict[str, str], message: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=message):
+        to_tflite(nn.Identity(), {"input": torch.ones(1)}, tmp_path / "model.tflite", **options)
 
 
 def test_inputs_have_their_names(tflite_file: Callable[[str], Path]) -> None:
@@ -58,35 +120,46 @@ def test_node_by_node_decomposition_gives_torchs_own_graph() -> None:
     torch.testing.assert_close(ours.module()(x), program.module()(x))
 
 
+def test_node_by_node_decomposition_tells_equally_made_arguments_apart() -> None:
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.query, self.key, self.value = (nn.Linear(8, 8) for _ in range(3))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return F.scaled_dot_product_attention(self.query(x), self.key(x), self.value(x))
+
+    program = torch.export.export(Attention().eval(), (torch.randn(1, 6, 8),))
+    table = torch.export.default_decompositions()
+    x = torch.randn(1, 6, 8)
+    torch.testing.assert_close(decompose(decompose(program, table), table).module()(x), program.module()(x))
+
+
 def test_conversion_is_silent(
     make_unet: Callable[[str], UNet], tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    to_tflite(make_unet("no_transformers"), tmp_path / "model.tflite")
+    unet = make_unet("no_transformers")
+    to_tflite(FlatInputs(unet), example_inputs(unet.spec), tmp_path / "model.tflite")
     captured = capfd.readouterr()
     assert (captured.out, captured.err) == ("", "")
     assert logging.root.manager.disable == logging.NOTSET
 
 
-def test_converter_error_is_one_line_and_leaves_no_file(
-    make_unet: Callable[[str], UNet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def cannot_be_converted(self: UNet, *_: Tensor) -> Tensor:
-        return torch.linalg.svdvals(_[0])
+def test_converter_error_is_one_line_and_leaves_no_file(tmp_path: Path) -> None:
+    class CannotBeConverted(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.linalg.svdvals(x)
 
-    unet = make_unet("no_transformers")
-    monkeypatch.setattr(UNet, "forward", cannot_be_converted)
     with pytest.raises(RunFailed, match=r"litert-torch cannot convert .*svd") as failure:
-        to_tflite(unet, tmp_path / "model.tflite")
+        to_tflite(CannotBeConverted(), {"x": torch.randn(3, 3)}, tmp_path / "model.tflite")
     assert "\n" not in str(failure.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_missing_extra_is_one_line(
-    make_unet: Callable[[str], UNet], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "litert_torch", None)
     with pytest.raises(MissingExtra, match=r"converting to TFLite .*pip install 'archlab\[tflite\]'"):
-        to_tflite(make_unet("no_transformers"), tmp_path / "model.tflite")
+        to_tflite(nn.Identity(), {"input": torch.ones(1)}, tmp_path / "model.tflite")
 
 
 def _operations(path: Path) -> list[str]:
