@@ -13,4 +13,13 @@ def devices(form: str) -> None:
     """List what can be measured on from here, and what is missing for the rest."""
     from archlab.latency import devices as list_devices
 
-    print_listing([asdict(status) for status in list_devices()], form)
+    statuses = list_devices()
+    if form != "table":
+        print_listing([{**asdict(status), "available": status.available} for status in statuses], form)
+        return
+    width = max(len(status.name) for status in statuses)
+    for status in statuses:
+        click.echo(f"{'✓' if status.available else '✗'} {status.name.ljust(width)}  {status.about}")
+        if not status.available:
+            click.echo(f"  {'':{width}}  missing: {status.missing}")
+            click.echo(f"  {'':{width}}  mend:    {status.mend}")

@@ -1,48 +1,125 @@
 """``archlab latency ARCH --device D``"""
 
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
 import click
 
+from archlab.architecture import UNetSpec
 from archlab.cli.architectures import find_architecture
-from archlab.cli.listing import format_option, print_facts
+from archlab.cli.listing import format_option, print_facts, print_listing
+from archlab.errors import BadInput
+from archlab.files import writable_folder
+
+if TYPE_CHECKING:
+    from archlab.latency.runner import Progress
+
+_STAGES = {"convert": "converting", "measure": "measuring", "wait": "waiting for the device"}
 
 
 @click.command()
 @click.argument("architecture")
 @click.option("--device", default="tflite", show_default=True, help="See: archlab devices")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--precision", default="fp32", show_default=True)
+@click.option("--precision", default="fp32", show_default=True, help="fp32, fp16 or int8 weights.")
+@click.option("--compute", help="The unit that runs it: cpu, gpu, npu, cpu_and_ne, …  [default: the device's]")
+@click.option("--attention", help="plain, split_einsum or split_einsum_v2.  [default: the device's]")
 @click.option("--width", type=float, default=1.0, show_default=True, help="Scale all channels by this factor.")
 @click.option("--sample-size", type=int, help="Side of the latent.  [default: the architecture's]")
 @click.option("--min-runs", type=click.IntRange(min=2), default=20, show_default=True)
 @click.option("--min-seconds", type=float, default=1.0, show_default=True)
+@click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True, help="Share the runs.")
+@click.option("--timeout", "timeout_s", type=float, default=600.0, show_default=True, help="Seconds, of one process.")
+@click.option("--allow-throttled", is_flag=True, help="Measure although the device is hot or saves power.")
 @click.option("--fresh", is_flag=True, help="Measure even if this very measurement is in the cache.")
+@click.option("--profile-operators", is_flag=True, help="List where the time goes instead (tflite, one thread).")
+@click.option("--pipeline", is_flag=True, help="Price a whole image: text encoder, UNet steps, image decoder.")
+@click.option("--steps", type=int, help="With --pipeline: of denoising.  [default: 8]")
+@click.option(
+    "--guidance/--no-guidance", default=None, help="With --pipeline: two UNet runs a step.  [default: guidance]"
+)
+@click.option("--decoder", help="With --pipeline: sd or small.  [default: sd]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="With --pipeline: the picture, without its ending.  [default: reports/pipeline/ARCH-DEVICE]",
+)
 @format_option
 def latency(
     architecture: str,
-    device: str,
-    threads: int,
-    precision: str,
     width: float,
     sample_size: int | None,
-    min_runs: int,
-    min_seconds: float,
     fresh: bool,
+    profile_operators: bool,
+    pipeline: bool,
+    steps: int | None,
+    guidance: bool | None,
+    decoder: str | None,
+    out: Path | None,
     form: str,
+    **settings: Any,
 ) -> None:
     """Measure one architecture on a device, with random weights: a preset, a YAML or study:trial."""
     from archlab.latency import measure
 
     spec = find_architecture(architecture).scaled(width=width, sample_size=sample_size)
-    measured = measure(
-        spec,
-        device=device,
-        threads=threads,
-        precision=precision,
-        min_runs=min_runs,
-        min_seconds=min_seconds,
-        use_cache=not fresh,
-    ).to_dict()
-    if form != "json":
-        measured.pop("samples_ms")
-        measured |= measured.pop("provenance")
-    print_facts(measured, form)
+    image = {"steps": steps, "guidance": guidance, "decoder": decoder}
+    image = {name: value for name, value in image.items() if value is not None}
+    if not pipeline and (image or out):
+        raise BadInput(f"--{next(iter(image), 'out')}: is for a whole image; add --pipeline")
+    if pipeline:
+        name = re.sub(r"[^\w.-]+", "-", f"{Path(architecture).stem}-{settings['device']}")
+        stem = out or Path("reports/pipeline") / name
+        _print_image(spec, {**image, **settings, "use_cache": not fresh}, stem, form)
+        return
+    if profile_operators:
+        print_listing(_operators(spec, settings["device"], settings["precision"]), form)
+        return
+    with _shown_on_a_terminal() as progress:
+        measured = measure(spec, **settings, progress=progress, use_cache=not fresh).to_dict()
+    print_facts(measured if form == "json" else _without_samples(measured), form)
+
+
+def _operators(spec: UNetSpec, device: str, precision: str) -> list[dict[str, Any]]:
+    from archlab.latency import profile_operators
+
+    if device != "tflite":
+        raise BadInput(f"--profile-operators: only 'tflite' can be profiled, not {device!r}")
+    with _shown_on_a_terminal() as progress:
+        operators = profile_operators(spec, precision=precision, progress=progress)
+    total_ms = sum(operator.ms for operator in operators)
+    return [{**asdict(operator), "share": operator.ms / total_ms} for operator in operators]
+
+
+def _print_image(spec: UNetSpec, options: Mapping[str, Any], stem: Path, form: str) -> None:
+    from archlab.latency.pipeline import measure_image
+    from archlab.report.budget import write_budget
+
+    writable_folder(stem.parent)
+    with _shown_on_a_terminal() as progress:
+        image = measure_image(spec, **options, progress=progress)
+    write_budget(image, stem)
+    if form == "json":
+        print_facts(image.to_dict(), form)
+    else:
+        print_listing(image.rows(), form, title=image.provenance["kind"])
+    click.echo(f"{stem}.png {stem}.svg", err=True)
+
+
+@contextmanager
+def _shown_on_a_terminal() -> Iterator["Progress"]:
+    """What is being done, on the standard error."""
+    from rich.console import Console
+
+    with Console(stderr=True).status("") as status:
+        yield lambda stage, fraction: status.update(f"{_STAGES.get(stage, stage)} {fraction:.0%}")
+
+
+def _without_samples(measured: Mapping[str, Any]) -> dict[str, Any]:
+    """Statistics and provenance in one, without what is not known."""
+    statistics = {name: value for name, value in measured.items() if name not in ("samples_ms", "provenance")}
+    return {name: value for name, value in {**statistics, **measured["provenance"]}.items() if value is not None}

@@ -1,14 +1,14 @@
 """Measurements already made, found again by what decides them."""
 
-import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from archlab.architecture import UNetSpec
 from archlab.files import cache_folder, write_text
 from archlab.latency.measurement import Latency
+from archlab.latency.network import Network, content_hash
 from archlab.latency.runner import Settings
 
 
@@ -22,17 +22,15 @@ def cached(path: Path) -> Latency | None:
 
 
 def keep(latency: Latency, path: Path) -> None:
-    """Write the measurement, whole or not at all."""
-    write_text(path, json.dumps(latency.to_dict()))
+    """Write the measurement, whole or not at all. A full disk costs the next one its time, not this one its result."""
+    with suppress(OSError):
+        write_text(path, json.dumps(latency.to_dict()))
 
 
-def cache_path(spec: UNetSpec, device: str, settings: Settings, versions: Mapping[str, str]) -> Path:
-    """Where a measurement is kept: named by the hash of architecture, device, settings and versions."""
-    key = {
-        "spec": spec.deployed.id,
-        "device": device,
-        "settings": asdict(settings),
-        "versions": dict(versions),
-    }
-    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
-    return cache_folder("latency") / f"{digest}.json"
+def cache_path(network: Network, device: str, settings: Settings, versions: Mapping[str, str]) -> Path:
+    """Where a measurement is kept: named by the hash of network, device, settings and versions.
+
+    The time-out is left out: it decides whether there is a number, not which.
+    """
+    deciding = {name: value for name, value in asdict(settings).items() if name != "timeout_s"}
+    return cache_folder("latency") / f"{content_hash(network.id, device, deciding, dict(versions))}.json"

@@ -1,4 +1,4 @@
-"""Times one TFLite file in a process of its own: ``python tflite_worker.py JOB.json`` prints one JSON line.
+"""Times one TFLite file in a process of its own: ``python tflite_worker.py JOB`` prints one JSON line.
 
 Run as a file, not as a module: it imports neither archlab nor torch, so that its memory is the model's.
 """
@@ -11,17 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
-
-
-def main(job_path: str) -> None:
-    """Read the job, write the output where it says, print the measurement."""
-    job = json.loads(Path(job_path).read_text(encoding="utf-8"))
-    print(json.dumps(run(job)), flush=True)
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
-    """Load, run once, warm up, then time until both ``min_runs`` and ``min_seconds`` are reached."""
+    """Load, run once, write the output, warm up, then time until ``min_runs`` and ``min_seconds`` are reached."""
+    from ai_edge_litert.interpreter import Interpreter
+
     start = time.perf_counter()
     interpreter = Interpreter(job["model"], num_threads=job["threads"])
     interpreter.allocate_tensors()
@@ -41,12 +36,26 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         "samples_ms": samples_ms,
         "load_ms": load_ms,
         "first_run_ms": first_run_ms,
-        "peak_memory_mb": _peak_memory_mb(),
+        "peak_memory_mb": peak_memory_mb(),
         "partitions": _partitions(interpreter),
+        "cpu_seconds": time.process_time(),
     }
 
 
-def _set_inputs(interpreter: Interpreter, inputs_path: str) -> None:
+def peak_memory_mb() -> float:
+    """Most resident memory of this process.
+
+    Linux's getrusage still holds the peak of the process that started this one; its VmHWM does not.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = status.read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+
+
+def _set_inputs(interpreter: Any, inputs_path: str) -> None:
     indices = interpreter._get_full_signature_list()["serving_default"]["inputs"]
     with np.load(inputs_path) as inputs:
         if set(inputs) != set(indices):
@@ -55,7 +64,7 @@ def _set_inputs(interpreter: Interpreter, inputs_path: str) -> None:
             interpreter.set_tensor(index, inputs[name])
 
 
-def _time_ms(interpreter: Interpreter) -> float:
+def _time_ms(interpreter: Any) -> float:
     start = time.perf_counter()
     interpreter.invoke()
     return _since_ms(start)
@@ -65,21 +74,11 @@ def _since_ms(start: float) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def _peak_memory_mb() -> float:
-    """Linux's getrusage still holds the peak of the process that started this one; its VmHWM does not."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = status.read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-
-
-def _partitions(interpreter: Interpreter) -> int | None:
+def _partitions(interpreter: Any) -> int | None:
     if not hasattr(interpreter, "_get_ops_details"):
         return None
     return [operation["op_name"] for operation in interpreter._get_ops_details()].count("DELEGATE")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    print(json.dumps(run(json.loads(sys.argv[1]))), flush=True)

@@ -46,6 +46,15 @@ def test_listings_come_as_table_json_and_csv() -> None:
     assert as_csv[0] == ",".join(as_json[0])
 
 
+def test_devices_are_listed_with_what_is_missing_and_what_mends_it() -> None:
+    statuses = json.loads(archlab("devices", "--format", "json").stdout)
+    lines = archlab("devices").stdout.splitlines()
+    assert len(lines) == sum(1 if status["available"] else 3 for status in statuses)
+    for status in statuses:
+        assert any(line.startswith(f"{'✓' if status['available'] else '✗'} {status['name']} ") for line in lines)
+        assert status["available"] or any(line.endswith(f"mend:    {status['mend']}") for line in lines)
+
+
 def test_diff_names_the_place_and_both_values(tmp_path: Path) -> None:
     save(preset("tiny").scaled(sample_size=16), tmp_path / "small.yaml")
     shown = archlab("diff", "tiny", tmp_path / "small.yaml", "--format", "json")
@@ -96,6 +105,8 @@ def test_bad_input_is_one_line_and_exit_code_2(case: str, command: str, tmp_path
         ("profile", "sd15", "--sample-size", "13"),
         ("latency", "tiny", "--device", "tflit"),
         ("latency", "tiny", "--threads", "0"),
+        ("latency", "tiny", "--device", "torch", "--precision", "int8"),
+        ("latency", "tiny", "--device", "torch", "--profile-operators"),
         ("diff", "sd15", "."),
         ("nonsense",),
     ],

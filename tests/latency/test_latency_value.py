@@ -16,6 +16,7 @@ def latency(**changes: Any) -> Latency:
         "peak_memory_mb": 100.0,
         "model_mb": 10.0,
         "partitions": 1,
+        "accelerated_share": 1.0,
         "parity_max_abs": 1e-6,
         "provenance": {"device": "tflite", "kind": "measured"},
     }

@@ -1,17 +1,25 @@
+import json
+import os
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from archlab.architecture import Block, UNetSpec, map_blocks, preset
-from archlab.errors import BadInput, MissingExtra, RunFailed
-from archlab.latency import Latency, devices, measure, tflite
-from archlab.latency.tflite import TFLiteRunner
+from archlab.errors import BadInput, RunFailed
+from archlab.latency import DeviceStatus, Latency, devices, measure
+from archlab.latency.artifact import converted
+from archlab.latency.computer import State, conditions
+from archlab.latency.devices import runner
+from archlab.latency.network import Built, Network, unet_network
+from archlab.latency.runner import DeviceGone, Progress, Settings, circumstances
+from tests.latency.contract import convolutions
+from tests.latency.test_latency_value import latency
 
 
 def small() -> UNetSpec:
@@ -19,187 +27,240 @@ def small() -> UNetSpec:
     return replace(spec, context_dim=32, context_length=7)
 
 
-Stages = list[tuple[str, float]]
+class Phone:
+    """A device that measures nothing, counts what it is asked, and is gone as often as it is told."""
+
+    name = "phone"
+    compute_units = ("cpu", "gpu")
+    precisions = ("fp32", "fp16")
+    attention_forms = ("plain",)
+
+    def __init__(self) -> None:
+        self.asked: list[Settings] = []
+        self.runtime = "1"
+        self.gone = 0
+        self.unplugged = 0
+
+    def status(self) -> DeviceStatus:
+        self.unplugged -= 1
+        return DeviceStatus(name=self.name, about="", missing="it" if self.unplugged >= 0 else "")
+
+    def versions(self) -> dict[str, str]:
+        return {"runtime": self.runtime}
+
+    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+        self.asked.append(settings)
+        progress("measure", 0.0)
+        if len(self.asked) <= self.gone:
+            raise DeviceGone("the phone vanished")
+        return latency(provenance=circumstances(self.name, network, settings, self.versions()))
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> tuple[Latency, Latency, Stages]:
-    """A measurement, the same one asked for again, and the progress of both."""
+@pytest.fixture
+def phone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Phone]:
+    """``--device phone``; waiting takes no time."""
+    phone = Phone()
+    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
+    monkeypatch.setattr(sys.modules[measure.__module__], "runner", lambda name: phone)
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    return phone
+
+
+def test_a_unet_is_measured_as_it_is_deployed() -> None:
     pytest.importorskip("litert_torch")
-    stages: Stages = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ARCHLAB_CACHE", str(tmp_path_factory.mktemp("cache")))
-        first, again = (
-            measure(
-                small(),
-                min_runs=5,
-                min_seconds=0.2,
-                progress=lambda stage, fraction: stages.append((stage, fraction)),
-            )
-            for _ in range(2)
-        )
-    return first, again, stages
-
-
-@pytest.fixture
-def converted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Any], None]:
-    """Replaces the conversion by writing these files, so that only the run is tested."""
-    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "cache"))
-
-    def write(model: bytes, expected: Any = None) -> None:
-        def convert(spec: UNetSpec, seed: int, folder: Path) -> Any:
-            (folder / "model.tflite").write_bytes(model)
-            np.savez(folder / "inputs.npz", sample=np.zeros(1))
-            return expected
-
-        monkeypatch.setattr(tflite, "_convert", convert)
-
-    return write
-
-
-@pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
-    """Replaces the worker by a script with this text."""
-
-    def write(text: str) -> None:
-        path = tmp_path / "worker.py"
-        path.write_text(text)
-        monkeypatch.setattr(tflite, "_WORKER", path)
-
-    return write
-
-
-def test_measurement_says_what_it_is(measured: tuple[Latency, Latency, Stages]) -> None:
-    latency, _, stages = measured
-    assert latency.runs >= 5
-    assert sum(latency.samples_ms) >= 150
-    assert 0 < latency.median_ms <= latency.p90_ms < 1000
-    assert latency.partitions == 1
-    assert latency.parity_max_abs < 1e-4
-    assert 10 < latency.peak_memory_mb < 250  # torch alone would be more
-    provenance = latency.provenance
-    assert provenance["kind"] == "measured"
-    assert provenance["device"] == "tflite"
-    assert provenance["architecture"] == small().id
-    assert provenance["threads"] == 1
-    assert provenance["runtime"].startswith("ai-edge-litert ")
+    stages: list[tuple[str, float]] = []
+    measured = measure(
+        small(), min_runs=5, min_seconds=0.2, progress=lambda stage, fraction: stages.append((stage, fraction))
+    )
+    assert measured.runs >= 5
+    assert sum(measured.samples_ms) >= 150
+    assert measured.partitions == 1
+    assert measured.parity_max_abs is not None
+    assert measured.parity_max_abs < 1e-4
+    assert measured.provenance["architecture"] == small().id
+    assert measured.provenance["unaccelerated_operators"] == []
     assert stages == [("convert", 0.0), ("convert", 1.0), ("measure", 0.0), ("measure", 1.0)]
 
 
-def test_second_time_is_from_the_cache_and_says_so(measured: tuple[Latency, Latency, Stages]) -> None:
-    first, again, _ = measured
-    assert first.provenance["cached"] is False
-    assert again.provenance["cached"] is True
-    assert again.samples_ms == first.samples_ms
-    assert again.provenance["measured_at"] == first.provenance["measured_at"]
+def test_softmax_to_relu_is_the_relu_network() -> None:
+    spec = preset("mobilediffusion")
+    assert unet_network(spec).id == unet_network(spec.deployed).id == spec.deployed.id
 
 
-def test_cache_is_by_deployed_network_settings_and_versions(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, measured: tuple[Latency, Latency, Stages]
-) -> None:
-    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
-    asked: list[str] = []
-
-    def record(self: TFLiteRunner, spec: UNetSpec, *_: Any) -> Latency:
-        asked.append(spec.id)
-        return measured[0]
-
-    monkeypatch.setattr(TFLiteRunner, "measure", record)
-    measure(small())
-    measure(small())
-    assert len(asked) == 1
-    measure(small(), threads=2)
-    measure(replace(small(), sample_size=16))
-    measure(small(), use_cache=False)
-    assert len(asked) == 4
-    monkeypatch.setattr(TFLiteRunner, "versions", lambda self: {"runtime": "ai-edge-litert 99"})
-    measure(small())
-    assert len(asked) == 5
+def test_settings_are_completed_with_the_devices_own(phone: Phone) -> None:
+    measure(small(), "phone", threads=3)
+    assert phone.asked == [Settings(threads=3, compute="cpu", attention="plain")]
 
 
-def test_damaged_cache_entry_is_measured_again(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, measured: tuple[Latency, Latency, Stages]
-) -> None:
-    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
-    monkeypatch.setattr(TFLiteRunner, "measure", lambda *_: measured[0])
-    measure(small())
+def test_cache_is_by_network_settings_and_versions(phone: Phone) -> None:
+    assert measure(small(), "phone").provenance["cached"] is False
+    assert measure(small(), "phone").provenance["cached"] is True
+    assert measure(small(), "phone", timeout_s=5.0, compute="cpu").provenance["cached"] is True
+    assert len(phone.asked) == 1
+    for settings in ({"threads": 2}, {"compute": "gpu"}, {"allow_throttled": True}, {"use_cache": False}):
+        measure(small(), "phone", **settings)
+    measure(replace(small(), sample_size=16), "phone")
+    phone.runtime = "2"
+    measure(small(), "phone")
+    assert len(phone.asked) == 7
+
+
+def test_damaged_cache_entry_is_measured_again(phone: Phone, tmp_path: Path) -> None:
+    measure(small(), "phone")
     (entry,) = (tmp_path / "latency").glob("*.json")
     entry.write_text('{"median_ms": 0')
-    assert measure(small()).provenance["cached"] is False
-    assert measure(small()).provenance["cached"] is True
+    assert measure(small(), "phone").provenance["cached"] is False
+    assert measure(small(), "phone").provenance["cached"] is True
 
 
-def test_output_that_differs_from_torch_fails(converted: Callable[..., None], worker: Callable[[str], None]) -> None:
-    converted(b"model", np.float32([1.0, 2.0]))
-    worker(
-        "import json, sys, numpy as np\n"
-        "job = json.load(open(sys.argv[1]))\n"
-        "np.save(job['output'], np.float32([1.0, 2.02]))\n"
-        "print(json.dumps({'samples_ms': [1.0, 1.0], 'load_ms': 1.0, 'first_run_ms': 1.0,"
-        " 'peak_memory_mb': 1.0, 'partitions': 1}))\n"
-    )
-    with pytest.raises(RunFailed, match=r"differs from torch by 1\.0e-02 of its output's scale"):
-        measure(small())
+@pytest.mark.parametrize(("gone", "unplugged"), [(1, 0), (1, 3), (3, 0), (2, 2)])
+def test_a_device_that_vanishes_is_waited_for(phone: Phone, gone: int, unplugged: int) -> None:
+    phone.gone, phone.unplugged = gone, unplugged
+    stages: list[str] = []
+    measured = measure(small(), "phone", progress=lambda stage, _: stages.append(stage))
+    assert measured.provenance["kind"] == "measured"
+    assert stages.count("measure") == gone + 1
+    assert stages.count("wait") == gone + unplugged
 
 
-def test_file_that_the_runtime_refuses_is_one_line(converted: Callable[..., None]) -> None:
-    pytest.importorskip("ai_edge_litert")
-    converted(b"this is no TFLite file")
-    with pytest.raises(RunFailed, match=r"running \w+ on 'tflite' failed: ValueError: ") as failure:
-        measure(small())
-    assert "\n" not in str(failure.value)
-
-
-def test_worker_that_is_killed_is_one_line(converted: Callable[..., None], worker: Callable[[str], None]) -> None:
-    converted(b"model")
-    worker("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
-    with pytest.raises(RunFailed, match="its process was ended by signal 11"):
-        measure(small())
-
-
-def test_worker_that_hangs_is_ended(
-    converted: Callable[..., None], worker: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    converted(b"model")
-    worker("import time; time.sleep(600)")
-    monkeypatch.setattr(tflite, "TIMEOUT_SECONDS", 0.5)
-    with pytest.raises(RunFailed, match="no result after 2 s"):
-        measure(small(), min_seconds=1.0)
-
-
-def test_missing_extra_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
-    monkeypatch.setitem(sys.modules, "litert_torch", None)
-    with pytest.raises(MissingExtra, match=r"measuring on 'tflite' .*pip install 'archlab\[tflite\]'"):
-        measure(small())
-    (status,) = devices()
-    assert not status.available
-    assert status.missing == "litert-torch"
-    assert status.mend == "pip install 'archlab[tflite]'"
-
-
-def test_device_is_available_here() -> None:
-    pytest.importorskip("ai_edge_litert")
-    (status,) = devices()
-    assert status.name == "tflite"
-    assert status.available
+@pytest.mark.parametrize(("gone", "unplugged"), [(99, 0), (1, 99)])
+def test_a_device_that_does_not_come_back_ends_with_its_reason(phone: Phone, gone: int, unplugged: int) -> None:
+    phone.gone, phone.unplugged = gone, unplugged
+    with pytest.raises(RunFailed, match=r"^the phone vanished; waited 112 s for it$") as failure:
+        measure(small(), "phone")
+    assert not isinstance(failure.value, DeviceGone)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("settings", "message"),
     [
-        ({"device": "tflit"}, "no device 'tflit'; did you mean 'tflite'"),
-        ({"threads": 0}, "threads: at least 1 is needed but got 0"),
-        ({"precision": "fp64"}, "precision: there is no 'fp64'; valid: fp32"),
+        ({"precision": "int8"}, "precision: 'phone' has no 'int8'; valid: fp16, fp32"),
+        ({"compute": "cpux"}, "compute: 'phone' has no 'cpux'; did you mean 'cpu'?"),
+        ({"attention": "split_einsum"}, "attention: 'phone' has no 'split_einsum'; valid: plain"),
+        ({"precision": "fp64"}, "precision: there is no 'fp64'; did you mean 'fp16'?"),
         ({"min_runs": 1}, "min_runs: at least 2 are needed but got 1"),
         ({"min_seconds": float("nan")}, "min_seconds: must be zero or more but is nan"),
+        ({"timeout_s": -1.0}, "timeout_s: must be positive but is -1.0"),
     ],
 )
-def test_bad_input_names_what_would_be_right(arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(BadInput, match=message):
-        measure(small(), **arguments)
+def test_bad_settings_name_what_would_be_right(phone: Phone, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        measure(small(), "phone", **settings)
+    assert str(refused.value) == message
+    assert phone.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("tflit", "tflite"),
+        ("torch:cpu", "torch[:cuda]"),
+        ("android:", "android[:SERIAL]"),
+        ("replay", "replay:FILE"),
+        ("coreml@", "coreml[@HOST]"),
+    ],
+)
+def test_unknown_device_has_the_nearest_name(name: str, nearest: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        measure(small(), name)
+    assert str(refused.value) == f"no device {name!r}; did you mean {nearest!r}?"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("tflite", "torch", "torch:cuda", "android", "android:10.0.0.7:5555"),
+        *("coreml", "coreml@me@mac.local", "iphone", "iphone@mac", "replay:a folder/b:c.json"),
+    ],
+)
+def test_a_device_is_called_what_it_is_asked_for_by(name: str) -> None:
+    assert runner(name).name == name
+
+
+def test_every_kind_of_device_is_listed_with_what_mends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARCHLAB_MACS", "")
+    statuses = devices()
+    assert [status.name for status in statuses if not status.name.startswith("android:")] == [
+        *("tflite", "torch", "torch:cuda", "android", "coreml", "iphone"),
+        *("coreml@HOST", "iphone@HOST", "replay:FILE"),
+    ]
+    assert all(status.mend and "\n" not in status.mend for status in statuses if not status.available)
+
+
+class TestArtifact:
+    @pytest.fixture(autouse=True)
+    def cache(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
+
+    def made(self, seed: int = 0, text: str = "model", **key: str) -> Path:
+        return converted(convolutions(), "model.x", lambda _, path: path.write_text(text) and None, key, seed).model
+
+    def test_is_converted_once_for_the_same_content(self) -> None:
+        first = self.made(text="first")
+        assert self.made(text="second") == first
+        assert first.read_text() == "first"
+        assert len({first, self.made(seed=1), self.made(precision="fp16")}) == 3
+
+    def test_nothing_half_written_stays_behind(self, tmp_path: Path) -> None:
+        def fail(built: Built, path: Path) -> None:
+            path.write_text("half")
+            raise RunFailed("gave up")
+
+        with pytest.raises(RunFailed, match="gave up"):
+            converted(convolutions(), "model.x", fail, {})
+        assert [path.suffix for path in (tmp_path / "converted").iterdir()] == [".lock"]
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+    def test_full_disk_is_one_line(self) -> None:
+        with pytest.raises(RunFailed, match="cannot write the converted convolutions: No space left on device"):
+            converted(convolutions(), "model.x", lambda *_: Path("/dev/full").write_text("x") and None, {})
+
+    def test_least_recently_used_goes_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        models = [self.made(seed=seed, text="x" * 1000) for seed in range(3)]
+        for hours, model in zip((2, 4, 3), models, strict=True):
+            os.utime(model.parent, (time.time() - 3600 * hours,) * 2)
+        kept_gb = 2.5 * sum(file.stat().st_size for file in models[0].parent.iterdir()) / 1e9
+        self.made(seed=0)
+        monkeypatch.setenv("ARCHLAB_CACHE_GB", str(kept_gb))
+        self.made(seed=0)
+        assert [model.exists() for model in models] == [True, False, True]
+
+    def test_limit_that_is_no_number_is_bad_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("ARCHLAB_CACHE_GB", "20G")
+        with pytest.raises(BadInput, match="ARCHLAB_CACHE_GB: a number of gigabytes is needed but it is '20G'"):
+            self.made()
+
+
+QUIET = State(seconds=0.0, busy_cpu_seconds=0.0, load_average=0.1, cpu_mhz=3000.0, cpu_governor=None, power=None)
+
+
+@pytest.mark.parametrize(
+    ("after", "noisy"),
+    [
+        ({"busy_cpu_seconds": 10.0}, None),  # all of it what was timed
+        ({"busy_cpu_seconds": 19.5}, "other programs kept 0.9 of 2 cores busy"),
+        ({"busy_cpu_seconds": 10.0, "cpu_mhz": 2000.0}, "the clock fell from 3000 to 2000 MHz"),
+        ({"busy_cpu_seconds": 10.0, "power": "battery"}, "it runs on battery"),
+        ({"busy_cpu_seconds": 10.0, "cpu_governor": "powersave"}, "the governor saves power"),
+    ],
+)
+def test_a_disturbed_computer_is_said(monkeypatch: pytest.MonkeyPatch, after: dict[str, Any], noisy: str) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    assert conditions(QUIET, replace(QUIET, seconds=10.0, **after), own_cpu_seconds=10.0)["noisy"] == noisy
 
 
 def test_importing_loads_no_torch() -> None:
     code = "import sys, archlab.latency; sys.exit('torch' in sys.modules or 'ai_edge_litert' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_command_prints_what_can_be_replayed(tmp_path: Path) -> None:
+    def archlab(*arguments: object) -> str:
+        command = [sys.executable, "-m", "archlab.cli.main", "latency", "tiny", "--width", "0.25", "--sample-size", "8"]
+        return subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True, check=True).stdout
+
+    shown = archlab("--device", "torch", "--min-seconds", 0, "--format", "json")
+    (tmp_path / "recording.jsonl").write_text(shown + shown)
+    replayed = json.loads(archlab("--device", f"replay:{tmp_path / 'recording.jsonl'}", "--format", "json"))
+    assert replayed["samples_ms"] == json.loads(shown)["samples_ms"]
+    assert (replayed["provenance"]["kind"], replayed["provenance"]["device"]) == ("replayed", "torch")

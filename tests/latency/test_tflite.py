@@ -1,0 +1,111 @@
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archlab.errors import MissingExtra, RunFailed
+from archlab.latency import measure, tflite
+from tests.latency.contract import RunnerContract, convolutions
+
+
+@pytest.fixture
+def worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Replaces the conversion by an empty file and the worker by a script with this text, so that only errors run."""
+    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("archlab.convert.to_tflite", lambda module, inputs, path, **_: path.write_bytes(b"no model"))
+
+    def write(text: str) -> None:
+        path = tmp_path / "worker.py"
+        path.write_text(text)
+        monkeypatch.setattr(tflite, "_WORKER", path)
+
+    return write
+
+
+class TestContract(RunnerContract):
+    told = frozenset({"first_run_ms", "peak_memory_mb", "partitions", "accelerated_share", "parity_max_abs"})
+
+    @pytest.fixture(scope="class")
+    def device(self) -> str:
+        pytest.importorskip("litert_torch")
+        return "tflite"
+
+    @pytest.fixture
+    def crippled(self, monkeypatch: pytest.MonkeyPatch) -> str:
+        monkeypatch.setitem(sys.modules, "litert_torch", None)
+        return "tflite"
+
+    def test_the_extra_that_is_missing_is_named(self, crippled: str) -> None:
+        with pytest.raises(MissingExtra, match=r"measuring on 'tflite' .*pip install 'archlab\[tflite\]'"):
+            measure(convolutions(), crippled)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
+def test_each_precision_is_one_partition_near_torch_and_as_small_as_it_says(precision: str) -> None:
+    pytest.importorskip("litert_torch")
+    latency = measure(convolutions(), precision=precision, min_runs=4, min_seconds=0.0, processes=2)
+    weights_mb = 2 * 3 * 32 * 9 * {"fp32": 4, "fp16": 2, "int8": 1}[precision] / 1e6
+    assert weights_mb < latency.model_mb < weights_mb + 0.02
+    assert latency.partitions == 1
+    assert latency.runs == 4
+    assert latency.peak_memory_mb is not None
+    assert 10 < latency.peak_memory_mb < 250  # torch alone would be more
+
+
+def test_output_that_differs_from_torch_fails(worker: Callable[[str], None]) -> None:
+    worker(
+        "import json, sys, numpy as np, pathlib\n"
+        "job = json.loads(sys.argv[1])\n"
+        "output = np.load(pathlib.Path(job['model']).with_name('expected.npy'))\n"
+        "output.flat[np.abs(output).argmax()] *= 1.01\n"
+        "np.save(job['output'], output)\n"
+        "print(json.dumps({'samples_ms': [1.0, 1.0], 'load_ms': 1.0, 'first_run_ms': 1.0, 'cpu_seconds': 0.1,"
+        " 'peak_memory_mb': 1.0, 'partitions': 1}))\n"
+    )
+    with pytest.raises(RunFailed, match=r"differs from torch by 1\.0e-02 of its output's scale"):
+        measure(convolutions())
+
+
+WORKERS = {
+    "killed": ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "its process was ended by signal 11"),
+    "silent": ("", "its process ended without a report"),
+    "hanging": ("import time; time.sleep(600)", "no result after 0.5 s"),
+    "failing": ("raise ValueError('no such operator')", "ValueError: no such operator"),
+}
+
+
+@pytest.mark.parametrize("case", WORKERS)
+def test_process_that_fails_is_one_line(case: str, worker: Callable[[str], None]) -> None:
+    text, message = WORKERS[case]
+    worker(text)
+    with pytest.raises(RunFailed, match=f"running convolutions on 'tflite' failed: {message}") as failure:
+        measure(convolutions(), timeout_s=0.5 if case == "hanging" else 60.0)
+    assert "\n" not in str(failure.value)
+
+
+@pytest.mark.parametrize(
+    ("report", "message"),
+    [
+        ({"samples_ms": [1.0, 0.0]}, r"samples_ms\[1\]: must be a positive number but is 0.0"),
+        ({"samples_ms": [1.0, 1e-6]}, "samples_ms: 1e-06 ms is too short to be told by a clock"),
+        ({"load_ms": -1.0}, "load_ms: must be a positive number but is -1.0"),
+    ],
+)
+def test_nonsense_that_a_device_reports_is_refused(
+    report: dict[str, Any], message: str, worker: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tflite, "checked_parity", lambda *_: 0.0)
+    monkeypatch.setattr("archlab.convert.unaccelerated_operators", lambda _: [])
+    told = {"samples_ms": [1.0, 1.0], "load_ms": 1.0, "first_run_ms": 1.0, "peak_memory_mb": 1.0, "partitions": 1}
+    worker(f"import json; print(json.dumps({ ({**told, 'cpu_seconds': 0.0, **report})!r}))")
+    with pytest.raises(RunFailed, match=f"convolutions on 'tflite' was not measured: {message}"):
+        measure(convolutions())
+
+
+def test_file_that_the_runtime_refuses_is_one_line(worker: Callable[[str], None]) -> None:
+    pytest.importorskip("ai_edge_litert")
+    with pytest.raises(RunFailed, match=r"running convolutions on 'tflite' failed: ValueError: ") as failure:
+        measure(convolutions())
+    assert "\n" not in str(failure.value)
