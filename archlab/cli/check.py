@@ -13,6 +13,7 @@ from archlab.cli.listing import format_option, print_facts, print_listing
 def check(space: str, form: str) -> None:
     """Validate a search space, count it, and say whether its limits can be met."""
     from archlab.space import ladder_costs, load_space, survey
+    from archlab.space.settings import Share
 
     loaded = load_space(space)
     found = survey(loaded)
@@ -27,8 +28,11 @@ def check(space: str, form: str) -> None:
         facts |= {f"{name}_min": span.low, f"{name}_median": span.middle, f"{name}_max": span.high}
     facts |= {f"{name}_limit": limit for name, limit in found.limits.items()}
     facts["within_cost_limits"] = f"{found.within / found.counted:.1%}"
-    if loaded.settings.constraints.latency_ms:
-        facts["latency_ms_limit"] = "known once the study has measured the baseline"
+    for column, where in loaded.settings.latency_columns.items():
+        facts[f"{column}_device"] = f"{where.device}, {'estimated by ' + where.table if where.table else 'measured'}"
+        limit = loaded.settings.latency_limits.get(column)
+        if limit is not None:
+            facts[f"{column}_limit"] = f"{limit.of_baseline:.0%} of the baseline" if isinstance(limit, Share) else limit
     if not loaded.settings.ladder:
         print_facts(facts, form)
         return

@@ -9,11 +9,12 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from archlab.cli.listing import shown
 from archlab.study import Study
-from archlab.study.record import Record
+from archlab.study.record import Evaluation, Record
 
 STAGES = {
     "convert": "converting the target",
     "measure": "measuring latency",
+    "wait": "waiting for the device",
     "train": "training the proxy",
     "sample": "sampling images",
     "score": "scoring",
@@ -59,9 +60,9 @@ class LiveDisplay:
     def progress(self, stage: str, done: float) -> None:
         """Move the trial's bar; elsewhere than on a terminal, a line when the stage changes."""
         if stage != self.stage and not self.console.is_terminal:
-            self._print(f"{self.trial}: {STAGES.get(stage, stage)}")
+            self._print(f"{self.trial}: {_in_words(stage)}")
         self.stage = stage
-        self.bars.update(self.trial_bar, completed=done, note=f"{STAGES.get(stage, stage)} {done:.0%}")
+        self.bars.update(self.trial_bar, completed=done, note=f"{_in_words(stage)} {done:.0%}")
 
     def trial_finished(self, record: Record) -> None:
         """Print the outcome."""
@@ -70,8 +71,8 @@ class LiveDisplay:
             self.seconds.append(record.seconds)
         row = record.row()
         if row["status"] == "complete":
-            latency = f", {shown(row['latency_ms'])} ms" if row["latency_ms"] else ""
-            outcome = f"[green]quality {shown(row['quality'])}{latency}[/green]"
+            parts = [f"quality {shown(row['quality'])}", *_latencies(record.evaluation)]
+            outcome = f"[green]{escape(', '.join(parts))}[/green]"
         else:
             outcome = f"[yellow]{row['status']}[/yellow]: {escape(str(row['reason']))}"
         self._update()
@@ -100,6 +101,22 @@ class LiveDisplay:
     def _print(self, line: str) -> None:
         stamp = "" if self.console.is_terminal else f"{time.strftime('%H:%M:%S')} "
         self.console.print(f"{stamp}{line}", highlight=False, soft_wrap=True)
+
+
+def _in_words(stage: str) -> str:
+    """``measuring latency (pixel8)`` for ``measure on pixel8``."""
+    word, _, device = stage.partition(" on ")
+    return STAGES.get(word, word) + (f" ({device})" if device else "")
+
+
+def _latencies(evaluation: Evaluation) -> list[str]:
+    """``7.5 ms``; of several devices each with its name, and no estimate looks measured."""
+    said = []
+    for name, latency in evaluation.latency.items():
+        where = f" on {name}" if len(evaluation.latency) > 1 else ""
+        kind = " (estimated)" if latency["provenance"]["kind"] == "estimated" else ""
+        said.append(f"{shown(latency['median_ms'])} ms{where}{kind}")
+    return said
 
 
 def _duration(seconds: float) -> str:

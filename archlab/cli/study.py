@@ -81,7 +81,9 @@ def _print_front(study: "Study") -> None:
     picked: dict[int, list[str]] = {}
     for word, pick in study.picks.items():
         picked.setdefault(pick.trial, []).append(word)
-    columns = ["trial", *study.objectives, "params_m", "macs_g", *study.knobs]
+    kinds = [name for name in map(str, study.front) if name.startswith("latency_kind")]
+    unusual = [name for name in kinds if study.front[name].dropna().ne("measured").any()]
+    columns = ["trial", *study.objectives, *unusual, "params_m", "macs_g", *study.knobs]
     rows = [
         {"pick": " ".join(picked.get(int(row["trial"]), [])), **{name: row[name] for name in dict.fromkeys(columns)}}
         for _, row in study.front.iterrows()

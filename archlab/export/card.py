@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def card(winner: "Winner", files: "list[Converted]") -> str:
     """Markdown for a person who finds the folder without knowing the study."""
     cost = count(winner.spec)
-    proxy, latency = winner.evaluation["proxy"], winner.evaluation["latency"]
+    proxy, latencies = winner.evaluation["proxy"], winner.evaluation["latency"]
     spec = winner.spec
     return "\n".join(
         [
@@ -34,7 +34,8 @@ def card(winner: "Winner", files: "list[Converted]") -> str:
             f"{proxy['params_m']:.2f} M params after {proxy['steps']} steps; val_loss {proxy['val_loss']:.4f}, "
             f"{proxy['fid_label']} {proxy['fid']:.2f}. "
             "A proxy ranks architectures; it does not foretell the target's scores.",
-            *_latency_lines(latency),
+            *(_latency_line(name, facts) for name, facts in latencies.items()),
+            *([] if latencies else ["- Latency: not measured."]),
             "",
             "## Files",
             "",
@@ -58,15 +59,22 @@ def card(winner: "Winner", files: "list[Converted]") -> str:
     )
 
 
-def _latency_lines(latency: Mapping[str, Any] | None) -> list[str]:
-    if latency is None:
-        return ["- Latency: not measured."]
+def _latency_line(name: str, latency: Mapping[str, Any]) -> str:
+    """A device's latency and how it came about; an estimate never reads like a measurement."""
     how = latency["provenance"]
-    return [
-        f"- Latency: median {latency['median_ms']:.2f} ms, p90 {latency['p90_ms']:.2f} ms of {latency['runs']} runs on "
-        f"{how['device']} ({', '.join(str(how[key]) for key in ('runtime', 'cpu', 'os') if how.get(key))}), "
-        f"{how['threads']} thread{'s' if how['threads'] > 1 else ''}, {how['precision']}."
-    ]
+    if how["kind"] == "estimated":
+        return (
+            f"- Latency on {name}: **estimated**, not measured: {latency['median_ms']:.2f} ms "
+            f"({latency['low_ms']:.2f} to {latency['high_ms']:.2f} ms) by a block table of {how['device']}."
+        )
+    where = ", ".join(str(how[key]) for key in ("runtime", "chip", "os") if how.get(key))
+    threads = how.get("threads")
+    settings = [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
+    settings += [str(how[key]) for key in ("precision", "compute") if how.get(key)]
+    return (
+        f"- Latency on {name}, {how['kind']}: median {latency['median_ms']:.2f} ms, p90 {latency['p90_ms']:.2f} ms of "
+        f"{latency['runs']} runs on {how['device']}{f' ({where})' if where else ''}, {', '.join(settings)}."
+    )
 
 
 def _file_line(file: "Converted") -> str:

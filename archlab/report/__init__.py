@@ -5,14 +5,15 @@ from pathlib import Path
 from archlab.files import writable_folder, write_text
 from archlab.report.cards import Card
 from archlab.report.front import FrontInfo, front_info
-from archlab.report.table import StudyTable, snapshot
+from archlab.report.table import StudyTable, further_latencies, snapshot
 
 __all__ = ["Card", "FrontInfo", "StudyTable", "front_info", "write_report"]
 
 
 def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None = None) -> Path:
-    """Write the report of a study, finished or not: ``index.html``, ``pareto.png`` and ``.svg``,
-    ``trials.csv``, and ``front`` and ``knobs`` as ``.csv``, ``.md`` and ``.tex``; each whole or not at all.
+    """Write the report of a study, finished or not: ``index.html``, ``pareto.png`` and ``.svg`` (for each further
+    latency among the objectives ``pareto_<device>``), ``trials.csv``, and ``front`` and ``knobs`` as ``.csv``, ``.md``
+    and ``.tex``; each whole or not at all.
 
     Args:
         picks: what to mark on the front: a name (knee, fastest, best, …) and the trial's number.
@@ -32,6 +33,8 @@ def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None =
 
     study, folder, picks = snapshot(study), writable_folder(folder), picks or {}
     write_pareto(front_info(study, picks), folder)
+    for column, device in further_latencies(study).items():
+        write_pareto(front_info(study, picks, column), folder, f"pareto_{device}")
     write_text(folder / "trials.csv", to_csv(trials_table(study)))
     write_tables({"front": front_table(study, picks), "knobs": knob_table(study)}, folder)
     write_text(folder / "index.html", render(study, picks))

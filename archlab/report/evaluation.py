@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,21 +11,30 @@ from archlab.report.table import StudyTable, front_trials
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def latency_provenance(study: StudyTable) -> dict[str, Any]:
-    """How a trial's latency was measured: device, runtime, threads, runs, …; trials of the front first."""
-    provenance = any_evaluation(study, "latency").get("provenance")
-    return provenance if isinstance(provenance, dict) else {}
+def latency_provenance(study: StudyTable, device: str) -> dict[str, dict[str, Any]]:
+    """How latencies on a device came about (runtime, threads, runs, …), one of each kind: measured, estimated,
+    replayed; trials of the front first."""
+    found: dict[str, dict[str, Any]] = {}
+    for latencies in _parts(study, "latency"):
+        facts = latencies if "provenance" in latencies else latencies.get(device)  # older studies have a single one
+        if isinstance(facts, dict) and isinstance(provenance := facts.get("provenance"), dict):
+            found.setdefault(str(provenance.get("kind", "measured")), provenance)
+    return found
 
 
-def any_evaluation(study: StudyTable, part: str) -> dict[str, Any]:
-    """``latency`` or ``proxy`` of a trial that has it; trials of the front first, empty if none has."""
+def proxy_facts(study: StudyTable) -> dict[str, Any]:
+    """How a trial was scored; empty if none was."""
+    return next(_parts(study, "proxy"), {})
+
+
+def _parts(study: StudyTable, part: str) -> Iterator[dict[str, Any]]:
+    """``latency`` or ``proxy`` of the trials that have it; trials of the front first, 50 are looked at."""
     on_front = front_trials(study)
     numbers = sorted((int(number) for number in study.trials["trial"]), key=lambda n: (n not in on_front, n))
     for number in numbers[:50]:
         found = _evaluation(study.folder / "trials" / str(number)).get(part)
         if isinstance(found, dict):
-            return found
-    return {}
+            yield found
 
 
 def samples(study: StudyTable, numbers: Iterable[int], budget_mb: float) -> dict[int, str]:

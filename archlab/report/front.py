@@ -6,16 +6,18 @@ from typing import NamedTuple
 import pandas as pd
 
 from archlab.report.cards import Picks
-from archlab.report.evaluation import latency_provenance
-from archlab.report.labels import cost_axis, noun, quality_axis, unit
+from archlab.report.labels import cost_axis, quality_axis, unit
 from archlab.report.table import (
     StudyTable,
     baseline_row,
     cost_column,
+    estimated,
     feasible,
     front_trials,
     is_known,
+    kind_column,
     scored,
+    text,
 )
 
 
@@ -46,6 +48,7 @@ class FrontInfo(NamedTuple):
         unmeasured: trials stopped or failed before it was.
         incomparable: complete trials left out because their quality bears another label.
         limit: the hard limit on the cost.
+        estimated: trials whose cost is estimated; they are drawn hollow.
         baseline_cost, baseline_quality: None where not measured.
         picks: trial number → what it was picked as.
     """
@@ -53,7 +56,6 @@ class FrontInfo(NamedTuple):
     study: str
     cost: str
     cost_title: str
-    cost_noun: str
     cost_unit: str
     quality_title: str
     front: list[Point]
@@ -63,17 +65,19 @@ class FrontInfo(NamedTuple):
     unscored: list[Unscored]
     unmeasured: int
     incomparable: int
+    estimated: set[int]
     limit: float | None
     baseline_cost: float | None
+    baseline_estimated: bool
     baseline_quality: float | None
     picks: dict[int, str]
     objectives: int
 
 
-def front_info(study: StudyTable, picks: Picks | None = None) -> FrontInfo:
-    """What the front chart shows of a study. A repeated trial is shown once, as the original."""
-    cost, trials = cost_column(study), study.trials
-    good = scored(study)
+def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None = None) -> FrontInfo:
+    """What the chart of the front against a cost shows. A repeated trial is shown once, as the original."""
+    cost, trials = cost or cost_column(study), study.trials
+    good = scored(study, cost)
     within = feasible(good, study.limits)
     on_front = good["trial"].isin(front_trials(study)) & within
     stopped = trials[trials["status"].isin(["gated", "failed"])]
@@ -85,8 +89,7 @@ def front_info(study: StudyTable, picks: Picks | None = None) -> FrontInfo:
     return FrontInfo(
         study=study.name,
         cost=cost,
-        cost_title=cost_axis(cost, study, latency_provenance(study) if cost == "latency_ms" else None),
-        cost_noun=noun(cost),
+        cost_title=cost_axis(cost, study),
         cost_unit=unit(cost),
         quality_title=quality_axis(study),
         front=front,
@@ -102,12 +105,19 @@ def front_info(study: StudyTable, picks: Picks | None = None) -> FrontInfo:
         ],
         unmeasured=int(costs.isna().sum()),
         incomparable=complete - len(good),
+        estimated=estimated(study, cost),
         limit=_number(study.limits, cost),
         baseline_cost=_number(baseline, cost),
+        baseline_estimated=baseline.get(kind_column(cost)) == "estimated",
         baseline_quality=_number(baseline, "quality"),
         picks=_names_by_trial(picks or {}),
         objectives=len(study.objectives),
     )
+
+
+def baseline_label(info: FrontInfo) -> str:
+    """``baseline 26.4 ms``; an estimate says so."""
+    return f"baseline {text(info.baseline_cost)} {info.cost_unit}{' (estimated)' * info.baseline_estimated}"
 
 
 def non_dominated(points: Sequence[Point]) -> list[Point]:

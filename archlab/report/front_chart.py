@@ -1,26 +1,38 @@
 """The front as an interactive chart."""
 
+from functools import partial
 from typing import Any
 
 import plotly.graph_objects as go
 
-from archlab.report.cards import Card, NotYetError, Picks
-from archlab.report.front import FrontInfo, Point, front_info, view
+from archlab.report.cards import Card, NotYetError, Picks, draw
+from archlab.report.front import FrontInfo, Point, baseline_label, front_info, view
 from archlab.report.history import counts
 from archlab.report.style import DOMINATED, FRONT, INK, LIMIT, MUTED, STOPPED, figure_layout
-from archlab.report.table import StudyTable, text
+from archlab.report.table import StudyTable, further_latencies, text
 
 
-def front_card(study: StudyTable, picks: Picks) -> Card:
-    """Quality against cost, every point with its trial's number.
+def further_fronts(study: StudyTable, picks: Picks) -> list[Card]:
+    """The front against each latency among the objectives that `front_card` does not show."""
+    cards = []
+    for column, device in further_latencies(study).items():
+        key, title = f"front_{device}", f"The front on {device}"
+        cards.append(draw(partial(front_card, cost=column, key=key, title=title), key, title, study, picks))
+    return cards
+
+
+def front_card(
+    study: StudyTable, picks: Picks, *, cost: str | None = None, key: str = "front", title: str = "The front"
+) -> Card:
+    """Quality against a cost, the first among the objectives by default; every point with its trial's number.
 
     Raises:
         NotYetError: no trial has both numbers.
     """
-    info = front_info(study, picks)
+    info = front_info(study, picks, cost)
     if not info.front + info.dominated + info.infeasible:
         raise NotYetError(f"No trial has been trained to the end yet. {counts(study).sentence()}")
-    return Card(key="front", title="The front", sentence=sentence(info), figure=front_figure(info))
+    return Card(key=key, title=title, sentence=sentence(info), figure=front_figure(info))
 
 
 def sentence(info: FrontInfo) -> str:
@@ -33,8 +45,11 @@ def sentence(info: FrontInfo) -> str:
         share = 100 * (fastest.cost / info.baseline_cost - 1)
         parts.append(
             f"The cheapest needs {text(fastest.cost)} {info.cost_unit}, {abs(share):.0f} % "
-            f"{'less' if share < 0 else 'more'} than the baseline's {text(info.baseline_cost)}."
+            f"{'less' if share < 0 else 'more'} than the baseline's {text(info.baseline_cost)}"
+            f"{' (estimated)' * info.baseline_estimated}."
         )
+    if info.estimated:
+        parts.append(f"{len(info.estimated)} latencies are estimated, not measured: hollow.")
     if info.unscored:
         parts.append(f"{len(info.unscored)} ended after their cost was known, untrained: ticks below the chart.")
     if info.unmeasured:
@@ -57,10 +72,11 @@ def _finding(info: FrontInfo) -> str:
 
 
 def front_figure(info: FrontInfo) -> Any:
-    """Points carry their trial's number as ``customdata``; unscored trials are ticks in a strip below."""
+    """Points carry their trial's number as ``customdata`` and are hollow where their cost is estimated; unscored trials
+    are ticks in a strip below."""
     figure = go.Figure(layout=figure_layout())
-    figure.add_trace(_points("dominated", info.dominated, color=DOMINATED, size=9))
-    figure.add_trace(_points("over a limit or stopped", info.infeasible, color=LIMIT, size=9, symbol="circle-open"))
+    figure.add_trace(_points("dominated", info.dominated, info, color=DOMINATED, size=9))
+    figure.add_trace(_points("over a limit or stopped", info.infeasible, info, color=LIMIT, size=9, symbol="x"))
     if len(info.staircase) > 1:
         figure.add_scatter(
             x=[point.cost for point in info.staircase],
@@ -71,7 +87,10 @@ def front_figure(info: FrontInfo) -> Any:
             showlegend=False,
             legendgroup="front",
         )
-    figure.add_trace(_points("on the front", info.front, color=FRONT, size=12, picks=info.picks))
+    figure.add_trace(_points("on the front", info.front, info, color=FRONT, size=12, picks=info.picks))
+    if info.estimated:
+        hollow = {"symbol": "circle-open", "size": 9, "color": MUTED, "line": {"width": 2}}
+        figure.add_scatter(name="estimated (hollow)", x=[None], y=[None], mode="markers", marker=hollow)
     for status in ("gated", "failed"):
         _add_ticks(figure, info, status)
     _add_baseline(figure, info)
@@ -100,13 +119,16 @@ _STRIP = {
 def _points(
     name: str,
     points: list[Point],
+    info: FrontInfo,
     *,
     color: str,
     size: int,
     symbol: str = "circle",
     picks: dict[int, str] | None = None,
 ) -> Any:
+    points = sorted(points, key=lambda point: point.trial in info.estimated)  # the first is the legend's mark
     names = [(picks or {}).get(point.trial, "") for point in points]
+    hollow = [point.trial in info.estimated for point in points]
     return go.Scatter(
         name=f"{name} ({len(points)})",
         x=[point.cost for point in points],
@@ -120,14 +142,15 @@ def _points(
         marker={
             "opacity": 1,
             "color": color,
-            "symbol": symbol,
+            "symbol": [f"{symbol}-open" if each else symbol for each in hollow],
             "size": [size + 4 if name else size for name in names],
             "line": {
-                "color": [INK if name else "white" for name in names] if "open" not in symbol else color,
-                "width": 1.5 if picks is not None or "open" in symbol else 0,
+                "color": [INK if name else "white" for name in names],
+                "width": [2.0 if each else 1.5 if picks is not None else 0.0 for each in hollow],
             },
         },
-        hovertemplate="trial %{customdata}<br>%{x:.4g} · %{y:.4g}<extra></extra>",
+        hovertext=[" (estimated)" if each else "" for each in hollow],
+        hovertemplate="trial %{customdata}<br>%{x:.4g}%{hovertext} · %{y:.4g}<extra></extra>",
         legendgroup="front" if picks is not None else name,
         meta="front" if picks is not None else "points",
     )
@@ -143,7 +166,12 @@ def _add_ticks(figure: Any, info: FrontInfo, status: str) -> None:
             yaxis="y2",
             customdata=[trial.trial for trial in trials],
             mode="markers",
-            marker={"symbol": "line-ns", "size": 9, "line": {"width": 1.5, "color": STOPPED}},
+            marker={
+                "symbol": ["circle-open" if trial.trial in info.estimated else "line-ns" for trial in trials],
+                "size": [6 if trial.trial in info.estimated else 9 for trial in trials],
+                "color": STOPPED,
+                "line": {"width": 1.5, "color": STOPPED},
+            },
             hovertemplate="trial %{customdata}<br>%{x:.4g}<extra></extra>",
         )
 
@@ -152,7 +180,7 @@ def _add_baseline(figure: Any, info: FrontInfo) -> None:
     if info.baseline_cost is None:
         return
     if info.baseline_quality is None:
-        _add_line(figure, info.baseline_cost, INK, f"baseline {text(info.baseline_cost)} {info.cost_unit}")
+        _add_line(figure, info.baseline_cost, INK, baseline_label(info))
         return
     figure.add_scatter(
         name="baseline",

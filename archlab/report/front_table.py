@@ -5,7 +5,9 @@ import pandas as pd
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.front import front_info
 from archlab.report.labels import heading
-from archlab.report.table import COSTS, StudyTable, baseline_row, cost_column, front_trials
+from archlab.report.table import COSTS, StudyTable, baseline_row, cost_column, front_trials, is_plain, measurements
+
+_SHOWN = ("quality_std", "latency_", *COSTS)
 
 
 def front_table_card(study: StudyTable, picks: Picks) -> Card:
@@ -39,8 +41,8 @@ def front_table(study: StudyTable, picks: Picks | None = None) -> pd.DataFrame:
     baseline = baseline_row(study).get(cost)
     if baseline:
         table["vs baseline (%)"] = (100 * (pd.to_numeric(rows[cost]) / float(baseline) - 1)).round(1)
-    for name in ("quality_std", "latency_ms", "latency_p90_ms", *COSTS):
-        if name in rows and rows[name].notna().any() and heading(name, study) not in table:
+    for name in measurements(study):
+        if name.startswith(_SHOWN) and not is_plain(rows[name]) and heading(name, study) not in table:
             table[heading(name, study)] = rows[name]
     for knob in study.knobs:
         table[knob] = rows[knob]

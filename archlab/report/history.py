@@ -76,7 +76,8 @@ def counts(study: StudyTable) -> Counts:
 
     def reasons(status: str) -> dict[str, int]:
         rows = trials[trials["status"] == status]
-        return dict(Counter(_kind(reason, study) for reason in rows["reason"]).most_common())
+        kinds = (_kind(gate, reason, study) for gate, reason in zip(rows["gate"], rows["reason"], strict=True))
+        return dict(Counter(kinds).most_common())
 
     return Counts(
         wanted=study.trials_wanted,
@@ -149,11 +150,10 @@ def _hypervolumes(points: list[tuple[float, float]]) -> list[float]:
     return areas
 
 
-def _kind(reason: object, study: StudyTable) -> str:
+def _kind(gate: object, reason: object, study: StudyTable) -> str:
+    if gate in study.limits:
+        return f"{heading(str(gate), study)} over the limit"
     words = str(reason) if reason else "no reason recorded"
-    first = words.split()[0]
-    if first in study.limits and "limit" in words:
-        return f"{heading(first, study)} over the limit"
     return re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "…", words)
 
 

@@ -15,13 +15,22 @@ from archlab import __version__
 from archlab.report.cards import Card, Picks, draw
 from archlab.report.evaluation import samples
 from archlab.report.front import front_info
-from archlab.report.front_chart import front_card
+from archlab.report.front_chart import front_card, further_fronts
 from archlab.report.front_table import front_table_card
 from archlab.report.history import counts, history_card
 from archlab.report.knobs import knob_card
 from archlab.report.labels import heading, unit
 from archlab.report.provenance import provenance
-from archlab.report.table import StudyTable, baseline_row, cost_column, front_trials, is_known, scored, text
+from archlab.report.table import (
+    StudyTable,
+    baseline_row,
+    cost_column,
+    front_trials,
+    is_known,
+    measurements,
+    scored,
+    text,
+)
 from archlab.report.trials import trials_card
 
 CARDS = (
@@ -36,7 +45,8 @@ SAMPLES_MB = 24.0
 
 def render(study: StudyTable, picks: Picks) -> str:
     """The page's HTML. It loads nothing: its own Content-Security-Policy forbids every address."""
-    cards = [draw(make, key, title, study, picks) for make, key, title in CARDS]
+    first, *rest = (draw(make, key, title, study, picks) for make, key, title in CARDS)
+    cards = [first, *further_fronts(study, picks), *rest]
     return _template().render(
         name=study.name,
         summary=counts(study).sentence(),
@@ -59,6 +69,7 @@ def _page_data(study: StudyTable, picks: Picks, cards: list[Card]) -> dict[str, 
         "columns": [{"key": name, "heading": heading(str(name), study)} for name in table],
         "rows": table.astype(object).to_numpy().tolist(),
         "knobs": list(study.knobs),
+        "numbers": [name for name in measurements(study) if is_numeric_dtype(study.trials[name])],
         "cost": cost_column(study),
         "unit": unit(cost_column(study)),
         "baseline": baseline_row(study),
@@ -86,7 +97,7 @@ def _tiles(study: StudyTable, picks: Picks) -> list[dict[str, str]]:
         *tiles,
         {"value": str(len(info.front)), "label": "on the front", "note": f"{len(info.dominated)} dominated"},
         {
-            "value": f"{text(cheapest.cost)} {unit(info.cost)}",
+            "value": f"{'≈ ' * (cheapest.trial in info.estimated)}{text(cheapest.cost)} {unit(info.cost)}",
             "label": "cheapest on the front",
             "note": f"trial {cheapest.trial}{share}",
         },

@@ -4,7 +4,7 @@ import pandas as pd
 
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
-from archlab.report.table import StudyTable, cost_column, scored, text
+from archlab.report.table import StudyTable, cost_column, estimated, scored, text
 
 NOT_IN_EFFECT = "(not in effect)"
 
@@ -26,6 +26,7 @@ def knob_card(study: StudyTable, picks: Picks) -> Card:
             "Medians over all trained trials that had the value, and their difference to the trials with "
             "the baseline's value. This is a marginal summary of what the search happened to try, not a "
             "controlled ablation: other knobs differ too, and few trials mean little."
+            f"{' Estimated latencies count like measured ones.' if estimated(study, cost_column(study)) else ''}"
         ),
         data=knob_table(study),
     )

@@ -1,17 +1,15 @@
 """Names of columns as people read them, with their units."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from archlab.report.table import StudyTable
+from archlab.report.evaluation import latency_provenance
+from archlab.report.table import StudyTable, latency_columns
 
 _HEADINGS = {
     "trial": "trial",
     "status": "status",
     "reason": "reason",
     "architecture": "architecture",
-    "latency_ms": "latency (ms)",
-    "latency_p90_ms": "latency p90 (ms)",
     "macs_g": "MACs (G)",
     "params_m": "parameters (M)",
     "val_loss": "validation loss",
@@ -23,30 +21,46 @@ _HEADINGS = {
     "finished": "finished",
     "on_front": "on the front",
 }
-_UNITS = {"latency_ms": "ms", "latency_p90_ms": "ms", "macs_g": "G", "params_m": "M"}
-_NOUNS = {"latency_ms": "Latency", "macs_g": "Multiply-accumulates (MACs)", "params_m": "Parameters"}
+_UNITS = {"macs_g": "G", "params_m": "M"}
+_NOUNS = {"macs_g": "Multiply-accumulates (MACs)", "params_m": "Parameters"}
+_KINDS = ("measured", "replayed", "estimated")
 
 
 def heading(column: str, study: StudyTable) -> str:
-    """A table's heading: ``latency (ms)``; quality is headed by what it is."""
+    """A table's heading: ``latency (ms)``, of several devices ``latency (ms, pixel8)``; quality is headed by what it
+    is."""
     name = study.quality_label if column == "quality" else column
-    return _HEADINGS.get(name, name)
+    return {**_HEADINGS, **_latency_headings(study)}.get(name, name)
+
+
+def _latency_headings(study: StudyTable) -> dict[str, str]:
+    columns = latency_columns(study)
+    headings = {}
+    for column, device in columns.items():
+        suffix, where = column.removeprefix("latency_ms"), f", {device}" if len(columns) > 1 else ""
+        headings[column] = f"latency (ms{where})"
+        headings[f"latency_p90_ms{suffix}"] = f"latency p90 (ms{where})"
+        headings[f"latency_kind{suffix}"] = f"latency (kind{where})"
+    return headings
 
 
 def unit(column: str) -> str:
     """The unit of a cost, empty where there is none."""
-    return _UNITS.get(column, "")
+    return "ms" if column.startswith("latency_") else _UNITS.get(column, "")
 
 
-def noun(column: str) -> str:
-    """The cost as the start of a sentence: ``Latency``."""
+def noun(column: str, study: StudyTable) -> str:
+    """The cost as the start of a sentence: ``Latency``, of several devices ``Latency on pixel8``."""
+    columns = latency_columns(study)
+    if column in columns:
+        return f"Latency on {columns[column]}" if len(columns) > 1 else "Latency"
     return _NOUNS.get(column, column)
 
 
-def cost_axis(column: str, study: StudyTable, provenance: Mapping[str, Any] | None = None) -> str:
+def cost_axis(column: str, study: StudyTable) -> str:
     """Title of the cost axis: what, unit, how it came about, which way is better."""
-    how = measured_how(study, provenance) if column == "latency_ms" else "counted by formula"
-    return f"{noun(column)} in {unit(column)} · {how} · lower is better" if unit(column) else column
+    how = latency_how(column, study) if column in latency_columns(study) else "counted by formula"
+    return f"{noun(column, study)} in {unit(column)} · {how} · lower is better" if unit(column) else column
 
 
 def quality_axis(study: StudyTable) -> str:
@@ -54,15 +68,20 @@ def quality_axis(study: StudyTable) -> str:
     return f"{heading('quality', study)} of the proxy · lower is better"
 
 
-def measured_how(study: StudyTable, provenance: Mapping[str, Any] | None = None) -> str:
-    """``measured: tflite, 2 threads, fp32``; ``estimated: …`` where the provenance of a latency says so."""
-    known = provenance or {}
-    first: dict[str, Any] = next(iter(study.settings.get("measure") or []), {})
-    source = {**first, **{key: value for key, value in known.items() if value is not None}}
+def latency_how(column: str, study: StudyTable) -> str:
+    """``measured: tflite, 2 threads, fp32``; ``estimated: …``, ``measured or estimated: …`` as provenances say."""
+    device = latency_columns(study)[column]
+    entries: list[dict[str, Any]] = study.settings.get("measure") or []
+    found = latency_provenance(study, device)
+    kinds = [kind for kind in _KINDS if kind in found] or ["measured"]
+    known = found.get(kinds[0], {})
+    asked = next((entry for entry in entries if entry["name"] == device), {})
+    source = {**asked, **{key: value for key, value in known.items() if value is not None}}
     threads = source.get("threads")
     parts = (
         source.get("device"),
         f"{threads} thread{'s' if threads != 1 else ''}" if threads else None,
         source.get("precision"),
+        source.get("compute"),
     )
-    return f"{known.get('kind', 'measured')}: " + (", ".join(str(part) for part in parts if part) or "device unknown")
+    return f"{' or '.join(kinds)}: " + (", ".join(str(part) for part in parts if part) or "device unknown")

@@ -5,33 +5,27 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from archlab.files import atomic_path
-from archlab.report.front import FrontInfo, Point, view
+from archlab.report.front import FrontInfo, Point, baseline_label, view
+from archlab.report.picture import DPI, write_picture
 from archlab.report.placement import Box, place_labels
 from archlab.report.style import DOMINATED, FRONT, GRID, INK, LIMIT, MUTED, STOPPED
 from archlab.report.table import text
 
-_SIZE_INCHES, _DPI = (8.4, 5.4), 200
-_FONTS = {"font.size": 9.5, "svg.hashsalt": "archlab", "font.family": "DejaVu Sans"}
+_SIZE_INCHES = (8.4, 5.4)
 
 
-def write_pareto(info: FrontInfo, folder: Path) -> None:
-    """Write ``pareto.png`` and ``pareto.svg``, each whole or not at all; equal studies give equal files."""
-    with matplotlib.rc_context(_FONTS):
-        figure = pareto_figure(info)
-        with atomic_path(folder / "pareto.png") as path:
-            figure.savefig(path, format="png", dpi=_DPI)
-        with atomic_path(folder / "pareto.svg") as path:
-            figure.savefig(path, format="svg", metadata={"Date": None})
+def write_pareto(info: FrontInfo, folder: Path, name: str = "pareto") -> None:
+    """Write ``<name>.png`` and ``<name>.svg``, each whole or not at all; equal studies give equal files."""
+    write_picture(lambda: pareto_figure(info), folder / name)
 
 
 def pareto_figure(info: FrontInfo) -> Figure:
-    """Trials as points, the front as a staircase; below them ticks for trials with a cost and no quality."""
-    figure = Figure(figsize=_SIZE_INCHES, dpi=_DPI, layout="constrained", facecolor="white")
+    """Trials as points, hollow where their cost is estimated, the front as a staircase; below them ticks for trials
+    with a cost and no quality."""
+    figure = Figure(figsize=_SIZE_INCHES, dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     if info.unscored:
         axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=[14, 1], gridspec_kw={"hspace": 0.02})
@@ -60,7 +54,7 @@ def pareto_figure(info: FrontInfo) -> Figure:
         figure.legend(
             *axes.get_legend_handles_labels(),
             loc="outside upper right",
-            ncols=5,
+            ncols=3 if info.estimated else 5,
             frameon=False,
             handletextpad=0.3,
         )
@@ -86,32 +80,26 @@ def _draw_frame(axes: Any, bottom: Any, info: FrontInfo) -> None:
 
 
 def _draw_points(axes: Any, info: FrontInfo) -> None:
-    if info.dominated:
-        axes.scatter(*_xy(info.dominated), s=26, color=DOMINATED, linewidths=0, label="dominated", zorder=2)
-    if info.infeasible:
-        axes.scatter(
-            *_xy(info.infeasible),
-            s=26,
-            facecolors="none",
-            edgecolors=LIMIT,
-            label="over a limit or stopped",
-            zorder=2,
-        )
+    _scatter(axes, info.dominated, info, "dominated", color=DOMINATED, s=26, zorder=2)
+    _scatter(axes, info.infeasible, info, "over a limit or stopped", color=LIMIT, s=34, marker="X", zorder=2)
     if len(info.staircase) > 1:
         axes.plot(*_staircase(axes, info.staircase), color=FRONT, linewidth=1.6, alpha=0.75, zorder=3)
-    if info.front:
-        axes.scatter(
-            *_xy(info.front),
-            s=44,
-            color=FRONT,
-            edgecolors="white",
-            linewidths=0.9,
-            label="on the front",
-            zorder=5,
-        )
+    _scatter(axes, info.front, info, "on the front", color=FRONT, s=44, zorder=5)
     picked = [point for point in info.front if point.trial in info.picks]
     if picked:
         axes.scatter(*_xy(picked), s=130, facecolors="none", edgecolors=INK, linewidths=1.1, zorder=4)
+    if info.estimated:
+        axes.scatter([], [], s=36, facecolors="white", edgecolors=MUTED, linewidths=1.4, label="estimated (hollow)")
+
+
+def _scatter(axes: Any, points: Sequence[Point], info: FrontInfo, label: str, *, color: str, **how: Any) -> None:
+    """Full marks, and hollow ones where the cost is estimated."""
+    full = [point for point in points if point.trial not in info.estimated]
+    hollow = [point for point in points if point.trial in info.estimated]
+    if points:
+        axes.scatter(*_xy(full), color=color, edgecolors="white", linewidths=0.9, label=label, **how)
+    if hollow:
+        axes.scatter(*_xy(hollow), facecolors="white", edgecolors=color, linewidths=1.4, **how)
 
 
 def _draw_marks(axes: Any, info: FrontInfo) -> None:
@@ -122,7 +110,7 @@ def _draw_marks(axes: Any, info: FrontInfo) -> None:
         )  # fmt: skip
     if info.baseline_cost is None:
         return
-    label = f"baseline {text(info.baseline_cost)} {info.cost_unit}"
+    label = baseline_label(info)
     if info.baseline_quality is None:
         axes.axvline(info.baseline_cost, color=INK, linewidth=1.2, linestyle=(0, (1, 2)), zorder=1, label=label)
     else:
@@ -134,9 +122,12 @@ def _draw_marks(axes: Any, info: FrontInfo) -> None:
 
 def _draw_strip(strip: Any, info: FrontInfo) -> None:
     """Two rows of ticks. Costs beyond the chart are counted at its right edge."""
-    for height, status in ((1, "gated"), (0, "failed")):
-        costs = [trial.cost for trial in info.unscored if trial.status == status]
-        strip.plot(costs, [height] * len(costs), "|", color=STOPPED, markersize=6, markeredgewidth=1.2)
+    for trial in info.unscored:
+        height = 1 if trial.status == "gated" else 0
+        mark, size = ("o", 3.5) if trial.trial in info.estimated else ("|", 6)
+        strip.plot(
+            [trial.cost], [height], mark, color=STOPPED, markersize=size, markeredgewidth=1.2, markerfacecolor="none"
+        )
     ranges = view(info)
     beyond = sum(trial.cost > ranges[0][1] for trial in info.unscored) if ranges else 0
     if beyond:
@@ -155,7 +146,7 @@ def _label_front(figure: Figure, axes: Any, info: FrontInfo) -> None:
     anchors = [tuple(axes.transData.transform((point.cost, point.quality))) for point in points]
     renderer = figure.canvas.get_renderer()  # type: ignore[attr-defined]  # the Agg canvas set above
     sizes = [_text_size(axes, label, weight, renderer) for label, weight in zip(labels, weights, strict=True)]
-    placed = place_labels(anchors, sizes, _obstacles(axes, info), Box(*axes.bbox.extents), scale=_DPI / 72)
+    placed = place_labels(anchors, sizes, _obstacles(axes, info), Box(*axes.bbox.extents), scale=DPI / 72)
     inverse = axes.transData.inverted()
     leader = {"arrowstyle": "-", "color": MUTED, "linewidth": 0.6, "shrinkB": 3}
     for label, weight, anchor, place in zip(labels, weights, anchors, placed, strict=True):
@@ -178,7 +169,7 @@ def _text_size(axes: Any, label: str, weight: str, renderer: Any) -> tuple[float
 
 def _obstacles(axes: Any, info: FrontInfo) -> list[Box]:
     """Points as squares and the staircase as thin boxes, in pixels."""
-    radius = 4.5 * _DPI / 72
+    radius = 4.5 * DPI / 72
     baseline = (
         [(info.baseline_cost, info.baseline_quality)]
         if info.baseline_cost is not None and info.baseline_quality is not None

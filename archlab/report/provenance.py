@@ -8,30 +8,35 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from archlab.report.evaluation import any_evaluation, latency_provenance
-from archlab.report.labels import heading, measured_how
-from archlab.report.table import StudyTable, is_known
+from archlab.report.evaluation import latency_provenance, proxy_facts
+from archlab.report.labels import heading, latency_how, noun
+from archlab.report.table import StudyTable, estimated, latency_columns
 
 _PACKAGES = ("archlab", "torch", "diffusers", "optuna", "litert-torch", "ai-edge-litert", "coremltools")
 
 
+class LatencyProvenance(NamedTuple):
+    """What the latencies of a column are, and the recorded circumstances of one of each kind."""
+
+    sentence: str
+    circumstances: str
+
+
 class Provenance(NamedTuple):
-    """About quality and latency, the latency's recorded circumstances, versions, the resolved settings."""
+    """About quality and each latency, versions, the resolved settings."""
 
     quality: str
-    latency: str
-    circumstances: str
+    latencies: list[LatencyProvenance]
     versions: dict[str, str]
     settings: str
 
 
 def provenance(study: StudyTable) -> Provenance:
     """What a reader needs to judge or repeat the numbers."""
-    measured = latency_provenance(study)
+    columns = [column for column in latency_columns(study) if column in study.trials]
     return Provenance(
         quality=_quality(study),
-        latency=_latency(study, measured),
-        circumstances=_yaml(measured) if measured else "",
+        latencies=[_latency(column, study) for column in columns if study.trials[column].notna().any()],
         versions={"python": platform.python_version(), **_versions()},
         settings=_yaml(study.settings),
     )
@@ -49,7 +54,7 @@ def _quality(study: StudyTable) -> str:
     seeds = proxy.get("seeds", 1)
     seeds_said = f"the mean of {seeds} seeds" if seeds > 1 else "one seed, so small differences are noise"
     purpose = "It ranks architectures; it is not the quality of the finished model."
-    scored = any_evaluation(study, "proxy")
+    scored = proxy_facts(study)
     accuracy = scored.get("feature_accuracy")
     features = (
         f" {scored.get('fid_label', 'FID')} compares the features of a network that names "
@@ -60,11 +65,15 @@ def _quality(study: StudyTable) -> str:
     return f"{', '.join(parts)}; {seeds_said}. {purpose}{features}"
 
 
-def _latency(study: StudyTable, measured: Mapping[str, Any]) -> str:
-    if "latency_ms" not in study.trials or not any(is_known(value) for value in study.trials["latency_ms"]):
-        return "No latency was measured; costs are counted by formula."
-    how = measured_how(study, measured)
-    return f"Latency is the median of one UNet call of the target at full size ({how}), with random weights."
+def _latency(column: str, study: StudyTable) -> LatencyProvenance:
+    sentence = (
+        f"{noun(column, study)} is the median of one UNet call of the target at full size "
+        f"({latency_how(column, study)}), with random weights."
+    )
+    if guessed := estimated(study, column):
+        sentence += f" Of {int(study.trials[column].notna().sum())}, {len(guessed)} are estimates from a block table."
+    found = latency_provenance(study, latency_columns(study)[column])
+    return LatencyProvenance(sentence, "---\n".join(_yaml(provenance) for provenance in found.values()))
 
 
 def _versions() -> dict[str, str]:

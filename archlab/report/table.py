@@ -8,20 +8,21 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
+from archlab.space.settings import column_suffixes
+
 COSTS = ("latency_ms", "macs_g", "params_m")
-_COLUMNS = ("trial", "status", "reason", "architecture", "quality", "macs_g")
-NUMBERS = (
-    *("quality", "quality_std", "latency_ms", "latency_p90_ms", "macs_g", "params_m"),
-    *("val_loss", "fid", "train_seconds", "seconds"),
-)
+_COLUMNS = ("trial", "status", "gate", "reason", "architecture", "quality", "macs_g")
 
 
 class StudyTable(Protocol):
     """A study as the report reads it; `archlab.study.Study` is one.
 
-    ``trials`` has one row a trial: trial, status (complete, gated, failed, repeat), reason, architecture, one
+    ``trials`` has one row a trial: trial, status (complete, gated, failed, repeat), gate, reason, architecture, one
     column a knob, and the measurements, NaN where there is none. All objectives are minimised. ``front``
     holds the rows of the Pareto front. ``baseline`` is row-like: knob values and what was measured of it.
+    ``settings`` names under ``measure`` the devices: the first one's latency is ``latency_ms`` with its
+    ``latency_p90_ms`` and ``latency_kind`` (measured, estimated, replayed), every other's ``latency_ms_<name>`` and so
+    on.
     """
 
     @property
@@ -81,13 +82,56 @@ def cost_column(study: StudyTable) -> str:
     return next((name for name in COSTS if _column(study.trials, name).notna().any()), "macs_g")
 
 
-def scored(study: StudyTable) -> pd.DataFrame:
-    """Complete trials with a cost and a quality, the quality under one label only."""
+def latency_columns(study: StudyTable) -> dict[str, str]:
+    """Columns of latencies in ms, each with the name of its device; ``latency_ms`` without devices, too."""
+    devices = [entry["name"] for entry in study.settings.get("measure") or []] or [""]
+    return {f"latency_ms{suffix}": name for name, suffix in column_suffixes(devices).items()}
+
+
+def further_latencies(study: StudyTable) -> dict[str, str]:
+    """Those of `latency_columns` that are objectives and not the charted cost."""
+    charted = cost_column(study)
+    return {
+        column: device
+        for column, device in latency_columns(study).items()
+        if column in study.objectives and column != charted
+    }
+
+
+def kind_column(latency: str) -> str:
+    """The column that says how a column of latencies came about."""
+    return latency.replace("latency_ms", "latency_kind", 1)
+
+
+def estimated(study: StudyTable, column: str) -> set[int]:
+    """Trials whose value in a column is estimated."""
+    trials = study.trials
+    return {int(number) for number in trials["trial"][_column(trials, kind_column(column)) == "estimated"]}
+
+
+def measurements(study: StudyTable) -> list[str]:
+    """Columns of numbers, and of how latencies came about, as far as the study has them, in reading order."""
+    latency = [
+        name
+        for column in latency_columns(study)
+        for name in (column, column.replace("latency_ms", "latency_p90_ms", 1), kind_column(column))
+    ]
+    names = ["quality", "quality_std", *latency, "macs_g", "params_m", "val_loss", "fid", "train_seconds", "seconds"]
+    return [name for name in names if name in study.trials]
+
+
+def is_plain(column: pd.Series) -> bool:
+    """Whether a table may leave the column out: nothing is known, or every latency was measured."""
+    return bool(column.isna().all() or (column.dropna() == "measured").all())
+
+
+def scored(study: StudyTable, cost: str | None = None) -> pd.DataFrame:
+    """Complete trials with a quality and a cost (the charted one), the quality under one label only."""
     trials = study.trials
     complete = trials[
         (_column(trials, "status") == "complete")
         & _column(trials, "quality").notna()
-        & _column(trials, cost_column(study)).notna()
+        & _column(trials, cost or cost_column(study)).notna()
     ]
     labels = _column(complete, "fid_label")
     if not study.quality_label.startswith("fid") or labels.nunique() < 2:
@@ -115,7 +159,7 @@ def baseline_row(study: StudyTable) -> dict[str, Any]:
     if "architecture" in row:
         same |= _column(rows, "architecture") == row["architecture"]
     for _, trial in rows[same].head(1).iterrows():
-        row |= {key: trial[key] for key in NUMBERS if key not in row and is_known(trial.get(key))}
+        row |= {key: trial[key] for key in measurements(study) if key not in row and is_known(trial[key])}
     return row
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from archlab.report.cards import Card, NotYetError, Picks
-from archlab.report.table import NUMBERS, StudyTable
+from archlab.report.table import StudyTable, is_plain, measurements
 
 
 def trials_card(study: StudyTable, picks: Picks) -> Card:
@@ -23,8 +23,10 @@ def trials_card(study: StudyTable, picks: Picks) -> Card:
 
 
 def shown_trials(study: StudyTable) -> pd.DataFrame:
-    """The table without empty columns, and without the validation loss where quality already is that."""
-    table = trials_table(study).dropna(axis="columns", how="all")
+    """The table without what is empty or goes without saying: kinds of latencies where all were measured, the
+    validation loss where quality already is that."""
+    table = trials_table(study)
+    table = table[[name for name in table if not is_plain(table[name])]]
     return table.drop(columns="val_loss", errors="ignore") if study.quality_label == "val_loss" else table
 
 
@@ -36,7 +38,7 @@ def trials_table(study: StudyTable) -> pd.DataFrame:
         "status",
         "reason",
         "on_front",
-        *(name for name in NUMBERS if name in trials),
+        *measurements(study),
         *study.knobs,
     ]
     kept = [name for name in [*first, "architecture", "fid_label", "finished"] if name in trials]

@@ -1,17 +1,20 @@
 """A search space from its YAML."""
 
+import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from archlab.architecture import UNetSpec, find
-from archlab.document import Document
+from archlab.document import Document, Place
 from archlab.errors import BadInput, nearest
 from archlab.space.domain import read_domains
 from archlab.space.ladder import ladder_values
 from archlab.space.requirement import Requirement
-from archlab.space.settings import SpaceFile, Target, words
+from archlab.space.settings import Measurement, SpaceFile, Target, words
 from archlab.space.space import SearchSpace
 
 
@@ -50,11 +53,11 @@ def load_space(path: str | Path) -> SearchSpace:
 
 def _read_settings(document: Document) -> SpaceFile:
     try:
-        return _with_every_step(SpaceFile.model_validate(document.data))
+        return _completed(SpaceFile.model_validate(document.data), document)
     except ValidationError as invalid:
         errors = invalid.errors()
     error = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])
-    place = list(error["loc"])
+    place = _as_written(error["loc"], document.data)
     if error["type"] == "extra_forbidden":
         valid = words(SpaceFile, place[:-1])
         raise document.error(place, f"unknown key{nearest(str(place[-1]), valid)}", at_key=True)
@@ -65,22 +68,60 @@ def _read_settings(document: Document) -> SpaceFile:
         raise document.error(place, f"no {error['input']!r}{nearest(str(error['input']), valid)}")
     if error["type"] == "tuple_type":
         raise document.error(place, f"must be a list, not {error['input']!r}")
-    if error["type"] in ("too_short", "too_long"):
-        bounds = "at least one entry" if error["type"] == "too_short" else "one entry at most"
-        raise document.error(place, f"must have {bounds}")
+    if error["type"] == "too_short":
+        raise document.error(place, "must have at least one entry")
     if error["type"] == "value_error":
         message = error["msg"].removeprefix("Value error, ")
-        section, colon, rest = message.partition(": ")
-        raise document.error([section], rest) if not place and colon else document.error(place, message)
+        if not place:
+            where, _, message = message.partition(": ")
+            parts = [int(part) if part.isdigit() else part for part in where.split(".")]
+            place = _as_written(parts, document.data)
+        raise document.error(place, message)
     raise document.error(place, f"{error['msg']}, not {error['input']!r}")
 
 
-def _with_every_step(settings: SpaceFile) -> SpaceFile:
-    """A ladder has a trial for the baseline and one for every step."""
-    if not settings.ladder:
-        return settings
-    search = settings.search.model_copy(update={"trials": len(settings.ladder) + 1})
-    return settings.model_copy(update={"search": search})
+def _as_written(place: Sequence[str | int], data: Any) -> list[str | int]:
+    """The place without the index of a list whose only entry is written without the list."""
+    written: list[str | int] = []
+    for part in place:
+        if isinstance(data, dict) and part == 0 and part not in data:
+            continue
+        written.append(part)
+        is_there = part in data if isinstance(data, dict) else isinstance(data, list)
+        data = data[part] if is_there else None
+    return written
+
+
+def _completed(settings: SpaceFile, document: Document) -> SpaceFile:
+    """What is left open and follows from the rest: a ladder has a trial for the baseline and one for every step, a
+    limit on latency without a device is on the first, and files are relative to the YAML."""
+    search, constraints = settings.search, settings.constraints
+    if settings.ladder:
+        search = search.model_copy(update={"trials": len(settings.ladder) + 1})
+    if constraints.latency_ms:
+        first = settings.measure[0].name
+        limits = [limit.model_copy(update={"device": limit.device or first}) for limit in constraints.latency_ms]
+        constraints = constraints.model_copy(update={"latency_ms": tuple(limits)})
+    measure = tuple(_with_files(entry, ["measure", index], document) for index, entry in enumerate(settings.measure))
+    return settings.model_copy(update={"search": search, "constraints": constraints, "measure": measure})
+
+
+def _with_files(entry: Measurement, place: Place, document: Document) -> Measurement:
+    files = {}
+    if entry.table is not None:
+        files["table"] = _find_file(entry.table, [*place, "table"], document)
+    if entry.device.startswith("replay:"):
+        recording = entry.device.removeprefix("replay:")
+        files["device"] = f"replay:{_find_file(recording, [*place, 'device'], document)}"
+    return entry.model_copy(update=files)
+
+
+def _find_file(name: str, place: Place, document: Document) -> str:
+    """The path of a file that is named relative to the YAML; relative to the working directory unless absolute."""
+    path = document.path.parent / name
+    if not os.path.isfile(path):  # False, too, for what cannot be a path
+        raise document.error(place, f"{str(path)!r}: no such file")
+    return name if os.path.isabs(name) else os.path.relpath(path)
 
 
 def _read_baseline(document: Document, settings: SpaceFile, folder: Path) -> UNetSpec:

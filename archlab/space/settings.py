@@ -1,13 +1,18 @@
 """The sections of a search-space YAML, validated. Every default is here."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-Objective = Literal["quality", "latency_ms", "params_m", "macs_g"]
+from archlab.errors import nearest
+
 Strategy = Literal["tpe", "nsga2", "nsga3", "random", "ladder"]
 Quality = Literal["val_loss", "fid"]
+AttentionForm = Literal["plain", "split_einsum", "split_einsum_v2"]
+
+DEVICE_KINDS = ("tflite", "torch", "android", "coreml", "iphone", "replay")  # ``android:SERIAL``, ``coreml@HOST``, …
 
 
 def _refuse_bool(value: Any) -> Any:
@@ -41,13 +46,52 @@ class Target(Section):
 
 
 class Measurement(Section):
-    """Where and how latency is measured."""
+    """Where and how latency is measured; what is absent is the device's own default.
 
-    device: Literal["tflite"] = "tflite"
+    ``name`` is what limits, objectives and columns call it. With ``table``, the file of a block latency table, latency
+    is estimated, and measured only where the estimate does not decide.
+    """
+
+    device: Annotated[str, Field(min_length=1)] = "tflite"
+    name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = ""
     threads: Count = 1
-    precision: Literal["fp32"] = "fp32"
-    min_runs: Count = 20
+    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    compute: str | None = None
+    attention: AttentionForm | None = None
+    min_runs: Annotated[int, BeforeValidator(_refuse_bool), Field(ge=2)] = 20
     min_seconds: Amount = 1.0
+    processes: Count = 1
+    timeout_s: Amount = 600.0
+    allow_throttled: bool = False
+    table: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_named(cls, data: Any) -> Any:
+        """Named after the device where no name is given: ``android:R58`` is ``android``."""
+        if not isinstance(data, dict) or data.get("name"):
+            return data
+        return {**data, "name": _kind(str(data.get("device", "tflite")))}
+
+    @field_validator("device")
+    @classmethod
+    def _is_a_device(cls, device: str) -> str:
+        if _kind(device) not in DEVICE_KINDS:
+            raise ValueError(f"no {_kind(device)!r}{nearest(_kind(device), DEVICE_KINDS)}")
+        return device
+
+    def how(self) -> dict[str, Any]:
+        """The arguments of `archlab.latency.measure`."""
+        return self.model_dump(exclude={"name", "table"})
+
+
+def _kind(device: str) -> str:
+    return re.split("[:@]", device)[0]
+
+
+def column_suffixes(devices: Iterable[str]) -> dict[str, str]:
+    """What the columns about each device end with: nothing for the first, ``_<name>`` for every other."""
+    return {name: f"_{name}" if index else "" for index, name in enumerate(devices)}
 
 
 class Share(Section):
@@ -70,6 +114,10 @@ def _read_limit(value: Any) -> Any:
 Limit = Annotated[Amount | Share, BeforeValidator(_read_limit)]
 
 
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, dict) else value
+
+
 class Constraint(Section):
     """A hard limit, checked before any training."""
 
@@ -77,9 +125,9 @@ class Constraint(Section):
 
 
 class LatencyConstraint(Constraint):
-    """A hard limit on the latency of the target."""
+    """A hard limit on the latency of the target on one of the study's devices, by name; absent: the first."""
 
-    device: Literal["tflite"] = "tflite"
+    device: str | None = None
 
 
 class Constraints(Section):
@@ -87,7 +135,7 @@ class Constraints(Section):
 
     params_m: Constraint | None = None
     macs_g: Constraint | None = None
-    latency_ms: LatencyConstraint | None = None
+    latency_ms: Annotated[tuple[LatencyConstraint, ...], BeforeValidator(_as_list)] = ()
 
 
 class Scale(Section):
@@ -146,25 +194,66 @@ class SpaceFile(Section):
     proxy: ProxySettings
     require: tuple[str, ...] = ()
     target: Target = Target()
-    measure: Annotated[tuple[Measurement, ...], Field(max_length=1)] = (Measurement(),)
+    measure: tuple[Measurement, ...] = (Measurement(),)
     constraints: Constraints = Constraints()
-    objectives: Annotated[tuple[Objective, ...], Field(min_length=1)] = ("quality", "latency_ms")
+    objectives: Annotated[tuple[str, ...], Field(min_length=1)] = ("quality", "latency_ms")
     search: SearchSettings = SearchSettings()
     ladder: tuple[LadderStep, ...] = ()
 
     @model_validator(mode="after")
     def _sections_agree(self) -> "SpaceFile":
+        """A message begins with the place that it is about."""
+        self._check_names()
+        self._check_objectives()
+        self._check_latency_limits()
+        if (self.search.strategy == "ladder") != bool(self.ladder):
+            raise ValueError("ladder: its steps and search.strategy ladder go together")
+        return self
+
+    def _check_names(self) -> None:
+        names = [entry.name for entry in self.measure]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ValueError(f"measure.{index}.name: {name!r} is there twice; give each entry a name of its own")
+
+    def _check_objectives(self) -> None:
+        if not self.measure and "latency_ms" in self.objectives:
+            raise ValueError("objectives: latency_ms (the default) needs an entry under measure; or name others")
+        valid = ["quality", "params_m", "macs_g", *self.latency_columns]
+        for index, objective in enumerate(self.objectives):
+            if objective not in valid:
+                raise ValueError(f"objectives.{index}: no {objective!r}{nearest(objective, valid)}")
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError(f"objectives: one is there twice: {list(self.objectives)}")
         if "quality" not in self.objectives:
             raise ValueError("objectives: quality must be one of them")
-        if not self.measure and "latency_ms" in self.objectives:
-            raise ValueError("objectives: latency_ms (the default) needs an entry under measure; or name others")
-        if not self.measure and self.constraints.latency_ms:
-            raise ValueError("constraints: latency_ms needs an entry under measure")
-        if (self.search.strategy == "ladder") != bool(self.ladder):
-            raise ValueError("ladder: its steps and search.strategy ladder go together")
-        return self
+
+    def _check_latency_limits(self) -> None:
+        limits, names = self.constraints.latency_ms, [entry.name for entry in self.measure]
+        if limits and not names:
+            raise ValueError("constraints.latency_ms: needs an entry under measure")
+        limited: set[str] = set()
+        for index, limit in enumerate(limits):
+            device = names[0] if limit.device is None else limit.device
+            place = f"constraints.latency_ms.{index}.device"
+            if device not in names:
+                raise ValueError(f"{place}: no {device!r} under measure{nearest(device, names)}")
+            if device in limited:
+                raise ValueError(f"{place}: a second limit on {device!r}")
+            limited.add(device)
+
+    @property
+    def latency_columns(self) -> dict[str, Measurement]:
+        """Columns of the study's table, each with where it is measured: ``latency_ms`` for the first entry,
+        ``latency_ms_<name>`` for every other."""
+        suffixes = column_suffixes(entry.name for entry in self.measure)
+        return {f"latency_ms{suffixes[entry.name]}": entry for entry in self.measure}
+
+    @property
+    def latency_limits(self) -> dict[str, Limit]:
+        """Limits on latency by column."""
+        columns = {entry.name: column for column, entry in self.latency_columns.items()}
+        return {columns[limit.device or self.measure[0].name]: limit.max for limit in self.constraints.latency_ms}
 
 
 def words(section: type[BaseModel], place: Sequence[str | int]) -> list[str]:

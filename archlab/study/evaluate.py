@@ -1,5 +1,6 @@
 """`evaluate`: the one function through which a study measures an architecture. Cheap before dear."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput, RunFailed
-from archlab.space.settings import SpaceFile
+from archlab.space.settings import Measurement, SpaceFile
 from archlab.study.record import Evaluation
 
 Progress = Callable[[str, float], None]
@@ -19,7 +20,7 @@ class Job:
     """One architecture to evaluate.
 
     Attributes:
-        limits: resolved hard limits: ``params_m``, ``macs_g``, ``latency_ms``.
+        limits: resolved hard limits: ``params_m``, ``macs_g``, ``latency_ms`` and its like.
         folder: where curve, samples and checkpoint go.
     """
 
@@ -32,7 +33,8 @@ class Job:
 def evaluate(job: Job, progress: Progress) -> Evaluation:
     """Cost, then latency, then training; each can end the trial with its reason.
 
-    ``progress(stage, done)`` hears of ``convert``, ``measure``, ``train``, ``sample`` and ``score``, done from 0 to 1.
+    ``progress(stage, done)`` hears of ``convert``, ``measure`` and ``wait``, each followed by ``on <device>``, of
+    ``train``, ``sample`` and ``score``, done from 0 to 1.
     """
     cost = count(job.spec)
     known = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g)
@@ -40,11 +42,11 @@ def evaluate(job: Job, progress: Progress) -> Evaluation:
         if value > job.limits.get(name, value):
             return gated(known, name, value, job.limits[name])
     try:
-        if job.settings.measure:
-            known = replace(known, latency=measure_target(job.spec, job.settings, progress))
-            median_ms = known.latency["median_ms"] if known.latency else 0.0
-            if median_ms > job.limits.get("latency_ms", median_ms):
-                return gated(known, "latency_ms", median_ms, job.limits["latency_ms"])
+        for column, where in job.settings.latency_columns.items():
+            latency = target_latency(job.spec, where, job.limits.get(column), progress)
+            known = replace(known, latency=known.latency | {where.name: latency})
+            if latency["median_ms"] > job.limits.get(column, math.inf):
+                return gated(known, column, latency["median_ms"], job.limits[column], where.name)
         return replace(known, proxy=_train_proxy(job, progress))
     except (BadInput, RunFailed) as error:
         return replace(known, status="failed", reason=str(error))
@@ -53,27 +55,65 @@ def evaluate(job: Job, progress: Progress) -> Evaluation:
         return replace(known, status="failed", reason=f"{type(error).__name__}: {lines[0]}"[:300])
 
 
-def gated(known: Evaluation, name: str, value: float, limit: float) -> Evaluation:
+def measure_estimated(evaluation: Evaluation, job: Job, progress: Progress) -> Evaluation:
+    """The evaluation with its estimated latencies measured; one that turns out over its limit is gated."""
+    for column, where in job.settings.latency_columns.items():
+        latency = evaluation.latency[where.name]
+        if latency["provenance"]["kind"] != "estimated" or "not_measured" in latency:
+            continue
+        latency = measured_or_estimated(job.spec, where, progress)
+        evaluation = replace(evaluation, latency=evaluation.latency | {where.name: latency})
+        if latency["median_ms"] > job.limits.get(column, math.inf):
+            return gated(evaluation, column, latency["median_ms"], job.limits[column], where.name)
+    return evaluation
+
+
+def gated(known: Evaluation, gate: str, value: float, limit: float, device: str = "") -> Evaluation:
     """The evaluation ended by a hard limit."""
-    reason = f"{name} {value:.4g} is over the limit of {limit:.4g}"
-    return replace(known, status="gated", gate=name, reason=reason)
+    what = f"{gate} {value:.4g} on {device}" if device else f"{gate} {value:.4g}"
+    return replace(known, status="gated", gate=gate, reason=f"{what} is over the limit of {limit:.4g}")
 
 
-def measure_target(spec: UNetSpec, settings: SpaceFile, progress: Progress) -> dict[str, Any]:
-    """Latency of the target on the study's device, with its provenance."""
+def target_latency(spec: UNetSpec, where: Measurement, limit: float | None, progress: Progress) -> dict[str, Any]:
+    """Latency of the target, with its provenance: estimated where there is a table and its error band does not
+    straddle the limit, else measured."""
+    if where.table is not None:
+        estimate = estimate_target(spec, where)
+        if limit is None or not estimate["low_ms"] <= limit <= estimate["high_ms"]:
+            return estimate
+    return measured_or_estimated(spec, where, progress)
+
+
+def measured_or_estimated(spec: UNetSpec, where: Measurement, progress: Progress) -> dict[str, Any]:
+    """Latency of the target, measured; where the device fails and there is a table, estimated, with the reason under
+    ``not_measured``.
+
+    Raises:
+        BadInput, RunFailed: the device fails and there is no table, or the table does not fit.
+    """
+    try:
+        return measure_target(spec, where, progress)
+    except Exception as error:  # whatever device or converter do, the table knows
+        if where.table is None:
+            raise
+        return {**estimate_target(spec, where), "not_measured": str(error) or type(error).__name__}
+
+
+def measure_target(spec: UNetSpec, where: Measurement, progress: Progress) -> dict[str, Any]:
+    """`archlab.latency.measure` on one of the study's devices; its stages are told as ``measure on <name>``."""
     from archlab.latency import measure
 
-    how = settings.measure[0]
-    latency = measure(
-        spec,
-        device=how.device,
-        threads=how.threads,
-        precision=how.precision,
-        min_runs=how.min_runs,
-        min_seconds=how.min_seconds,
-        progress=progress,
-    )
-    return latency.to_dict()
+    def told(stage: str, done: float) -> None:
+        progress(f"{stage} on {where.name}", done)
+
+    return measure(spec, **where.how(), progress=told).to_dict()
+
+
+def estimate_target(spec: UNetSpec, where: Measurement) -> dict[str, Any]:
+    """Latency of the target by the table of one of the study's devices; its error band is ``low_ms`` to ``high_ms``."""
+    from archlab.latency import measure
+
+    return measure(spec, mode="table", table=where.table, **where.how()).to_dict()
 
 
 def _train_proxy(job: Job, progress: Progress) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from archlab.document import Document
 from archlab.errors import BadInput
 from archlab.files import writable_folder, write_text
 from archlab.space import SearchSpace, label
+from archlab.space.settings import Measurement
 from archlab.study.record import Record
 
 _MAY_CHANGE = {("search", "trials")}  # more trials of the same study
@@ -61,7 +62,10 @@ class StudyFolder:
         settings = Document(path, "it holds a study's settings; restore it").data
         if missing := [key for key in ("uid", "knobs", "objectives", "search", "proxy") if key not in settings]:
             raise BadInput(f"{path}: damaged: {missing[0]} is missing; restore it")
-        return settings
+        try:
+            return _of_today(settings)
+        except (TypeError, ValueError):
+            raise BadInput(f"{path}: damaged: measure or constraints cannot be read; restore it") from None
 
     def claim(self, space: SearchSpace) -> dict[str, Any]:
         """Make the folder for ``space``, or check that it was made for it; returns the settings.
@@ -162,6 +166,15 @@ def resolved(space: SearchSpace) -> dict[str, Any]:
         for name, domain in space.knobs.items()
     }
     return {**settings, "baseline_architecture": _plain(space.baseline.to_dict())}
+
+
+def _of_today(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a study that an older version of archlab wrote, with what it left open of its one device."""
+    constraints = dict(settings.get("constraints") or {})
+    limits = constraints.get("latency_ms") or []
+    constraints["latency_ms"] = [limits] if isinstance(limits, dict) else limits
+    measure = [Measurement.model_validate(entry).model_dump(mode="json") for entry in settings.get("measure") or []]
+    return {**settings, "measure": measure, "constraints": constraints}
 
 
 def _plain(value: Any) -> Any:

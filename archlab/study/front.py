@@ -1,6 +1,6 @@
 """The Pareto front, and picks from it. Every objective is minimised."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,6 +26,12 @@ def mark_front(table: pd.DataFrame, objectives: Sequence[str]) -> pd.Series:
             dominated = np.any(np.all(values <= point, axis=1) & np.any(values < point, axis=1))
             on_front[index] = not dominated
     return on_front
+
+
+def is_dominated(point: Iterable[float], others: Iterable[Iterable[float]]) -> bool:
+    """Whether one of ``others`` is as good in every objective and better in one."""
+    mine = tuple(point)
+    return any(all(a <= b for a, b in zip(other, mine, strict=True)) and other != mine for other in map(tuple, others))
 
 
 def picks(front: pd.DataFrame, objectives: Sequence[str]) -> dict[str, Pick]:

@@ -1,13 +1,15 @@
 """What is known about one trial, as it is kept in ``evaluation.json``."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 import archlab
 from archlab.errors import BadInput
 from archlab.files import read_json, write_text
+from archlab.space.settings import column_suffixes
 
 Status = Literal["complete", "gated", "failed", "repeat"]
 
@@ -17,9 +19,11 @@ class Evaluation:
     """Measured facts about one architecture; what was not measured is None, never 0.
 
     Attributes:
-        gate: the limit (``params_m``, ``macs_g``, ``latency_ms``) or ``require`` that ended a gated trial.
+        gate: the limit (``params_m``, ``macs_g``, ``latency_ms``, ``latency_ms_<name>``) or ``require`` that ended a
+            gated trial.
         reason: one line for every status but ``complete``.
-        latency: `archlab.latency.Latency` as a dictionary, provenance included.
+        latency: by the name of where it was measured, `archlab.latency.Latency` or ``Estimate`` as a dictionary,
+            provenance included.
         proxy: `archlab.proxy.ProxyResult` as a dictionary, provenance included.
     """
 
@@ -28,8 +32,19 @@ class Evaluation:
     reason: str | None = None
     params_m: float | None = None
     macs_g: float | None = None
-    latency: dict[str, Any] | None = None
+    latency: dict[str, dict[str, Any]] = field(default_factory=dict)
     proxy: dict[str, Any] | None = None
+
+    def cells(self) -> dict[str, Any]:
+        """What was measured as cells of the study's table."""
+        costs = {"params_m": self.params_m, "macs_g": self.macs_g}
+        scores = {name: (self.proxy or {}).get(name) for name in PROXY_COLUMNS}
+        return {**costs, **latency_cells(self.latency), **scores}
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether one of its latencies is."""
+        return any(latency["provenance"]["kind"] == "estimated" for latency in self.latency.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +74,9 @@ class Record:
 
     def row(self) -> dict[str, Any]:
         """The trial as one flat row of the study's table; what is missing is None."""
-        evaluation = self.evaluation
-        latency, proxy = evaluation.latency or {}, evaluation.proxy or {}
-        known = {
-            **self.knobs,
-            **self.to_dict(),
-            **{name: proxy.get(name) for name in PROXY_COLUMNS},
-            "latency_ms": latency.get("median_ms"),
-            "latency_p90_ms": latency.get("p90_ms"),
-        }
-        return {name: known[name] for name in (*COLUMNS, *self.knobs)}
+        cells = self.evaluation.cells()
+        known = {**self.knobs, **self.to_dict(), **cells}
+        return {name: known.get(name) for name in dict.fromkeys([*table_columns(self.knobs, ()), *cells])}
 
     def to_dict(self) -> dict[str, Any]:
         """One flat dictionary, as in ``evaluation.json``."""
@@ -89,14 +97,37 @@ class Record:
         """
         data = read_json(path)
         try:
+            data["latency"] = by_device(data["latency"])
             evaluation = Evaluation(**{field.name: data.pop(field.name) for field in fields(Evaluation)})
             return cls(evaluation=evaluation, **data)
         except (KeyError, TypeError) as error:
             raise BadInput(f"{path}: damaged: {error}; restore it, or delete it to have it made again") from None
 
 
+def by_device(latency: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    """Latencies by device; older versions of archlab measured on one and kept that alone, or None."""
+    if latency and "median_ms" in latency:
+        return {latency["provenance"]["device"]: latency}
+    return latency or {}
+
+
+def latency_cells(latency: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Cells of a table: ``latency_ms``, ``latency_p90_ms`` and ``latency_kind`` (measured, estimated, replayed) of the
+    first device, ``latency_ms_<name>`` and so on of every other."""
+    cells: dict[str, Any] = {}
+    for name, suffix in column_suffixes(latency).items():
+        cells[f"latency_ms{suffix}"] = latency[name]["median_ms"]
+        cells[f"latency_p90_ms{suffix}"] = latency[name].get("p90_ms")
+        cells[f"latency_kind{suffix}"] = latency[name]["provenance"]["kind"]
+    return cells
+
+
+def table_columns(knobs: Iterable[str], devices: Sequence[str]) -> list[str]:
+    """The columns of a study's table, in order; those of a latency are there without a device, too."""
+    suffixes = column_suffixes(devices or [""]).values()
+    latency = [f"{name}{suffix}" for suffix in suffixes for name in ("latency_ms", "latency_p90_ms", "latency_kind")]
+    ends = ("trial", "status", "gate", "reason", "architecture", "repeat_of")
+    return [*ends, *knobs, "params_m", "macs_g", *latency, *PROXY_COLUMNS, "seconds", "finished"]
+
+
 PROXY_COLUMNS = ("quality", "quality_std", "val_loss", "fid", "fid_label", "train_seconds")
-NUMBERS = ["params_m", "macs_g", "latency_ms", "latency_p90_ms", "quality", "quality_std", "val_loss", "fid"]
-NUMBERS += ["train_seconds", "seconds"]
-COLUMNS = ["trial", "status", "gate", "reason", "architecture", "repeat_of"]
-COLUMNS += ["params_m", "macs_g", "latency_ms", "latency_p90_ms", *PROXY_COLUMNS, "seconds", "finished"]

@@ -22,8 +22,9 @@ from archlab.space import SearchSpace, ladder_plan, survey
 from archlab.space.knobs import Value
 from archlab.space.settings import Share
 from archlab.space.survey import COST_LIMITS
-from archlab.study.evaluate import Job, evaluate, measure_target
+from archlab.study.evaluate import Job, evaluate, measure_estimated, measured_or_estimated
 from archlab.study.folder import StudyFolder, study_folder
+from archlab.study.front import is_dominated
 from archlab.study.record import Evaluation, Record
 from archlab.study.sampler import as_params, make_sampler, suggest
 from archlab.study.study import ROOT, Study
@@ -115,7 +116,7 @@ class _Driver:
         else:
             self._tell("trial_started", number, knobs)
             job = Job(spec=spec, settings=self.space.settings, limits=self.limits, folder=folder)
-            evaluation = evaluate(job, self._progress)
+            evaluation = self._certain(evaluate(job, self._progress), job)
         record = Record(
             trial=number,
             architecture=spec.id,
@@ -128,14 +129,27 @@ class _Driver:
         record.save(folder / "evaluation.json")
         return record
 
+    def _certain(self, evaluation: Evaluation, job: Job) -> Evaluation:
+        """The evaluation, its estimated latencies measured if they bring it to the front."""
+        if evaluation.status != "complete" or not evaluation.is_estimated:
+            return evaluation
+        complete = [record.evaluation for record in self.records if record.evaluation.status == "complete"]
+        if is_dominated(self._point(evaluation), map(self._point, complete)):
+            return evaluation
+        return measure_estimated(evaluation, job, self._progress)
+
+    def _point(self, evaluation: Evaluation) -> list[float]:
+        cells = evaluation.cells()
+        return [cells[name] for name in self.space.settings.objectives]
+
     def _tell_optuna(self, trial: optuna.Trial, record: Record) -> None:
         row = record.row()
         if record.evaluation.gate == "require":
             trial.set_constraint("require", 1.0)
         for name, limit in self.limits.items():
-            if row[name] is not None:
+            if row.get(name) is not None:
                 trial.set_constraint(name, row[name] / limit - 1)
-        objectives = [row[name] for name in self.space.settings.objectives]
+        objectives: list[Any] = [row.get(name) for name in self.space.settings.objectives]
         if record.evaluation.status == "failed":
             self.optuna.tell(trial, state=TrialState.FAIL)
         elif record.evaluation.gate or None in objectives:
@@ -161,15 +175,13 @@ class _Driver:
         self.limits = read_json(path).get("limits", {})
 
     def _baseline_facts(self) -> dict[str, Any]:
-        cost = count(self.space.baseline)
-        latency, limits = None, dict(self.limits)
-        if self.space.settings.measure:
-            latency = measure_target(self.space.baseline, self.space.settings, self._progress)
-        constraint = self.space.settings.constraints.latency_ms
-        if constraint is not None and latency is not None:
-            limit = constraint.max
-            share = limit.of_baseline * latency["median_ms"] if isinstance(limit, Share) else limit
-            limits["latency_ms"] = share
+        cost, settings, limits = count(self.space.baseline), self.space.settings, dict(self.limits)
+        latency = {}
+        for column, where in settings.latency_columns.items():
+            latency[where.name] = known = measured_or_estimated(self.space.baseline, where, self._progress)
+            limit = settings.latency_limits.get(column)
+            if limit is not None:
+                limits[column] = limit.of_baseline * known["median_ms"] if isinstance(limit, Share) else limit
         return {
             "knobs": self.space.baseline_values,
             "params_m": cost.params_m,

@@ -10,9 +10,12 @@ from archlab.errors import BadInput
 from archlab.files import read_json
 from archlab.study.folder import StudyFolder, study_folder
 from archlab.study.front import Pick, mark_front, pick, picks
-from archlab.study.record import COLUMNS, NUMBERS, Record
+from archlab.study.record import Record, by_device, latency_cells, table_columns
 
 ROOT = Path("studies")
+
+_NUMBERS = ("params_m", "macs_g", "quality", "quality_std", "val_loss", "fid", "train_seconds", "seconds")
+_LATENCIES = ("latency_ms", "latency_p90_ms")
 
 
 def load_study(name: str, root: str | Path = ROOT) -> "Study":
@@ -66,13 +69,11 @@ class Study:
     def baseline(self) -> dict[str, Any]:
         """The baseline as a row: its knob values, cost, and latency where measured."""
         known = self._baseline_file
-        latency = known.get("latency") or {}
         return {
             **known.get("knobs", {}),
             "params_m": known.get("params_m"),
             "macs_g": known.get("macs_g"),
-            "latency_ms": latency.get("median_ms"),
-            "latency_p90_ms": latency.get("p90_ms"),
+            **latency_cells(by_device(known.get("latency"))),
         }
 
     @property
@@ -96,9 +97,10 @@ class Study:
     @cached_property
     def trials(self) -> pd.DataFrame:
         """One row a trial: status, reason, architecture, knobs, costs, latency, scores, ``on_front``."""
-        columns = COLUMNS[: COLUMNS.index("params_m")] + self.knobs + COLUMNS[COLUMNS.index("params_m") :]
+        columns = table_columns(self.knobs, [entry["name"] for entry in self.settings["measure"]])
         table = pd.DataFrame([record.row() for record in self.records], columns=columns)
-        table[NUMBERS] = table[NUMBERS].astype(float)
+        numbers = [name for name in columns if name in _NUMBERS or name.startswith(_LATENCIES)]
+        table[numbers] = table[numbers].astype(float)
         table["on_front"] = mark_front(table, self.objectives).astype(bool)
         return table
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 MEASUREMENTS = (
-    *("params_m", "macs_g", "latency_ms", "latency_p90_ms", "quality", "val_loss", "fid", "quality_std"),
-    *("train_seconds", "seconds", "on_front", "finished", "status", "reason", "fid_label"),
+    *("params_m", "macs_g", "quality", "val_loss", "fid", "quality_std"),
+    *("train_seconds", "seconds", "on_front", "finished", "status", "gate", "reason", "repeat_of", "fid_label"),
 )
 INIT_SECONDS, FINISH_SECONDS = 30, 60
 
@@ -138,7 +138,7 @@ class WandbMirror:
     def _split(self, row: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """A row as a run's configuration and summary; what was not measured is in neither."""
         known = {key: _plain(value) for key, value in row.items() if _plain(value) is not None}
-        knobs = self.knobs if self.knobs is not None else [key for key in known if key not in MEASUREMENTS]
+        knobs = self.knobs if self.knobs is not None else [key for key in known if not _is_measurement(str(key))]
         config = {key: known[key] for key in ("trial", "architecture", *knobs) if key in known}
         return config, {key: value for key, value in known.items() if key not in config}
 
@@ -165,3 +165,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def _is_measurement(column: str) -> bool:
+    return column in MEASUREMENTS or column.startswith("latency_")  # of however many devices

@@ -30,7 +30,8 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
         for done in (0.0, 0.5, 1.0):
             display.progress("train", done)
         proxy = {"quality": 0.125}
-        display.trial_finished(record(0, 30.0, Evaluation(status="complete", latency={"median_ms": 7.5}, proxy=proxy)))
+        here = {"tflite": {"median_ms": 7.5, "provenance": {"kind": "measured"}}}
+        display.trial_finished(record(0, 30.0, Evaluation(status="complete", latency=here, proxy=proxy)))
         display.trial_finished(
             record(1, 10.0, Evaluation(status="gated", gate="macs_g", reason="macs_g 5 is over [4]"))
         )
@@ -45,3 +46,25 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
         "trial 2: repeat: same architecture as trial 0 in 0 s "
         "(2 of 6 trials, best quality 0.125 in trial 0, about 80 s left)",
     ]
+
+
+def test_several_devices_are_named_and_no_estimate_looks_measured(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "mini")
+    folder.claim(load_space(write_space(tmp_path)))
+    output = io.StringIO()
+    with LiveDisplay(Console(file=output)) as display:
+        display.study_started(Study(folder))
+        display.trial_started(0, {})
+        display.progress("measure on pixel8", 0.0)
+        display.progress("wait on pixel8", 0.0)
+        latency = {
+            "here": {"median_ms": 7.5, "provenance": {"kind": "measured"}},
+            "pixel8": {"median_ms": 31.0, "provenance": {"kind": "estimated"}},
+        }
+        display.trial_finished(
+            record(0, 30.0, Evaluation(status="complete", latency=latency, proxy={"quality": 0.125}))
+        )
+    shown = output.getvalue()
+    assert "trial 0: measuring latency (pixel8)" in shown
+    assert "trial 0: waiting for the device (pixel8)" in shown
+    assert "quality 0.125, 7.5 ms on here, 31 ms on pixel8 (estimated) in 30 s" in shown

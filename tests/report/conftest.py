@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class MadeUpStudy:
     settings: dict[str, Any] = field(
         default_factory=lambda: {
             "baseline": "tiny",
-            "measure": [{"device": "tflite", "threads": 2, "precision": "fp32"}],
+            "measure": [{"device": "tflite", "name": "tflite", "threads": 2, "precision": "fp32"}],
             "proxy": {"data": "digits", "rungs": (200, 600), "seeds": 1},
             "constraints": {"latency_ms": {"max": 15.0}},
         }
@@ -88,12 +88,14 @@ def made_up_trials(count: int) -> pd.DataFrame:
         row |= {
             "trial": number,
             "status": "complete",
+            "gate": None,
             "reason": None,
             "architecture": hashlib.sha256(str(number).encode()).hexdigest()[:12],
             "params_m": round(1.8 * weight, 3),
             "macs_g": round(0.41 * weight, 4),
             "latency_ms": round(latency, 3),
             "latency_p90_ms": round(latency * 1.08, 3),
+            "latency_kind": "measured",
             "quality": round(0.205 - 0.021 * weight + 0.006 * draw.standard_normal(), 5),
             "fid": np.nan,
             "fid_label": None,
@@ -106,11 +108,16 @@ def made_up_trials(count: int) -> pd.DataFrame:
         row["val_loss"] = row["quality"]
         missing: list[str] = []
         if row["params_m"] > 6.0:
-            missing = ["latency_ms", "latency_p90_ms", "quality", "val_loss", "train_seconds"]
-            row |= {"status": "gated", "reason": f"params_m {row['params_m']} is over the limit of 6.0"}
+            missing = ["latency_ms", "latency_p90_ms", "latency_kind", "quality", "val_loss", "train_seconds"]
+            row |= {
+                "status": "gated",
+                "gate": "params_m",
+                "reason": f"params_m {row['params_m']} is over the limit of 6.0",
+            }
         elif row["latency_ms"] > 15:
             missing = ["quality", "val_loss", "train_seconds"]
-            row |= {"status": "gated", "reason": f"latency_ms {latency:.1f} is over the limit of 15.0"}
+            row |= {"status": "gated", "gate": "latency_ms"}
+            row["reason"] = f"latency_ms {latency:.1f} on tflite is over the limit of 15.0"
         elif number % 17 == 11:
             missing = ["quality", "val_loss"]
             row |= {"status": "failed", "reason": f"loss became NaN at step {10 * number}"}
@@ -123,7 +130,7 @@ def made_up_trials(count: int) -> pd.DataFrame:
     for at, quality in complete.sort_values(["latency_ms", "quality"])["quality"].items():
         trials.loc[at, "on_front"] = quality < best
         best = min(best, quality)
-    order = ["trial", "status", "reason", "architecture", *KNOBS]
+    order = ["trial", "status", "gate", "reason", "architecture", *KNOBS]
     return trials[[*order, *(name for name in trials if name not in order)]]
 
 
@@ -138,5 +145,31 @@ def write_files(folder: Path, trials: pd.DataFrame) -> None:
         Image.fromarray(noise).resize((320, 320), Image.Resampling.BICUBIC).save(buffer, format="PNG")
         (place / "samples.png").write_bytes(buffer.getvalue())
         provenance = {"kind": "measured", "device": "tflite", "threads": 2, "precision": "fp32", "runs": 61}
-        evaluation = {"latency": {"median_ms": row["latency_ms"], "provenance": provenance}}
+        evaluation = {"latency": {"tflite": {"median_ms": row["latency_ms"], "provenance": provenance}}}
         (place / "evaluation.json").write_text(json.dumps(evaluation))
+
+
+@pytest.fixture
+def two_devices(make_study: MakeStudy) -> MadeUpStudy:
+    """The same study on a phone as well, where every second latency is estimated."""
+    study = make_study()
+    trials = study.trials.copy()
+    trials["latency_ms_pixel8"] = 9 * trials["latency_ms"] ** 0.8
+    trials["latency_p90_ms_pixel8"] = np.nan
+    kinds = np.where(trials["trial"] % 2, "estimated", "measured")
+    trials["latency_kind_pixel8"] = pd.Series(kinds, dtype=object).where(trials["latency_ms"].notna())
+    for row in trials[trials["status"] == "complete"].to_dict("records"):
+        path = study.folder / "trials" / str(row["trial"]) / "evaluation.json"
+        provenance = {"kind": row["latency_kind_pixel8"], "device": "android:R5", "threads": 4, "precision": "int8"}
+        evaluation = json.loads(path.read_text())
+        evaluation["latency"]["pixel8"] = {"median_ms": row["latency_ms_pixel8"], "provenance": provenance}
+        path.write_text(json.dumps(evaluation))
+    phone = {"device": "android:R5", "name": "pixel8", "threads": 4, "precision": "int8", "table": "pixel8.json"}
+    return replace(
+        study,
+        trials=trials,
+        objectives=["quality", "latency_ms", "latency_ms_pixel8"],
+        limits=study.limits | {"latency_ms_pixel8": 75.0},
+        baseline=study.baseline | {"latency_ms_pixel8": 140.0, "latency_kind_pixel8": "estimated"},
+        settings=study.settings | {"measure": [*study.settings["measure"], phone]},
+    )

@@ -12,6 +12,7 @@ from optuna._hypervolume import compute_hypervolume
 from PIL import Image
 
 from archlab.report.front import Point, front_info, non_dominated, view
+from archlab.report.front_chart import front_figure
 from archlab.report.history import counts, history_info
 from archlab.report.pareto import pareto_figure, write_pareto
 from archlab.report.placement import Box, place_labels
@@ -37,7 +38,8 @@ def small() -> pd.DataFrame:
     reasons: Any = [None] * 4
     reasons += ["latency_ms 30.0 is over the limit of 15.0", "params_m 9.0 is over the limit of 6.0"]
     reasons += ["loss became NaN at step 120", "same architecture as trial 1"]
-    return frame.assign(reason=reasons, architecture=[f"{n:012x}" for n in range(8)])
+    gates: Any = [None] * 4 + ["latency_ms", "params_m", None, None]
+    return frame.assign(gate=gates, reason=reasons, architecture=[f"{n:012x}" for n in range(8)])
 
 
 def test_every_trial_has_its_place(make_study: Any, small: pd.DataFrame) -> None:
@@ -100,6 +102,42 @@ def test_estimated_latency_never_looks_measured(make_study: Any) -> None:
     title = front_info(study).cost_title
     assert "estimated" in title
     assert "measured" not in title
+
+
+def test_every_device_has_its_chart_with_its_limit_and_baseline(two_devices: Any) -> None:
+    info = front_info(two_devices, cost="latency_ms_pixel8")
+    phone = two_devices.trials.set_index("trial")["latency_ms_pixel8"]
+    assert info.front
+    assert all(point.cost == phone[point.trial] for point in info.front + info.dominated + info.infeasible)
+    assert (info.limit, info.baseline_cost) == (75.0, 140.0)
+    assert info.cost_title == (
+        "Latency on pixel8 in ms · measured or estimated: android:R5, 4 threads, int8 · lower is better"
+    )
+    assert front_info(two_devices).cost_title.startswith("Latency on tflite in ms · measured: tflite, 2 threads")
+
+
+def test_estimated_points_are_hollow_in_chart_and_picture(two_devices: Any) -> None:
+    info = front_info(two_devices, cost="latency_ms_pixel8")
+    assert {trial % 2 for trial in info.estimated} == {1}
+    traces = [trace for trace in front_figure(info).data if trace.customdata is not None and trace.yaxis is None]
+    shown = {
+        trial: symbol for trace in traces for trial, symbol in zip(trace.customdata, trace.marker.symbol, strict=True)
+    }
+    assert {trial for trial, symbol in shown.items() if symbol.endswith("-open")} == info.estimated & shown.keys()
+    axes = pareto_figure(info).axes[0]
+    hollow = {
+        tuple(place)
+        for marks in axes.collections
+        if len(marks.get_facecolors()) and (marks.get_facecolors()[0] == 1).all()
+        for place in marks.get_offsets().tolist()
+    }
+    points = info.front + info.dominated + info.infeasible
+    assert hollow == {(point.cost, point.quality) for point in points if point.trial in info.estimated}
+    assert "estimated (hollow)" in axes.get_legend_handles_labels()[1]
+    assert "baseline 140 ms (estimated)" in axes.get_legend_handles_labels()[1]
+    measured = front_info(two_devices)
+    assert measured.estimated == set()
+    assert "estimated (hollow)" not in pareto_figure(measured).axes[0].get_legend_handles_labels()[1]
 
 
 def test_view_is_not_squashed_by_one_slow_candidate(make_study: Any, small: pd.DataFrame) -> None:

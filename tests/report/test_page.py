@@ -154,6 +154,23 @@ def test_thousands_of_trials_take_seconds(make_study: Any, tmp_path: Path) -> No
     assert index.stat().st_size < 12e6
 
 
+def test_browser_draws_a_chart_for_every_device_and_marks_estimates(
+    two_devices: Any, tmp_path: Path, browser: str
+) -> None:
+    index = write_report(two_devices, tmp_path / "report", {"knee": int(two_devices.front["trial"].iloc[0])})
+    assert (index.parent / "pareto_pixel8.png").is_file()
+    assert set(_data(index)["figures"]) == {"front", "front_pixel8", "history"}
+    page, console = _open(browser, index)
+    assert console == []
+    assert page.count('class="main-svg"') >= 3
+    assert "<h2>The front on pixel8</h2>" in page
+    assert "estimates from a block table" in page
+    kinds = two_devices.trials["latency_kind_pixel8"].value_counts()
+    body = page[page.index('id="table-trials"') : page.index('id="more"')]
+    assert body.count("≈ ") == kinds["estimated"]
+    assert body.count("<td>estimated</td>") == kinds["estimated"]
+
+
 def test_browser_draws_everything_without_a_complaint(make_study: Any, tmp_path: Path, browser: str) -> None:
     study = make_study()
     index = write_report(study, tmp_path / "report", {"knee": int(study.front["trial"].iloc[1])})

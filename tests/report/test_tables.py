@@ -57,6 +57,14 @@ def test_front_table_marks_picks_and_compares_with_the_baseline(make_study: Any)
     assert "vs baseline (%)" not in front_table(replace(study, baseline={}))
 
 
+def test_each_device_heads_its_columns_and_estimates_are_marked(two_devices: Any) -> None:
+    table: Any = front_table(two_devices).set_index("trial")
+    assert {"latency (ms, tflite)", "latency p90 (ms, tflite)", "latency (ms, pixel8)"} <= set(table)
+    assert [kind == "estimated" for kind in table["latency (kind, pixel8)"]] == [n % 2 == 1 for n in table.index]
+    assert "latency (kind, tflite)" not in table  # all were measured
+    assert "median latency (ms, tflite)" in knob_table(two_devices)
+
+
 def test_trials_csv_reads_back_equal(make_study: Any, tmp_path: Path) -> None:
     study = make_study(samples=False)
     write_report(study, tmp_path / "report")

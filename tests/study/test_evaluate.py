@@ -12,6 +12,8 @@ from archlab.study import evaluate as module
 from archlab.study.evaluate import Job, evaluate
 from tests.study.spaces import MINI, write_space
 
+MEASURED = {"median_ms": 20.0, "provenance": {"kind": "measured"}}
+
 
 def silent(stage: str, done: float) -> None:
     """No progress is shown."""
@@ -40,25 +42,25 @@ def test_over_a_cost_limit_nothing_is_measured_or_trained(
     assert (found.status, found.gate) == ("gated", "params_m")
     assert found.reason == f"params_m {params_m:.4g} is over the limit of 1.5"
     assert found.params_m == params_m
-    assert found.latency is None
+    assert found.latency == {}
     assert found.proxy is None
 
 
 def test_over_the_latency_limit_nothing_is_trained(
     measured_space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "measure_target", lambda *_: {"median_ms": 20.0})
+    monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
     monkeypatch.setattr(module, "_train_proxy", refuse)
     found = evaluate(job(measured_space, tmp_path / "0", latency_ms=12.5), silent)
     assert (found.status, found.gate) == ("gated", "latency_ms")
-    assert found.reason == "latency_ms 20 is over the limit of 12.5"
-    assert found.latency == {"median_ms": 20.0}
+    assert found.reason == "latency_ms 20 on tflite is over the limit of 12.5"
+    assert found.latency == {"tflite": MEASURED}
 
 
 def test_a_limit_that_is_just_met_is_met(
     measured_space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "measure_target", lambda *_: {"median_ms": 20.0})
+    monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
     monkeypatch.setattr(module, "_train_proxy", lambda *_: {"quality": 1.0})
     limit = count(measured_space.baseline).macs_g
     assert evaluate(job(measured_space, tmp_path / "0", latency_ms=20.0, macs_g=limit), silent).status == "complete"

@@ -28,6 +28,8 @@ TRIALS = pd.DataFrame(
         "res_blocks": ["2/3", 1, "1/1"],
         "params_m": [3.5, 512.3, 2.25],
         "latency_ms": [12.5, np.nan, 7.75],
+        "latency_ms_pixel8": [31.5, np.nan, 20.25],
+        "latency_kind_pixel8": ["estimated", None, "measured"],
         "quality": [0.17, np.nan, 0.21],
         "on_front": [True, False, True],
     }

@@ -5,7 +5,7 @@
   const heading = Object.fromEntries(data.columns.map((column) => [column.key, column.heading]));
   const get = (row, key) => (key in index ? row[index[key]] : null);
   const byTrial = new Map(data.rows.map((row) => [get(row, "trial"), row]));
-  const numbers = ["quality", "quality_std", "latency_ms", "latency_p90_ms", "macs_g", "params_m", "val_loss", "fid", "train_seconds"];
+  const isEstimated = (row, key) => key.startsWith("latency_") && get(row, key.replace(/_(p90_)?ms/, "_kind")) === "estimated";
   const words = { complete: "trained", gated: "stopped", failed: "failed", repeat: "repeat" };
   const narrow = window.matchMedia("(max-width: 560px)");
 
@@ -15,6 +15,10 @@
     if (typeof value !== "number") return String(value);
     if (Number.isInteger(value) || Math.abs(value) >= 1000) return value.toFixed(0);
     return String(Number(value.toPrecision(4)));
+  }
+
+  function cellText(row, key) {
+    return `${isEstimated(row, key) && typeof get(row, key) === "number" ? "≈ " : ""}${text(get(row, key))}`;
   }
 
   function element(tag, content, className) {
@@ -40,7 +44,7 @@
     panel.replaceChildren(element("h3", `Trial ${trial}`), badges);
     if (get(row, "reason")) panel.append(element("p", get(row, "reason"), "note"));
     addSamples(trial, get(row, "status"));
-    addList("Numbers", numbers.filter((key) => get(row, key) !== null), row, relative);
+    addList("Numbers", data.numbers.filter((key) => get(row, key) !== null), row, relative);
     addList("Knobs", data.knobs, row, difference);
     panel.append(element("h4", "Architecture"), element("div", text(get(row, "architecture")), "note"));
     document.querySelectorAll("tr.shown").forEach((shown) => shown.classList.remove("shown"));
@@ -63,7 +67,7 @@
     if (!keys.length) return;
     const list = element("dl");
     for (const key of keys) {
-      const value = element("dd", text(get(row, key)) || "–");
+      const value = element("dd", cellText(row, key) || "–");
       const said = remark(key, get(row, key));
       if (said) {
         value.className = remark === difference ? "changed" : "";
@@ -76,7 +80,7 @@
 
   function relative(key, value) {
     const base = data.baseline[key];
-    if (!["latency_ms", "macs_g", "params_m"].includes(key) || typeof base !== "number" || !base) return "";
+    if (!/^(latency_ms|macs_g$|params_m$)/.test(key) || typeof base !== "number" || !base) return "";
     const share = 100 * (value / base - 1);
     return `${share > 0 ? "+" : "−"}${Math.abs(share).toFixed(0)} %`;
   }
@@ -97,7 +101,7 @@
       for (const axis of ["xaxis", "yaxis"]) if (figure.layout[axis].title) shorten(figure.layout[axis].title);
       figure.layout.legend.font = { size: 10 };
     }
-    Plotly.newPlot(chart, figure.data, figure.layout, options).then(() => key === "front" && explore(chart));
+    Plotly.newPlot(chart, figure.data, figure.layout, options).then(() => key.startsWith("front") && explore(chart));
   }
 
   function shorten(title) {
@@ -120,10 +124,10 @@
 
   // Labels take the first of eight places where they cover neither a point nor another label; else they are left out.
   const places = { "top right": [1, -1], "bottom left": [-1, 1], "top left": [-1, -1], "bottom right": [1, 1], "top center": [0, -1], "bottom center": [0, 1], "middle right": [1, 0], "middle left": [-1, 0] };
-  let labelling = false;
+  const labelling = new Set();
 
   function label(chart) {
-    if (labelling) return;
+    if (labelling.has(chart)) return;
     const { xaxis, yaxis } = chart._fullLayout;
     const pixel = (x, y) => [xaxis.l2p(x), yaxis.l2p(y)];
     const taken = [];
@@ -152,8 +156,8 @@
         break;
       }
     }
-    labelling = true;
-    Plotly.restyle(chart, { text: [labels], textposition: [positions] }, [at]).then(() => { labelling = false; });
+    labelling.add(chart);
+    Plotly.restyle(chart, { text: [labels], textposition: [positions] }, [at]).then(() => labelling.delete(chart));
   }
 
   // Pictures along the front, from cheap to good
@@ -166,7 +170,7 @@
     image.alt = `samples of trial ${trial}`;
     button.type = "button";
     button.dataset.trial = trial;
-    button.append(image, `trial ${trial} ${data.picks[trial] || ""}`, element("small", `${text(get(row, data.cost))} ${data.unit}`));
+    button.append(image, `trial ${trial} ${data.picks[trial] || ""}`, element("small", `${cellText(row, data.cost)} ${data.unit}`));
     button.addEventListener("click", () => show(trial, true));
     if (gallery) gallery.append(button);
   }
@@ -199,7 +203,7 @@
       line.tabIndex = 0;
       for (const { key } of data.columns) {
         const value = row[index[key]];
-        const cell = element("td", text(value), typeof value === "number" ? "number" : key === "reason" ? "reason" : "");
+        const cell = element("td", cellText(row, key), typeof value === "number" ? "number" : key === "reason" ? "reason" : "");
         if (key === "status") cell.replaceChildren(element("span", words[value] || value, `badge ${value}`));
         line.append(cell);
       }
