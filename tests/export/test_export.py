@@ -29,8 +29,12 @@ SPEC = preset("tiny").scaled(width=0.25, sample_size=8)
 def winner(tmp_path_factory: pytest.TempPathFactory) -> Winner:
     files = tmp_path_factory.mktemp("trial")
     proxy = evaluate_proxy(SPEC, SETTINGS, files)
-    provenance = {"device": "tflite", "threads": 1, "precision": "fp32", "runtime": "ai-edge-litert 2.3"}
-    latency = {"median_ms": 12.5, "p90_ms": 13.0, "runs": 40, "provenance": provenance}
+    how = {"device": "tflite", "kind": "measured", "threads": 1, "precision": "fp32", "runtime": "ai-edge-litert 2.3"}
+    phone = {"device": "android:R5CT", "kind": "estimated"}
+    latency = {
+        "laptop": {"median_ms": 12.5, "p90_ms": 13.0, "runs": 40, "provenance": how},
+        "pixel8": {"median_ms": 31.0, "low_ms": 29.5, "high_ms": 32.5, "provenance": phone},
+    }
     return Winner(
         study="a study",
         trial=7,
@@ -79,7 +83,10 @@ def test_core_ml_is_written_and_parity_is_claimed_only_where_it_runs(exported: P
 def test_the_card_has_the_numbers(exported: Path) -> None:
     text = (exported / "README.md").read_text(encoding="utf-8")
     assert f"{count(SPEC).params_m:.1f} M params" in text
-    assert "median 12.50 ms" in text
+    assert (
+        "Latency on laptop, measured: median 12.50 ms, p90 13.00 ms of 40 runs on tflite (ai-edge-litert 2.3)" in text
+    )
+    assert "Latency on pixel8: **estimated**, not measured: 31.00 ms (29.50 to 32.50 ms)" in text
     assert "random weights" in text
     assert "| ff_ratio | 8 |" in text
 
