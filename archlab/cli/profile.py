@@ -1,10 +1,12 @@
 """``archlab profile ARCH``"""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from archlab.cli.architectures import find_architecture
+from archlab.cli.folders import file_name
 from archlab.cli.listing import format_option, print_facts, print_listing
 
 if TYPE_CHECKING:
@@ -31,6 +33,14 @@ if TYPE_CHECKING:
     help="Classifier-free guidance: the UNet runs twice a step.",
 )
 @click.option("--check", is_flag=True, help="Beside fvcore, thop and torch's counter, every difference explained.")
+@click.option(
+    "--draw",
+    "stem",
+    metavar="STEM",
+    is_flag=False,
+    flag_value="",
+    help="Also draw it, as STEM.svg and STEM.png.  [STEM: reports/profile/ARCH]",
+)
 @format_option
 def profile(
     architecture: str,
@@ -40,15 +50,19 @@ def profile(
     steps: int,
     guidance: bool,
     check: bool,
+    stem: str | None,
     form: str,
 ) -> None:
-    """Count params, MACs and memory, by block or kind of operator: a preset, a YAML or study:trial."""
+    """Count params, MACs and memory, by block or kind of operator: a preset, a YAML, a diffusers folder or
+    study:trial."""
     from archlab.cost import count
 
     spec = find_architecture(architecture).scaled(width=width, sample_size=sample_size)
     cost = count(spec)
     image = {"steps": steps, "guidance": guidance, "macs_per_image": cost.macs_per_image(steps, guidance=guidance)}
     checks = _check(spec) if check else []
+    if stem is not None:
+        _draw(spec, architecture, Path(stem) if stem else Path("reports") / "profile" / file_name(architecture))
     if form == "json":
         print_facts({"architecture": spec.id, **cost.to_dict(), **image, **({"check": checks} if check else {})}, form)
         return
@@ -70,6 +84,13 @@ def _rows(cost: "Cost", by: Literal["block", "kind"]) -> list[dict[str, Any]]:
     rows = [part._asdict() for part in (cost.by_block if by == "block" else cost.by_kind)]
     total = {name: getattr(cost, name, "") for name in rows[0]}
     return [*rows, total | {next(iter(total)): "total"}]
+
+
+def _draw(spec: "UNetSpec", title: str, stem: Path) -> None:
+    from archlab.drawing import draw_architecture
+
+    for path in draw_architecture(spec, stem, title=title):
+        click.echo(f"picture  {path}", err=True)
 
 
 def _check(spec: "UNetSpec") -> list[dict[str, Any]]:

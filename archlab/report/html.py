@@ -23,10 +23,12 @@ from archlab.report.labels import heading, unit
 from archlab.report.provenance import provenance
 from archlab.report.table import StudyTable, baseline_row, cost_column, front_trials, is_known, scored, text
 from archlab.report.trials import trials_card
+from archlab.report.winner import winner_card
 
 CARDS = (
     (front_card, "front", "The front"),
     (front_table_card, "front_table", "The front, row by row"),
+    (winner_card, "winner", "What the winner changed"),
     (knob_card, "knobs", "What each knob went with"),
     (history_card, "history", "History"),
     (trials_card, "trials", "Every trial"),

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -65,6 +66,12 @@ def test_check_explains_everything() -> None:
     assert {row["tool"] for row in facts["check"]} == {"fvcore", "thop", "torch"}
     assert all(row["theirs"] - row["ours"] == row["difference"] for row in facts["check"])
     assert sum(row["ours"] for row in facts["check"] if row["tool"] == "torch") == facts["macs"]
+
+
+def test_draw_writes_both_pictures_and_keeps_the_listing_clean(tmp_path: Path) -> None:
+    stem = tmp_path / "größe 1" / "tiny"
+    assert json.loads(profile("tiny", "--format", "json", "--draw", str(stem)))["params"] == 13_699_204
+    assert {path.name for path in stem.parent.iterdir()} == {"tiny.svg", "tiny.png"}
 
 
 def test_no_steps_are_no_image() -> None:
