@@ -10,9 +10,9 @@ from typing import Any
 import archlab
 from archlab.architecture import UNetSpec, save
 from archlab.errors import BadInput, RunFailed
-from archlab.files import atomic_folder
 from archlab.export.card import card
 from archlab.export.target import WEIGHTS_SEED, Converted, convert_target
+from archlab.files import atomic_folder
 
 
 @dataclass(frozen=True, kw_only=True)

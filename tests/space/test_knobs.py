@@ -11,7 +11,6 @@ from archlab.cost import count
 from archlab.errors import BadInput
 from archlab.space import KNOBS, label
 
-
 NO_SINGLE_VALUE = {("transformers", "snapfusion")}  # more of them on the way out than on the way in
 
 
