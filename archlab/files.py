@@ -29,6 +29,22 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside ``path`` that takes its place when the block ends without an error.
+
+    An older folder at that place is replaced.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as temporary:
+        folder = Path(temporary) / path.name
+        folder.mkdir()
+        yield folder
+        if path.exists():
+            path.rename(Path(temporary) / "old")
+        folder.rename(path)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` as UTF-8, whole or not at all."""
     with atomic_path(path) as temporary:

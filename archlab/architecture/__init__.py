@@ -1,7 +1,9 @@
 """Architectures as plain data: specs, presets, layout, files. No torch."""
 
 from archlab.architecture.diff import diff
-from archlab.architecture.files import find, from_dict, load, save, to_yaml
+from archlab.architecture.diffusers_config import from_diffusers_config
+from archlab.architecture.diffusers_obstacles import diffusers_obstacles, to_diffusers_config
+from archlab.architecture.files import find, from_dict, load, load_diffusers, save, to_yaml
 from archlab.architecture.layout import Node, layout
 from archlab.architecture.match import match, match_stages
 from archlab.architecture.presets import preset, preset_source, presets
@@ -28,11 +30,14 @@ __all__ = [
     "UNetSpec",
     "blocks",
     "diff",
+    "diffusers_obstacles",
     "find",
     "fit_heads",
     "from_dict",
+    "from_diffusers_config",
     "layout",
     "load",
+    "load_diffusers",
     "map_blocks",
     "map_transformers",
     "match",
@@ -41,6 +46,7 @@ __all__ = [
     "preset_source",
     "presets",
     "save",
+    "to_diffusers_config",
     "to_yaml",
     "with_channels",
 ]

@@ -1,16 +1,20 @@
-"""Architectures as YAML files."""
+"""Architectures as files: a YAML, or a diffusers folder."""
 
+import json
+import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from archlab.architecture.diffusers_config import from_diffusers_config
+from archlab.architecture.diffusers_keys import CLASS_NAME
 from archlab.architecture.presets import preset, presets
 from archlab.architecture.spec import AddedConditioning, ArchitectureError, Block, Stage, Transformer, UNetSpec
 from archlab.document import Document
 from archlab.errors import BadInput, nearest
-from archlab.files import write_text
+from archlab.files import read_text, write_text
 
 
 def save(spec: UNetSpec, path: str | Path) -> None:
@@ -24,17 +28,21 @@ def to_yaml(spec: UNetSpec) -> str:
 
 
 def find(name: str, relative_to: Path = Path()) -> UNetSpec:
-    """The architecture a user names: a preset, or an architecture YAML.
+    """The architecture a user names: a preset, an architecture YAML, or the folder of a diffusers UNet or pipeline.
 
     Raises:
-        BadInput: it is neither, or the file is not a valid architecture.
+        BadInput: it is none of them, or not a valid architecture.
     """
     if name in presets():
         return preset(name)
     path = relative_to / name
     if path.suffix in (".yaml", ".yml"):
         return load(path)
-    raise BadInput(f"{name!r} is neither a preset nor an architecture YAML{nearest(name, presets())}")
+    if os.path.isdir(path):
+        return load_diffusers(path)
+    raise BadInput(
+        f"{name!r} is neither a preset nor an architecture YAML nor a diffusers folder{nearest(name, presets())}"
+    )
 
 
 def load(path: str | Path) -> UNetSpec:
@@ -52,6 +60,40 @@ def load(path: str | Path) -> UNetSpec:
         raise document.error(first["loc"], first["msg"]) from None
     except ArchitectureError as error:
         raise ArchitectureError(f"{path}: {error}") from None
+
+
+def load_diffusers(folder: str | Path) -> UNetSpec:
+    """Read the ``config.json`` of a diffusers UNet folder, or of the UNet in a pipeline folder.
+
+    Raises:
+        BadInput: there is none, or a spec cannot express that network; one line with the key at fault.
+    """
+    path = unet_folder(folder) / "config.json"
+    try:
+        config = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: not JSON: {error}; save the model again") from None
+    if not isinstance(config, dict) or config.get("_class_name") != CLASS_NAME:
+        raise BadInput(f"{path}: not the config of a diffusers {CLASS_NAME}")
+    try:
+        return from_diffusers_config(config)
+    except ArchitectureError as error:
+        raise ArchitectureError(f"{path}: {error}") from None
+
+
+def unet_folder(folder: str | Path) -> Path:
+    """The folder itself, or ``unet`` in the folder of a diffusers pipeline.
+
+    Raises:
+        BadInput: neither has a ``config.json``.
+    """
+    folder = Path(folder)
+    for candidate in (folder, folder / "unet"):
+        if (candidate / "config.json").is_file():
+            return candidate
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: no such folder")
+    raise BadInput(f"{folder}: no diffusers UNet or pipeline: there is neither config.json nor unet/config.json")
 
 
 def from_dict(data: dict[str, Any]) -> UNetSpec:

@@ -4,17 +4,14 @@ The torch module, the cost formulas and the drawings all follow this one list.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from archlab.architecture.spec import Block, Conv, Transformer, UNetSpec
 
 NodeKind = Literal["conv_in", "block", "downsample", "upsample", "conv_out"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Node:
+class Node(NamedTuple):
     """One part of the network in the order of execution.
 
     Attributes:
@@ -39,10 +36,11 @@ class Node:
     @property
     def out_size(self) -> int:
         """Side of the outgoing feature map."""
-        return {"downsample": self.size // 2, "upsample": self.size * 2}.get(self.kind, self.size)
+        if self.kind == "downsample":
+            return self.size // 2
+        return self.size * 2 if self.kind == "upsample" else self.size
 
 
-@lru_cache(maxsize=256)
 def layout(spec: UNetSpec) -> tuple[Node, ...]:
     """All nodes in the order of execution.
 

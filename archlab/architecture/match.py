@@ -10,9 +10,9 @@ from archlab.architecture.spec import Stage, UNetSpec
 def match(before: UNetSpec, after: UNetSpec) -> dict[str, str]:
     """Names of ``after``'s nodes that ``before`` has too, each with the name it has there.
 
-    Stages are the same at the same resolution (relative to the latent), in their order. Within a stage blocks are
-    counted from the input; an up block that takes the stage's own input as its skip matches another that does (of the
-    up blocks 0, 1, 2 of Stable Diffusion, BK-SDM keeps 0 and 2). Names are those of `layout`.
+    Stages are the same at the same resolution (relative to the latent), in their order. Within a stage down blocks are
+    counted from the input; up blocks match where they take the same skip (of the up blocks 0, 1, 2 of Stable Diffusion,
+    BK-SDM keeps 0 and 2), but the first, which may change the width, matches the first. Names are those of `layout`.
     """
     old, new = ({node.name for node in layout(spec)} for spec in (before, after))
     return {name: origin for name, origin in _pairs(before, after) if name in new and origin in old}
@@ -33,19 +33,19 @@ def _pairs(before: UNetSpec, after: UNetSpec) -> Iterator[tuple[str, str]]:
         for k in range(min(len(new.down), len(old.down))):
             yield f"down.{index}.{k}", f"down.{origin}.{k}"
         yield f"downsample.{index}", f"downsample.{origin}"
-        for new_places, old_places in zip(_up_places(new), _up_places(old), strict=True):
-            for k, k_old in zip(new_places, old_places, strict=False):
-                yield f"up.{index}.{k}", f"up.{origin}.{k_old}"
+        for k, k_old in _up_pairs(new, old):
+            yield f"up.{index}.{k}", f"up.{origin}.{k_old}"
         yield f"upsample.{index}", f"upsample.{origin}"
     for k in range(min(len(after.middle), len(before.middle))):
         yield f"middle.{k}", f"middle.{k}"
     yield "conv_out", "conv_out"
 
 
-def _up_places(stage: Stage) -> tuple[range, range, range]:
-    """Up blocks whose skip is a down block's output, the stage's input, nothing."""
-    outputs, blocks = len(stage.down), len(stage.up)
-    return range(min(outputs, blocks)), range(outputs, min(outputs + 1, blocks)), range(outputs + 1, blocks)
+def _up_pairs(new: Stage, old: Stage) -> Iterator[tuple[int, int]]:
+    """Up block k takes the output of down block ``len(down) - 1 - k``, then the stage's input (-1), then nothing."""
+    yield 0, 0
+    shift = len(old.down) - len(new.down)
+    yield from ((k, k + shift) for k in range(1, len(new.up)) if 1 <= k + shift < len(old.up))
 
 
 def _halvings(spec: UNetSpec) -> list[int]:

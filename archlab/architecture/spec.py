@@ -18,6 +18,7 @@ Activation = Literal["gelu", "gelu_tanh", "swish", "relu", "hardswish", "mish"]
 Normalizer = Literal["softmax", "relu", "softmax->relu"]
 
 
+_MOST = 1_000_000  # channels, sizes, tokens: beyond any network, and far from what numbers can hold
 _MOST_FF_RATIO = 1000
 
 
@@ -219,23 +220,16 @@ def map_transformers(spec: UNetSpec, change: Callable[[Transformer, int], Transf
 
 
 def _problems(spec: UNetSpec) -> Iterator[str]:
-    for name in (
-        "sample_size",
-        "in_channels",
-        "out_channels",
-        "context_dim",
-        "context_length",
-        "norm_groups",
-    ):
+    for name in ("sample_size", "in_channels", "out_channels", "context_dim", "context_length", "norm_groups"):
         if (value := getattr(spec, name)) < 1:
             yield f"{name}: must be at least 1 but is {value}"
+        elif value > _MOST:
+            yield f"{name}: must be at most {_MOST:,} but is {value}"
     if not spec.stages:
         yield "stages: at least one is needed"
         return
-    if spec.added and (
-        min(spec.added.text_dim, spec.added.time_ids, spec.added.time_dim) < 1 or spec.added.time_dim % 2
-    ):
-        yield f"added: text_dim, time_ids and time_dim are at least 1 and time_dim is even, not {spec.added}"
+    if spec.added:
+        yield from _added_problems(spec.added)
     yield from _resampling_problems(spec)
     for index, stage in enumerate(spec.stages):
         if stage.channels < 1 or stage.channels % spec.norm_groups:
@@ -243,18 +237,28 @@ def _problems(spec: UNetSpec) -> Iterator[str]:
                 f"stages[{index}].channels: {stage.channels} is not a positive multiple of "
                 f"norm_groups {spec.norm_groups}"
             )
+        elif stage.channels > _MOST:
+            yield f"stages[{index}].channels: must be at most {_MOST:,} but is {stage.channels}"
         if not stage.down or not stage.up:
             yield f"stages[{index}]: needs at least one down and one up block"
     if spec.stages[0].channels % 2:
         yield f"stages[0].channels: {spec.stages[0].channels} is odd, the time embedding needs an even number"
-    checked: set[tuple[int, Transformer]] = set()
+    checked: set[tuple[int, int]] = set()
     for name, channels, block in blocks(spec):
-        for k, transformer in enumerate(block.transformers):
-            if (channels, transformer) not in checked:
+        if (channels, id(block)) not in checked:
+            checked.add((channels, id(block)))
+            for k, transformer in enumerate(block.transformers):
                 yield from (
                     f"{name}.transformers[{k}]: {problem}" for problem in _transformer_problems(transformer, channels)
                 )
-                checked.add((channels, transformer))
+
+
+def _added_problems(added: AddedConditioning) -> Iterator[str]:
+    sizes = (added.text_dim, added.time_ids, added.time_dim)
+    if min(sizes) < 1 or added.time_dim % 2:
+        yield f"added: text_dim, time_ids and time_dim are at least 1 and time_dim is even, not {added}"
+    elif max(sizes) > _MOST:
+        yield f"added: text_dim, time_ids and time_dim are at most {_MOST:,}, not {added}"
 
 
 def _resampling_problems(spec: UNetSpec) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""ARCH on the command line: a preset, an architecture YAML, or study:trial."""
+"""ARCH on the command line: a preset, an architecture YAML, a diffusers folder, or study:trial."""
 
 from pathlib import Path
 
@@ -6,13 +6,14 @@ from archlab.architecture import UNetSpec, find, load
 
 
 def find_architecture(name: str) -> UNetSpec:
-    """The architecture a user names: a preset, an architecture YAML, or ``study:trial`` (a number or a pick).
+    """The architecture a user names: a preset, an architecture YAML, the folder of a diffusers UNet or pipeline, or
+    ``study:trial`` (a number or a pick).
 
     Raises:
         BadInput: there is none.
     """
     study_name, colon, word = name.rpartition(":")
-    if not colon or Path(name).suffix in (".yaml", ".yml"):
+    if not colon or Path(name).suffix in (".yaml", ".yml") or Path(name).is_dir():
         return find(name)
     from archlab.study import load_study
 

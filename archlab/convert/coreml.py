@@ -1,9 +1,7 @@
 """A network as a Core ML package. Conversion runs anywhere; running the package takes a Mac or an iPhone."""
 
 import io
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -17,6 +15,7 @@ from archlab.convert.device_form import device_form
 from archlab.convert.quiet import quiet
 from archlab.convert.tflite import reason
 from archlab.errors import BadInput, RunFailed, nearest, require
+from archlab.files import atomic_folder
 
 _PRECISIONS = {"fp16": "float16", "fp32": "float32"}
 
@@ -52,8 +51,7 @@ def to_coreml(
     if path.exists() and not (path / "Manifest.json").is_file():
         raise BadInput(f"{path}: exists and is not a Core ML package; name another path")
     form = device_form(module, "channels_first", attention)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with quiet(), tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
+    with quiet(), atomic_folder(path) as folder:
         coremltools = require("coremltools", "converting to Core ML", "coreml")
         try:
             with torch.no_grad():
@@ -66,13 +64,9 @@ def to_coreml(
                     compute_precision=coremltools.precision(_PRECISIONS[precision]),
                     skip_model_load=True,
                 )
-            package.save(str(Path(folder) / path.name))
+            package.save(str(folder))
         except Exception as error:
             raise RunFailed(f"{path}: coremltools cannot convert the network: {reason(error)}") from error
-        if path.exists():
-            path.rename(Path(folder) / "old.mlpackage")
-        (Path(folder) / path.name).rename(path)
-        shutil.rmtree(Path(folder) / "old.mlpackage", ignore_errors=True)
 
 
 def can_run_coreml() -> bool:

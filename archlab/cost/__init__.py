@@ -1,5 +1,6 @@
 """Params, MACs and memory of a spec by formula. No torch."""
 
-from archlab.cost.count import Cost, PartCost, count
+from archlab.cost.cost import Cost, KindCost, PartCost
+from archlab.cost.count import count
 
-__all__ = ["Cost", "PartCost", "count"]
+__all__ = ["Cost", "KindCost", "PartCost", "count"]

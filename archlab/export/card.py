@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 from archlab.cost import count
 
 if TYPE_CHECKING:
-    from archlab.export.folder import Converted, Winner
+    from archlab.export.folder import Winner
+    from archlab.export.target import Converted
 
 
 def card(winner: "Winner", files: "list[Converted]") -> str:

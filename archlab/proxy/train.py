@@ -1,5 +1,6 @@
 """Train a proxy: noise prediction with AdamW, an average of the weights, and prompts dropped for guidance."""
 
+import copy
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -71,6 +72,7 @@ def train(
     *,
     seed: int,
     score: Callable[[nn.Module], float],
+    start: UNet | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Trained:
     """Train to the last rung and call ``score`` with the averaged network at each.
@@ -79,10 +81,13 @@ def train(
     ``softmax->relu`` train with softmax and run the last ``finetune_share`` of the steps with relu; a rung is
     scored with what is trained at that step.
 
+    Args:
+        start: a UNet of ``spec`` whose weights to start from instead; left as it is.
+
     Raises:
         Diverged: the loss or a score is infinite or NaN.
     """
-    unet = _build(spec, seed)
+    unet = _build(spec, seed) if start is None else copy.deepcopy(start).train()
     averaged = averaged_model(unet, settings.ema_decay)
     optimizer = torch.optim.AdamW(unet.parameters(), lr=settings.learning_rate, fused=True)
     parameters = list(unet.parameters())
@@ -91,7 +96,7 @@ def train(
     curve: list[CurveRow] = []
     rungs: dict[int, float] = {}
     seconds = 0.0
-    for step, batch in enumerate(_batches(data, settings, seed), start=1):
+    for step, batch in enumerate(batches(data, settings, seed), start=1):
         started = time.perf_counter()
         if step in (1, relu_from):
             for network in (unet, averaged.module):
@@ -114,6 +119,27 @@ def train(
     return Trained(unet=averaged.module.eval(), curve=tuple(curve), rungs=rungs, seconds=seconds)
 
 
+def batches(data: CaptionedImages, settings: ProxySettings, seed: int) -> Iterator[Batch]:
+    """One batch for each step, the same for every architecture."""
+    generator = torch.Generator().manual_seed(seed)
+    schedule = noise_schedule()
+    images = data.images[data.train]
+    context = encode([data.captions[index] for index in data.train.tolist()])
+    null = encode([NULL_PROMPT])
+    count = settings.batch_size
+    for _ in range(settings.rungs[-1]):
+        chosen = torch.randint(len(images), (count,), generator=generator)
+        noise = torch.randn((count, *images.shape[1:]), generator=generator)
+        timesteps = spread_timesteps(count, generator)
+        dropped = torch.rand(count, generator=generator) < settings.prompt_dropout
+        yield Batch(
+            noisy=schedule.add_noise(images[chosen], noise, timesteps),
+            timesteps=timesteps,
+            context=torch.where(dropped[:, None, None], null, context[chosen]),
+            noise=noise,
+        )
+
+
 def first_relu_step(steps: int, finetune_share: float) -> int:
     """The step, counted from 1, from which ``softmax->relu`` transformers run with relu; at most ``steps``."""
     return steps - max(1, round(steps * finetune_share)) + 1
@@ -134,24 +160,3 @@ def _build(spec: UNetSpec, seed: int) -> UNet:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return build(spec)
-
-
-def _batches(data: CaptionedImages, settings: ProxySettings, seed: int) -> Iterator[Batch]:
-    """One batch for each step, the same for every architecture."""
-    generator = torch.Generator().manual_seed(seed)
-    schedule = noise_schedule()
-    images = data.images[data.train]
-    context = encode([data.captions[index] for index in data.train.tolist()])
-    null = encode([NULL_PROMPT])
-    count = settings.batch_size
-    for _ in range(settings.rungs[-1]):
-        chosen = torch.randint(len(images), (count,), generator=generator)
-        noise = torch.randn((count, *images.shape[1:]), generator=generator)
-        timesteps = spread_timesteps(count, generator)
-        dropped = torch.rand(count, generator=generator) < settings.prompt_dropout
-        yield Batch(
-            noisy=schedule.add_noise(images[chosen], noise, timesteps),
-            timesteps=timesteps,
-            context=torch.where(dropped[:, None, None], null, context[chosen]),
-            noise=noise,
-        )

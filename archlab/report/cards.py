@@ -16,11 +16,12 @@ class Card:
     """One finding.
 
     Attributes:
-        key: the card's place on the page: ``front``, ``front_table``, ``knobs``, ``history``, ``trials``.
+        key: the card's place on the page: ``front``, ``front_table``, ``winner``, ``knobs``, ``history``, ``trials``.
         sentence: what there is to see, in plain words.
         data: the numbers behind it, headed as people read them.
         figure: a plotly figure.
-        missing: why it cannot be drawn yet; then there is neither data nor figure.
+        drawing: an SVG element, safe as it is.
+        missing: why it cannot be drawn yet; then there is neither data nor picture.
     """
 
     key: str
@@ -28,6 +29,7 @@ class Card:
     sentence: str
     data: pd.DataFrame | None = None
     figure: Any = None
+    drawing: str | None = None
     missing: str | None = None
 
 

@@ -32,10 +32,12 @@ from archlab.report.table import (
     text,
 )
 from archlab.report.trials import trials_card
+from archlab.report.winner import winner_card
 
 CARDS = (
     (front_card, "front", "The front"),
     (front_table_card, "front_table", "The front, row by row"),
+    (winner_card, "winner", "What the winner changed"),
     (knob_card, "knobs", "What each knob went with"),
     (history_card, "history", "History"),
     (trials_card, "trials", "Every trial"),

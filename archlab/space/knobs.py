@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
-from archlab.architecture import Block, Transformer, UNetSpec, map_blocks, map_transformers, with_channels
+from archlab.architecture import Block, Transformer, UNetSpec, map_transformers, with_channels
 from archlab.architecture.resize import scale_width
 from archlab.architecture.spec import Activation, Conv, KVSharing, Normalizer
 from archlab.errors import BadInput, nearest
+from archlab.space.attributes import Attributes, with_attributes
 from archlab.space.placement import place_transformers, read_placement
 
 Value = str | int | float | tuple[Any, ...]
@@ -25,12 +26,15 @@ class Knob:
     Attributes:
         apply: the spec with the choice made; raises BadInput for a value the baseline cannot take.
         read: the value that describes a spec; None where no single value does.
+        attributes: for a knob that leaves the structure alone: what a value sets in each of a number of stages and in
+            the middle. Such knobs do not see each other, so that any number of them is applied in one pass.
     """
 
     name: str
     meaning: str
     apply: Callable[[UNetSpec, Any], UNetSpec]
     read: Callable[[UNetSpec], Value | None]
+    attributes: Callable[[int, Any], list[Attributes]] | None = None
 
 
 def label(value: Value | None) -> str | int | float | None:
@@ -80,26 +84,22 @@ def _apply_width(spec: UNetSpec, value: Any) -> UNetSpec:
     return scale_width(spec, value)
 
 
-def _apply_attention(kind: Literal["self", "cross"], spec: UNetSpec, value: Any) -> UNetSpec:
-    flags = _attention_flags(spec, value)
-    if kind == "self":
-        return map_transformers(spec, lambda t, place: replace(t, self_attention=flags[place]))
-    return map_transformers(spec, lambda t, place: replace(t, cross_attention=flags[place]))
+def _attention(kind: Literal["self", "cross"], stages: int, value: Any) -> list[Attributes]:
+    return [{f"{kind}_attention": flag} for flag in _attention_flags(stages, value)]
 
 
-def _attention_flags(spec: UNetSpec, value: Any) -> list[bool]:
+def _attention_flags(stages: int, value: Any) -> list[bool]:
     """One flag per stage and one for the middle."""
-    middle = len(spec.stages)
-    firsts = {"all": 0, "none": middle + 1, "inner": middle - 1, "middle": middle}
-    firsts |= {f"stage>={k}": k for k in range(middle)}
+    firsts = {"all": 0, "none": stages + 1, "inner": stages - 1, "middle": stages}
+    firsts |= {f"stage>={k}": k for k in range(stages)}
     if isinstance(value, str):
         word = value.replace(" ", "")
         if word not in firsts:
             raise BadInput(f"no {value!r}{nearest(word, firsts)}; or one flag per stage and middle")
-        return [place >= firsts[word] for place in range(middle + 1)]
-    if not isinstance(value, (list, tuple)) or len(value) != middle + 1 or any(f not in (0, 1) for f in value):
+        return [place >= firsts[word] for place in range(stages + 1)]
+    if not isinstance(value, (list, tuple)) or len(value) != stages + 1 or any(f not in (0, 1) for f in value):
         raise BadInput(
-            f"takes one of {', '.join(firsts)}; or {middle + 1} flags (true or false), "
+            f"takes one of {', '.join(firsts)}; or {stages + 1} flags (true or false), "
             f"one per stage and the middle, not {value!r}"
         )
     return [bool(flag) for flag in value]
@@ -117,21 +117,21 @@ def _read_attention(kind: Literal["self", "cross"], spec: UNetSpec) -> Value | N
     if any(len(flags) > 1 for flags in found.values()):
         return None
     for word in ("all", "none", "inner", "middle", *(f"stage>={k}" for k in range(middle))):
-        flags = _attention_flags(spec, word)
+        flags = _attention_flags(middle, word)
         if all({flags[place]} == seen for place, seen in found.items()):
             return word
     return tuple(found.get(place, {True}) == {True} for place in range(middle + 1))
 
 
-def _apply_attribute(attribute: str, words: tuple[str, ...], spec: UNetSpec, value: Any) -> UNetSpec:
+def _word(attribute: str, words: tuple[str, ...], stages: int, value: Any) -> list[Attributes]:
     _check_word(value, words)
-    return map_transformers(spec, lambda t, _: replace(t, **{attribute: value}))
+    return [{attribute: value}] * (stages + 1)
 
 
-def _apply_ff_ratio(spec: UNetSpec, value: Any) -> UNetSpec:
+def _ff_ratio(stages: int, value: Any) -> list[Attributes]:
     if not _is_number(value) or not 0 <= value <= _MOST_FF_RATIO:
         raise BadInput(f"takes a number from 0 (no feed-forward) to {_MOST_FF_RATIO}, SD's is 8; not {value!r}")
-    return map_transformers(spec, lambda t, _: replace(t, ff_ratio=float(value)))
+    return [{"ff_ratio": float(value)}] * (stages + 1)
 
 
 def _read_attribute(attribute: str, spec: UNetSpec) -> Value | None:
@@ -145,26 +145,14 @@ def _read_attribute(attribute: str, spec: UNetSpec) -> Value | None:
     return _single(found)
 
 
-def _apply_conv(spec: UNetSpec, value: Any) -> UNetSpec:
+def _conv(stages: int, value: Any) -> list[Attributes]:
     _check_word(value, get_args(Conv))
-
-    def conv(place: int) -> Conv:
-        return value if place > 0 else "standard"
-
-    spec = map_blocks(spec, lambda block, place: replace(block, conv=conv(place)))
-    stages = tuple(
-        replace(
-            stage,
-            downsample=stage.downsample and conv(index),
-            upsample=stage.upsample and conv(index),
-        )
-        for index, stage in enumerate(spec.stages)
-    )
-    return replace(spec, stages=stages)
+    return [{"conv": "standard"}] + [{"conv": value}] * stages
 
 
 def _read_conv(spec: UNetSpec) -> Value | None:
-    return next((word for word in get_args(Conv) if _apply_conv(spec, word) == spec), None)
+    stages = len(spec.stages)
+    return next((word for word in get_args(Conv) if with_attributes(spec, _conv(stages, word)) == spec), None)
 
 
 def _check_word(value: Any, words: tuple[str, ...]) -> None:
@@ -183,8 +171,21 @@ def _single(values: set[_T]) -> _T | None:
     return values.pop() if len(values) == 1 else None
 
 
-def _attribute_knob(name: str, meaning: str, words: tuple[str, ...]) -> Knob:
-    return Knob(name, meaning, partial(_apply_attribute, name, words), partial(_read_attribute, name))
+def _attribute_knob(
+    name: str,
+    meaning: str,
+    attributes: Callable[[int, Any], list[Attributes]],
+    read: Callable[[UNetSpec], Value | None] | None = None,
+) -> Knob:
+    return Knob(name, meaning, partial(_apply_alone, attributes), read or partial(_read_attribute, name), attributes)
+
+
+def _apply_alone(attributes: Callable[[int, Any], list[Attributes]], spec: UNetSpec, value: Any) -> UNetSpec:
+    return with_attributes(spec, attributes(len(spec.stages), value))
+
+
+def _word_knob(name: str, meaning: str, words: tuple[str, ...]) -> Knob:
+    return _attribute_knob(name, meaning, partial(_word, name, words))
 
 
 _MOST_BLOCKS = 16
@@ -197,22 +198,22 @@ KNOBS: dict[str, Knob] = {
         Knob("channels", "channels per stage", _apply_channels, _read_channels),
         Knob("width", "one factor on all channels", _apply_width, lambda spec: 1),
         Knob("transformers", "transformer placement: depth per block", place_transformers, read_placement),
-        Knob(
+        _attribute_knob(
             "self_attention",
             "which transformers keep self-attention",
-            partial(_apply_attention, "self"),
+            partial(_attention, "self"),
             partial(_read_attention, "self"),
         ),
-        Knob(
+        _attribute_knob(
             "cross_attention",
             "which transformers keep cross-attention",
-            partial(_apply_attention, "cross"),
+            partial(_attention, "cross"),
             partial(_read_attention, "cross"),
         ),
-        _attribute_knob("kv_sharing", "where W_K = W_V", get_args(KVSharing)),
-        _attribute_knob("attention_normalizer", "softmax or relu(QKᵀ/√d)/L", get_args(Normalizer)),
-        Knob("ff_ratio", "feed-forward width ÷ channels", _apply_ff_ratio, partial(_read_attribute, "ff_ratio")),
-        _attribute_knob("ff_activation", "feed-forward activation", get_args(Activation)),
-        Knob("conv", "3×3 convolutions off the outermost stage", _apply_conv, _read_conv),
+        _word_knob("kv_sharing", "where W_K = W_V", get_args(KVSharing)),
+        _word_knob("attention_normalizer", "softmax or relu(QKᵀ/√d)/L", get_args(Normalizer)),
+        _attribute_knob("ff_ratio", "feed-forward width ÷ channels", _ff_ratio),
+        _word_knob("ff_activation", "feed-forward activation", get_args(Activation)),
+        _attribute_knob("conv", "3×3 convolutions off the outermost stage", _conv, _read_conv),
     )
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from archlab.architecture import UNetSpec
 from archlab.errors import BadInput, nearest
+from archlab.space.attributes import with_attributes
 from archlab.space.domain import Domain
 from archlab.space.knobs import Value, label
 from archlab.space.requirement import Requirement
@@ -17,6 +18,7 @@ from archlab.space.settings import SpaceFile
 
 _MOST_DRAWS = 10_000
 _MOST_ENUMERATED = 200_000
+_MOST_STRUCTURES = 1024
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,27 @@ class SearchSpace:
         return all(values.get(other) in wanted for other, wanted in self.knobs[name].when.items())
 
     def _build(self, values: Mapping[str, Value]) -> UNetSpec:
-        spec = self.baseline
+        """The structure, which many specs of a space share; then all attributes in one pass."""
+        spec = self._structure({n: value for n, value in values.items() if self.knobs[n].knob.attributes is None})
+        chosen: list[dict[str, Any]] = [{} for _ in range(len(spec.stages) + 1)]
         for name, value in values.items():
-            spec = self.knobs[name].knob.apply(spec, value)
-        return spec
+            if attributes := self.knobs[name].knob.attributes:
+                for place, more in zip(chosen, attributes(len(spec.stages), value), strict=True):
+                    place.update(more)
+        return with_attributes(spec, chosen)
+
+    def _structure(self, values: Mapping[str, Value]) -> UNetSpec:
+        key = tuple(values.items())
+        if key not in self._structures:
+            if len(self._structures) == _MOST_STRUCTURES:
+                self._structures.clear()
+            spec = self.baseline
+            for name, value in values.items():
+                spec = self.knobs[name].knob.apply(spec, value)
+            self._structures[key] = spec
+        return self._structures[key]
+
+    @cached_property
+    def _structures(self) -> dict[tuple[tuple[str, Value], ...], UNetSpec]:
+        """Specs before attributes, by the values of the other knobs."""
+        return {}

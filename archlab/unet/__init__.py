@@ -1,5 +1,17 @@
-"""Torch UNets built from specs."""
+"""Torch UNets built from specs, in from diffusers and out to diffusers."""
 
+from archlab.unet.diffusers import from_diffusers, to_diffusers
+from archlab.unet.inheritance.inherit import inherit
+from archlab.unet.inheritance.record import Inheritance
 from archlab.unet.unet import Added, UNet, build, set_attention_normalizer
 
-__all__ = ["Added", "UNet", "build", "set_attention_normalizer"]
+__all__ = [
+    "Added",
+    "Inheritance",
+    "UNet",
+    "build",
+    "from_diffusers",
+    "inherit",
+    "set_attention_normalizer",
+    "to_diffusers",
+]

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from archlab.architecture import AddedConditioning, UNetSpec, layout
 from archlab.unet.blocks import NORM_EPS, Downsample, UNetBlock, Upsample
+from archlab.unet.inheritance.record import Inheritance
 from archlab.unet.transformer import TransformerBlock
 
 
@@ -23,7 +24,13 @@ class UNet(nn.Module):
     """Predicts the noise (or velocity) of a latent at a time step, given text.
 
     Modules are named after `archlab.architecture.layout`'s nodes: ``down.0.1``, ``middle.0``, ``upsample.2``.
+
+    Attributes:
+        spec: what it was built from.
+        inheritance: where its weights come from, if from another UNet.
     """
+
+    inheritance: Inheritance | None = None
 
     def __init__(self, spec: UNetSpec) -> None:
         super().__init__()

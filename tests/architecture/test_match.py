@@ -23,7 +23,6 @@ def test_bk_sdm_keeps_the_outer_two_up_blocks() -> None:
 
 def test_a_removed_stage_and_middle_match_nothing() -> None:
     found = match(preset("sd15"), preset("bk_sdm_tiny"))
-    assert set(preset("bk_sdm_tiny").to_dict()["stages"][0]) and "middle.0" not in found
     assert set(found.values()) == {
         *("conv_in", "conv_out", "downsample.0", "downsample.1", "upsample.1", "upsample.2"),
         *(f"{side}.{stage}.{k}" for stage in range(3) for side, k in (("down", 0), ("up", 0), ("up", 2))),

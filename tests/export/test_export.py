@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from diffusers import UNet2DConditionModel
 from safetensors.torch import load_file
 
-from archlab.architecture import load, preset
+from archlab.architecture import load, map_transformers, preset
 from archlab.convert import can_run_coreml, example_inputs, run_tflite, torch_output
 from archlab.cost import count
 from archlab.errors import BadInput, MissingExtra, RunFailed
-from archlab.export import Winner, export_architecture, folder
+from archlab.export import Winner, export_architecture, folder, target
 from archlab.proxy import evaluate_proxy, proxy_spec
 from archlab.space.settings import ProxySettings, Scale
 from archlab.unet import build
@@ -23,6 +24,7 @@ SETTINGS = ProxySettings(
     data="digits", scale=Scale(width=0.125, sample_size=8), rungs=(2,), samples=20, sampling_steps=2
 )
 SPEC = preset("tiny").scaled(width=0.25, sample_size=8)
+NOTHING = target.Converted(runtime="another", file=None, note="Not asked for.")
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,7 @@ def test_the_proxy_loads_as_the_card_says(exported: Path) -> None:
 
 
 def test_the_tflite_file_computes_what_torch_computes_and_the_card_says_how_nearly(exported: Path) -> None:
-    torch.manual_seed(folder.WEIGHTS_SEED)
+    torch.manual_seed(target.WEIGHTS_SEED)
     unet = build(SPEC)
     inputs = example_inputs(SPEC)
     difference = np.abs(torch_output(unet, inputs) - run_tflite(exported / "target.tflite", inputs)).max()
@@ -78,6 +80,31 @@ def test_core_ml_is_written_and_parity_is_claimed_only_where_it_runs(exported: P
     else:
         assert stated["parity_max_abs"] is None
         assert "takes macOS" in stated["note"]
+
+
+def test_diffusers_loads_the_same_weights_from_the_folder(exported: Path) -> None:
+    torch.manual_seed(target.WEIGHTS_SEED)
+    inputs = example_inputs(SPEC)
+    model = UNet2DConditionModel.from_pretrained(exported / "diffusers")
+    with torch.no_grad():
+        output = model(inputs["sample"], inputs["timestep"], inputs["context"]).sample
+    np.testing.assert_allclose(output.numpy(), torch_output(build(SPEC), inputs), atol=1e-5)
+    stated = json.loads((exported / "card.json").read_text(encoding="utf-8"))["files"][2]
+    assert (stated["runtime"], stated["file"]) == ("diffusers", "diffusers")
+    assert stated["parity_max_abs"] < 1e-5
+
+
+def test_the_card_says_why_diffusers_cannot_have_it(
+    winner: Winner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = map_transformers(SPEC, lambda transformer, _: replace(transformer, kv_sharing="self"))
+    monkeypatch.setattr(target, "_convert_tflite", lambda *_: NOTHING)
+    monkeypatch.setattr(target, "_convert_coreml", lambda *_: NOTHING)
+    out = export_architecture(replace(winner, spec=spec), tmp_path / "out")
+    assert not (out / "diffusers").exists()
+    stated = json.loads((out / "card.json").read_text(encoding="utf-8"))["files"][2]
+    assert "shared keys and values (down.0.0, down.1.0, middle.0 and 4 more)" in stated["note"]
+    assert f"- diffusers: not written. {stated['note']}" in (out / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_card_has_the_numbers(exported: Path) -> None:
@@ -99,7 +126,7 @@ def test_an_older_export_is_replaced_and_anything_else_is_not(winner: Winner, ex
     (stale / "card.json").write_text("{}")
     (stale / "leftover").write_text("")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder, "_convert_target", lambda *_: [])
+        patch.setattr(folder, "convert_target", lambda *_: [])
         export_architecture(winner, stale)
     assert not (stale / "leftover").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
@@ -117,8 +144,8 @@ def test_without_a_converter_the_card_says_which_extra_brings_it(
     def missing(*_: object) -> None:
         raise MissingExtra("converting", "tflite")
 
-    monkeypatch.setattr(folder, "to_tflite", missing)
-    monkeypatch.setattr(folder, "to_coreml", missing)
+    monkeypatch.setattr(target, "to_tflite", missing)
+    monkeypatch.setattr(target, "to_coreml", missing)
     out = export_architecture(winner, tmp_path / "out")
     assert "TFLite: not written. converting needs an optional dependency: pip install 'archlab[tflite]'" in (
         out / "README.md"

@@ -272,7 +272,11 @@ def test_no_knobs(refuse: Refuse) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("tinny", "1:11: baseline: 'tinny' is neither a preset nor an architecture YAML; did you mean 'tiny'?"),
+        (
+            "tinny",
+            "1:11: baseline: 'tinny' is neither a preset nor an architecture YAML nor a diffusers folder; "
+            "did you mean 'tiny'?",
+        ),
         ("nowhere.yaml", "nowhere.yaml: no such file"),
         ("some/folder", "1:11: baseline: 'some/folder' is neither a preset nor an architecture YAML"),
         ("15", "1:11: baseline: Input should be a valid string, not 15"),

@@ -11,6 +11,8 @@ from archlab.cost import count
 from archlab.errors import BadInput
 from archlab.space import KNOBS, label
 
+NO_SINGLE_VALUE = {("transformers", "snapfusion")}  # more of them on the way out than on the way in
+
 
 def apply(name: str, value: Any, spec: UNetSpec | None = None) -> UNetSpec:
     return KNOBS[name].apply(spec or preset("sd15"), value)
@@ -38,8 +40,10 @@ def changed(before: UNetSpec, after: UNetSpec) -> set[str]:
 def test_the_baselines_own_value_gives_back_the_baseline(name: str, baseline: str) -> None:
     spec = preset(baseline)
     value = KNOBS[name].read(spec)
-    assert value is not None
-    assert KNOBS[name].apply(spec, value) == spec
+    if (name, baseline) in NO_SINGLE_VALUE:
+        assert value is None
+    else:
+        assert KNOBS[name].apply(spec, value) == spec
 
 
 def test_structure_comes_before_attributes() -> None:

@@ -1,0 +1,81 @@
+"""The drawing as a picture: SVG and PNG from one figure."""
+
+import io
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import matplotlib
+from matplotlib.figure import Figure
+
+from archlab.drawing.canvas import Canvas
+from archlab.drawing.info import DrawingInfo
+from archlab.drawing.paint import paint
+from archlab.drawing.placement import place
+from archlab.drawing.style import DPI, WIDTH
+from archlab.errors import BadInput
+from archlab.files import atomic_path, writable_folder
+
+_FONTS = {
+    "font.family": ["DejaVu Sans"],
+    "svg.fonttype": "none",
+    "svg.hashsalt": "archlab",
+    "hatch.linewidth": 1.6,
+}
+_PNG_SCALE = 2
+_KINDS = ("svg", "png")
+
+
+def write_picture(info: DrawingInfo, stem: str | Path) -> tuple[Path, Path]:
+    """Write ``<stem>.svg`` and ``<stem>.png``, both or neither; equal drawings give equal files.
+
+    Args:
+        stem: path of the files without ``.svg`` and ``.png``; one of these at its end is left away.
+
+    Returns:
+        The paths of the SVG and the PNG.
+
+    Raises:
+        BadInput: the stem is a folder, or its folder cannot be written.
+    """
+    stem = Path(stem)
+    stem = stem.with_suffix("") if stem.suffix in (".svg", ".png") else stem
+    if stem.is_dir():
+        raise BadInput(f"{stem}: is a folder; name the picture in it, such as {stem / 'drawing'}")
+    writable_folder(stem.parent)
+    svg, png = (stem.with_name(f"{stem.name}.{kind}") for kind in _KINDS)
+    for path in (svg, png):
+        if path.is_dir():
+            raise BadInput(f"{path}: is a folder; a picture cannot take its place")
+    with drawn(info) as figure, atomic_path(svg) as svg_file, atomic_path(png) as png_file:
+        figure.savefig(svg_file, format="svg", metadata={"Date": None})
+        figure.savefig(png_file, format="png", dpi=_PNG_SCALE * DPI)
+    return svg, png
+
+
+def inline_svg(info: DrawingInfo, prefix: str) -> str:
+    """The picture as an element of an HTML page: no prolog, no addresses, no style for anything
+    else, every id begins with ``prefix``."""
+    buffer = io.StringIO()
+    with drawn(info) as figure:
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
+    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)
+    svg = re.sub(r'(?<=\sid=")', f"{prefix}-", svg)
+    svg = re.sub(r'(?<=url\(#)|(?<=href="#)', f"{prefix}-", svg)
+    svg = re.sub(r"\*\{(?=stroke-line)", f"#{prefix}-figure_1 *{{", svg)
+    return svg.replace("xlink:href", "href")
+
+
+@contextmanager
+def drawn(info: DrawingInfo) -> Iterator[Figure]:
+    """The figure, while the settings that it is saved with hold."""
+    placement = place(info)
+    with matplotlib.rc_context(_FONTS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)  # a name in a script the font lacks
+        figure = Figure(figsize=(WIDTH / DPI, placement.height / DPI), dpi=DPI, facecolor="white")
+        paint(Canvas(figure, WIDTH, placement.height), info, placement)
+        yield figure

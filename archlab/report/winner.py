@@ -1,0 +1,40 @@
+"""What the winner changed: the knee against the baseline, drawn."""
+
+from archlab.architecture import UNetSpec, from_dict, load
+from archlab.drawing import Subject, drawing_info, inline_svg
+from archlab.errors import BadInput
+from archlab.report.cards import Card, NotYetError, Picks
+from archlab.report.table import StudyTable
+
+
+def winner_card(study: StudyTable, picks: Picks) -> Card:
+    """The knee's architecture drawn over the baseline's.
+
+    Raises:
+        NotYetError: there is no knee, or one of the two architectures cannot be read.
+    """
+    if "knee" not in picks:
+        raise NotYetError("The front is empty, so there is no winner to draw yet.")
+    trial = picks["knee"]
+    before, after = _architectures(study, trial)
+    baseline = str(study.settings.get("baseline", "baseline"))
+    info = drawing_info(Subject(f"trial {trial} (knee)", after), Subject(f"{baseline} (baseline)", before))
+    if info.is_unchanged:
+        sentence = f"Nothing: the knee of the front, trial {trial}, is the baseline itself."
+    else:
+        sentence = (
+            f"Trial {trial}, the knee of the front, drawn over the baseline, both as the target is deployed: what was "
+            "removed is hatched, what was added or changed is marked with + or ~."
+        )
+    return Card(key="winner", title="What the winner changed", sentence=sentence, drawing=inline_svg(info, "winner"))
+
+
+def _architectures(study: StudyTable, trial: int) -> tuple[UNetSpec, UNetSpec]:
+    """The baseline's and the trial's."""
+    known = study.settings.get("baseline_architecture")
+    if not isinstance(known, dict):
+        raise NotYetError("The study does not say what the baseline's architecture is.")
+    try:
+        return from_dict(known), load(study.folder / "trials" / str(trial) / "architecture.yaml")
+    except BadInput:
+        raise NotYetError(f"The architecture of the baseline or of trial {trial} cannot be read.") from None

@@ -1,0 +1,44 @@
+"""Hand on the time embedding and SDXL's added embedding."""
+
+import torch
+
+from archlab.unet.inheritance.layers import Transfer, carried_params, silence, write
+from archlab.unet.inheritance.selection import Selection, by_position, choose
+from archlab.unet.unet import AddedEmbedding, TimeEmbedding, sinusoids
+
+_TIMESTEPS = 1000
+
+
+def carry_time_embedding(transfer: Transfer, target: TimeEmbedding, source: TimeEmbedding, outputs: Selection) -> None:
+    """Both layers. Where the sinusoids are others the first layer is fitted to give what it gave, by least squares over
+    all time steps."""
+    hidden = choose(transfer.importance(source.linear2), target.linear2.in_features)
+    transfer.layer(target.linear2, source.linear2, outputs, hidden)
+    if target.sinusoid_dim == source.sinusoid_dim:
+        unchanged = by_position(source.sinusoid_dim, target.sinusoid_dim)
+        transfer.layer(target.linear1, source.linear1, hidden, unchanged)
+        return
+    timesteps = torch.arange(_TIMESTEPS)
+    one = torch.ones(_TIMESTEPS, 1, dtype=torch.float64)
+    wanted = source.linear1(sinusoids(timesteps, source.sinusoid_dim).to(source.linear1.weight)).double()
+    waves = torch.cat([sinusoids(timesteps, target.sinusoid_dim).double(), one], dim=1)
+    solution = torch.linalg.lstsq(waves, wanted, rcond=1e-5, driver="gelsd").solution
+    error = ((waves @ solution - wanted).norm() / wanted.norm()).item()
+    write(target.linear1, solution[:-1, hidden.origins].T, solution[-1, hidden.origins])
+    params = carried_params(target.linear1, hidden, by_position(target.sinusoid_dim, target.sinusoid_dim))
+    transfer.ledger.enter(target.linear1, [source.linear1], "fitted", params, error, "least squares over time steps")
+
+
+def carry_added_embedding(
+    transfer: Transfer, target: AddedEmbedding | None, source: AddedEmbedding | None, outputs: Selection
+) -> None:
+    """Both layers, where the conditioning has the same form; otherwise it starts silent."""
+    if target is None:
+        return
+    if source is None or (target.linear1.in_features, target.time_dim) != (source.linear1.in_features, source.time_dim):
+        silence(target.linear2)
+        return
+    hidden = choose(transfer.importance(source.linear2), target.linear2.in_features)
+    inputs = by_position(source.linear1.in_features, target.linear1.in_features)
+    transfer.layer(target.linear1, source.linear1, hidden, inputs)
+    transfer.layer(target.linear2, source.linear2, outputs, hidden)

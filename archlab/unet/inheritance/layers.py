@@ -1,0 +1,216 @@
+"""Hand on linear layers, convolutions and norms whose inputs and outputs are a selection of the parent's.
+
+Layout of a weight: [outputs, inputs, …].
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+
+from archlab.unet.blocks import SeparableConv
+from archlab.unet.inheritance.ledger import Ledger
+from archlab.unet.inheritance.methods import Methods
+from archlab.unet.inheritance.observations import Moments, Observations
+from archlab.unet.inheritance.record import How
+from archlab.unet.inheritance.selection import Selection
+
+Layer = nn.Linear | nn.Conv2d
+_RIDGE = 1e-4
+
+
+class Fit(NamedTuple):
+    """How weights were found that do nearly what others did, and their relative error."""
+
+    way: str
+    error: float
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """One handing-on of weights: what was observed of the parent, by which methods, and the account that is kept."""
+
+    observations: Observations
+    methods: Methods
+    ledger: Ledger
+
+    def layer(self, target: Layer, source: Layer, outputs: Selection, inputs: Selection) -> None:
+        """A linear layer or dense convolution."""
+        self.place(target, source.weight, source.bias, outputs, inputs, [source], moments=self.moments(source))
+
+    def place(
+        self,
+        target: Layer,
+        weight: Tensor,
+        bias: Tensor | None,
+        outputs: Selection,
+        inputs: Selection,
+        sources: Sequence[nn.Module],
+        *,
+        fit: Fit | None = None,
+        moments: Moments | None = None,
+    ) -> None:
+        """A weight of the parent's size as the weight of ``target``.
+
+        Args:
+            sources: the parent's layers that the weight comes from.
+            fit: how it came from them, if it is not one of theirs.
+            moments: of the weight's inputs.
+        """
+        weight, bias, lost = read(weight, bias, inputs, moments)
+        write(target, weight[outputs.origins], None if bias is None else bias[outputs.origins])
+        how: How = "fitted" if fit else "trimmed" if len(inputs.dropped) + len(outputs.dropped) else "kept"
+        params = carried_params(target, outputs, inputs)
+        errors = [error for error in (fit and fit.error, lost) if error is not None]
+        self.ledger.enter(target, sources, how, params, max(errors, default=None), fit.way if fit else "")
+
+    def norm(self, target: nn.Module, source: nn.Module, channels: Selection) -> None:
+        """Scale and shift of a GroupNorm or LayerNorm."""
+        write(target, _weight(source)[channels.origins], cast(Tensor, source.bias)[channels.origins])
+        how: How = "trimmed" if len(channels.dropped) else "kept"
+        self.ledger.enter(target, [source], how, 2 * len(channels.kept))
+
+    def convolution(self, target: nn.Module, source: nn.Module, outputs: Selection, inputs: Selection) -> None:
+        """A 3×3 convolution, dense or separable, as either.
+
+        Dense → separable is the best rank-one fit of each input channel's kernels; separable → dense is exact.
+        """
+        if isinstance(target, SeparableConv) and isinstance(source, SeparableConv):
+            write(target.depthwise, source.depthwise.weight[inputs.origins])
+            how: How = "trimmed" if len(inputs.dropped) else "kept"
+            self.ledger.enter(target.depthwise, [source.depthwise], how, 9 * len(inputs.kept))
+            self.layer(target.pointwise, source.pointwise, outputs, inputs)
+        elif isinstance(source, SeparableConv):
+            kernel = source.pointwise.weight * source.depthwise.weight.movedim(0, 1)
+            self.place(
+                _conv(target),
+                kernel,
+                source.pointwise.bias,
+                outputs,
+                inputs,
+                [source.depthwise, source.pointwise],
+                fit=Fit("exact", 0.0),
+                moments=self.moments(source.depthwise),
+            )
+        elif isinstance(target, SeparableConv):
+            self._separate(target, _conv(source), outputs, inputs)
+        else:
+            self.layer(_conv(target), _conv(source), outputs, inputs)
+
+    def _separate(self, target: SeparableConv, source: nn.Conv2d, outputs: Selection, inputs: Selection) -> None:
+        kernel, bias, _ = read(source.weight, source.bias, inputs, self.moments(source))
+        depthwise, pointwise, error = rank_one(kernel)
+        write(target.depthwise, depthwise)
+        write(target.pointwise, pointwise[outputs.origins], cast(Tensor, bias)[outputs.origins])
+        self.ledger.enter(target.depthwise, [source], "fitted", 9 * len(inputs.kept), error, "rank one")
+        params = carried_params(target.pointwise, outputs, inputs)
+        self.ledger.enter(target.pointwise, [source], "fitted", params, error, "rank one")
+
+    def importance(self, layer: nn.Module, norm: nn.Module | None = None) -> Tensor:
+        """Share of each input channel in what the layer gives out: [inputs], adding up to 1.
+
+        The square of the channel's weights times its mean square activation; without calibration data what the norm
+        before it lets through.
+        """
+        entrance = layer.depthwise if isinstance(layer, SeparableConv) else layer
+        energy = _input_energy(layer)
+        if entrance in self.observations.moments:
+            energy = energy * self.observations.moments[entrance].second.diagonal()
+        elif norm is not None:
+            energy = energy * (_weight(norm).square() + cast(Tensor, norm.bias).square())
+        return energy / energy.sum().clamp(min=1e-30)
+
+    def moments(self, source: nn.Module) -> Moments | None:
+        """Of the layer's inputs, where the channels kept are to make up for those dropped."""
+        return self.observations.moments.get(source) if self.methods.make_up else None
+
+
+def read(
+    weight: Tensor, bias: Tensor | None, inputs: Selection, moments: Moments | None
+) -> tuple[Tensor, Tensor | None, float | None]:
+    """The layer's weight and bias behind a selection of its inputs.
+
+    What dropped inputs gave is made up for by those kept, as well as a linear map of these can (least squares over
+    the observed activations; a layer with bias takes their mean in); without observations it is lost.
+
+    Returns:
+        Weight, bias, and the norm of what is lost over that of the output (None without observations).
+    """
+    selected = weight[:, inputs.origins].clone()
+    selected[:, inputs.unread] = 0
+    kept, dropped = inputs.kept, inputs.dropped
+    if moments is None or not len(dropped):
+        return selected, bias, None
+    products = moments.second if bias is None else moments.covariance
+    among = products[kept][:, kept]
+    ridge = _RIDGE * among.diagonal().mean().clamp(min=1e-12) * torch.eye(len(kept), dtype=among.dtype)
+    across = products[kept][:, dropped]
+    share = torch.linalg.solve(among + ridge, across)
+    lost = weight[:, dropped].double()
+    selected[:, inputs.read] += torch.einsum("od...,kd->ok...", lost, share).to(weight.dtype)
+    if bias is not None:
+        offset = moments.mean[dropped] - moments.mean[kept] @ share
+        bias = bias + (lost.flatten(2).sum(2) if lost.ndim > 2 else lost) @ offset.to(lost.dtype)
+        bias = bias.to(weight.dtype)
+    residual = products[dropped][:, dropped] - across.T @ share
+    return selected, bias, (_energy(lost, residual) / _energy(weight.double(), moments.second)) ** 0.5
+
+
+def rank_one(kernel: Tensor) -> tuple[Tensor, Tensor, float]:
+    """The separable convolution nearest to a dense one.
+
+    For every input channel the matrix [outputs, 9] has one best approximation of rank one (Eckart and Young).
+
+    Returns:
+        Depthwise [inputs, 1, 3, 3] of norm one, pointwise [outputs, inputs, 1, 1], relative error in the weights.
+    """
+    outputs, inputs = kernel.shape[:2]
+    left, singular, right = torch.linalg.svd(kernel.double().flatten(2).movedim(1, 0), full_matrices=False)
+    depthwise = right[:, 0].reshape(inputs, 1, 3, 3)
+    pointwise = (left[:, :, 0] * singular[:, :1]).T.reshape(outputs, inputs, 1, 1)
+    energy = singular.square()
+    error = (energy[:, 1:].sum() / energy.sum().clamp(min=1e-30)).sqrt().item()
+    return depthwise.to(kernel.dtype), pointwise.to(kernel.dtype), error
+
+
+def write(target: nn.Module, weight: Tensor, bias: Tensor | None = None) -> None:
+    """Set a layer's weights."""
+    _weight(target).copy_(weight)
+    if bias is not None:
+        cast(Tensor, target.bias).copy_(bias)
+
+
+def silence(layer: nn.Module) -> None:
+    """Make a layer, the last before a residual sum, give out zero."""
+    last = layer.pointwise if isinstance(layer, SeparableConv) else layer
+    for parameter in last.parameters():
+        parameter.zero_()
+
+
+def carried_params(target: Layer, outputs: Selection, inputs: Selection) -> int:
+    """How many weights of ``target`` are no copies and read no copies."""
+    taps = target.weight[0, 0].numel()
+    return len(outputs.kept) * (len(inputs.kept) * taps + (target.bias is not None))
+
+
+def _input_energy(layer: nn.Module) -> Tensor:
+    """Sum of squares of each input channel's weights."""
+    if isinstance(layer, SeparableConv):
+        return layer.depthwise.weight.square().sum((1, 2, 3)) * _input_energy(layer.pointwise)
+    return _weight(layer).square().movedim(1, 0).flatten(1).sum(1)
+
+
+def _energy(weight: Tensor, products: Tensor) -> float:
+    """E‖W x‖² for E[x xᵀ], every tap of a kernel for itself."""
+    taps = weight.reshape(*weight.shape[:2], -1)
+    return torch.einsum("oit,ij,ojt->", taps, products, taps).clamp(min=1e-30).item()
+
+
+def _weight(layer: nn.Module) -> Tensor:
+    return cast(Tensor, layer.weight)
+
+
+def _conv(layer: nn.Module) -> nn.Conv2d:
+    return cast(nn.Conv2d, layer)

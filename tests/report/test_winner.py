@@ -1,0 +1,58 @@
+"""The card that draws the knee over the baseline."""
+
+import re
+import xml.etree.ElementTree as ET
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archlab.architecture import UNetSpec, preset, save
+from archlab.report import write_report
+from archlab.report.cards import NotYetError
+from archlab.report.winner import winner_card
+
+HOSTILE = '</svg><script>alert("1")</script>$\\frac{1}{2}$'
+
+
+def drawable(make_study: Any, winner: UNetSpec, baseline: str = "tiny") -> tuple[Any, int]:
+    """A made-up study whose baseline and knee can be drawn, and the knee."""
+    settings = {"baseline": baseline, "baseline_architecture": preset("tiny").to_dict()}
+    study = make_study(samples=False, settings=settings)
+    knee = int(study.front["trial"].iloc[1])
+    save(winner, study.folder / "trials" / str(knee) / "architecture.yaml")
+    return study, knee
+
+
+def test_the_knee_is_drawn_over_the_baseline_in_the_page(make_study: Any, tmp_path: Path) -> None:
+    study, knee = drawable(make_study, preset("tiny").scaled(width=0.5), HOSTILE)
+    page = write_report(study, tmp_path / "report", {"knee": knee}).read_text(encoding="utf-8")
+    card = page[page.index('<section class="card" id="winner">') :].partition("</section>")[0]
+    svg = ET.fromstring(card[card.index("<svg") : card.index("</svg>") + len("</svg>")])
+    texts = [element.text or "" for element in svg.iter("text")]
+    assert "64→32 channels" in texts
+    assert any(f"trial {knee} (knee)" in text for text in texts)
+    assert HOSTILE not in page
+    assert len(card) < 250_000
+    names = re.findall(r'\sid="([^"]*)"', card)[1:]
+    assert names
+    assert all(name.startswith("winner-") for name in names)
+    assert set(re.findall(r'(?:url\(#|href="#)([^)"]*)', card)) <= set(names)
+    assert re.findall(r"<style[^>]*>\s*([^{]*)\{", card) == ["#winner-figure_1 *"]
+    assert not re.findall(r'https?://|href="[^#]|<metadata', card)
+
+
+def test_a_winner_that_is_the_baseline_says_so(make_study: Any) -> None:
+    study, knee = drawable(make_study, preset("tiny"))
+    assert winner_card(study, {"knee": knee}).sentence.startswith("Nothing: the knee")
+
+
+def test_what_cannot_be_drawn_says_why(make_study: Any) -> None:
+    study, knee = drawable(make_study, preset("tiny"))
+    with pytest.raises(NotYetError, match="no winner"):
+        winner_card(study, {})
+    with pytest.raises(NotYetError, match="does not say"):
+        winner_card(make_study(samples=False), {"knee": knee})
+    (study.folder / "trials" / str(knee) / "architecture.yaml").write_text("stages: 3")
+    with pytest.raises(NotYetError, match=f"trial {knee} cannot be read"):
+        winner_card(study, {"knee": knee})
