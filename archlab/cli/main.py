@@ -10,6 +10,7 @@ from archlab.cli.devices import devices
 from archlab.cli.diff import diff
 from archlab.cli.export import export
 from archlab.cli.latency import latency
+from archlab.cli.latency_table import latency_table
 from archlab.cli.presets import presets
 from archlab.cli.profile import profile
 from archlab.cli.report import report
@@ -28,7 +29,7 @@ def cli() -> None:
     """
 
 
-for command in (study, check, report, export, profile, latency, diff, presets, devices):
+for command in (study, check, report, export, profile, latency, latency_table, diff, presets, devices):
     cli.add_command(command)
 
 

@@ -1,0 +1,214 @@
+"""Measure what a table lacks, beside a reference, so that drift of the clock cancels."""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
+
+from archlab.architecture import UNetSpec
+from archlab.cost import count
+from archlab.errors import BadInput
+from archlab.latency.devices import runner
+from archlab.latency.measure import completed, measure
+from archlab.latency.measurement import Latency
+from archlab.latency.network import Network, unet_network
+from archlab.latency.runner import Settings
+from archlab.latency.table.pieces import idle_network, piece_network, pieces
+from archlab.latency.table.reach import reachable_pieces
+from archlab.latency.table.table import Burst, Circumstances, Role, Table, Timing, load_table, save_table
+from archlab.space import SearchSpace
+
+ROUNDS = 3
+MIN_RUNS = 10
+PIECE_SECONDS, WHOLE_SECONDS = 0.1, 0.5  # of one burst
+_TOGETHER = 4  # bursts between two of the reference
+_DRAWN_PER_STRATUM = 20
+_CHANNELS_LAST = ("tflite", "android", "replay")  # kinds of devices whose runtimes keep feature maps so
+
+
+class Step(NamedTuple):
+    """How far a build is: the network just measured, bursts that are done and wanted, time left."""
+
+    name: str
+    done: int
+    bursts: int
+    seconds_left: float
+
+
+class Built(NamedTuple):
+    """A table, its file, and whether it is proven to have every piece of the space."""
+
+    table: Table
+    path: Path
+    proven: bool
+
+
+def build_table(
+    space: SearchSpace,
+    device: str = "tflite",
+    path: Path | None = None,
+    *,
+    width: float = 1.0,
+    sample_size: int | None = None,
+    fitted: int = 24,
+    checked: int = 20,
+    progress: Callable[[Step], None] = lambda step: None,
+    **settings: Any,
+) -> Built:
+    """Measure the pieces of a space and some whole networks, or go on where a build was stopped.
+
+    What the table has is not measured again; the file is written after every few bursts. Each network has `ROUNDS`
+    bursts, in rounds over all of them.
+
+    Args:
+        path: of the table; None for a place of its own for device, settings and versions.
+        width, sample_size: of the architectures, see `UNetSpec.scaled`.
+        fitted, checked: how many whole networks to fit the corrections on, and to hold out.
+        settings: `archlab.latency.measure`'s, but for the number of runs.
+
+    Raises:
+        BadInput: the file is damaged or of another device, settings or versions; and what `measure` raises.
+        RunFailed: see `measure`; what was measured is kept.
+    """
+    chosen = runner(device)
+    circumstances = Circumstances.of(chosen.name, completed(Settings(**settings), chosen), chosen.versions())
+    path = circumstances.default_path if path is None else path
+    reach = reachable_pieces(space, width, sample_size)
+    table = _start(path, circumstances, space.baseline.scaled(width=width, sample_size=sample_size))
+    for piece in reach.pieces:
+        table.pieces.setdefault(piece, Timing())
+    for role, spec in _whole_networks(space, fitted, checked, width, sample_size):
+        table.whole[role].setdefault(spec, Timing())
+    _Build(table, path, device, settings, progress).run()
+    return Built(table, path, reach.proven)
+
+
+def _start(path: Path, circumstances: Circumstances, baseline: UNetSpec) -> Table:
+    if not path.exists():
+        reference = next(piece for piece in pieces(baseline) if piece.kind == "residual")
+        return Table(circumstances=circumstances, reference=reference)
+    table = load_table(path)
+    theirs, ours = table.circumstances.flat, circumstances.flat
+    for name in {**ours, **theirs}:
+        if theirs.get(name) != ours.get(name):
+            raise BadInput(f"{path}: is a table of {name} {theirs.get(name)}, not {ours.get(name)}; take another file")
+    return table
+
+
+def _whole_networks(
+    space: SearchSpace, fitted: int, checked: int, width: float, sample_size: int | None
+) -> Iterator[tuple[Role, UNetSpec]]:
+    """To fit: one from each of as many slices by MACs of a random sample. To check: drawn from the space like any."""
+    source = random.Random(0)
+
+    def draw(number: int) -> list[UNetSpec]:
+        drawn = (space.spec(space.sample_values(source)) for _ in range(number))
+        return list({spec.deployed.id: spec.scaled(width=width, sample_size=sample_size) for spec in drawn}.values())
+
+    drawn = sorted(draw(_DRAWN_PER_STRATUM * max(fitted, 1)), key=lambda spec: count(spec).macs)
+    edges = [len(drawn) * index // max(fitted, 1) for index in range(fitted + 1)]
+    strata = [drawn[low:high] for low, high in pairwise(edges) if low < high]
+    to_fit = {source.choice(stratum) for stratum in strata}
+    yield from (("fit", spec) for spec in drawn if spec in to_fit)
+    others = [spec for spec in draw(_DRAWN_PER_STRATUM * checked) if spec not in to_fit]
+    yield from (("check", spec) for spec in others[:checked])
+
+
+@dataclass
+class _Subject:
+    """Something that the table has a timing of."""
+
+    network: Network
+    timing: Timing
+    burst_seconds: float
+
+
+@dataclass
+class _Build:
+    """One run of a build."""
+
+    table: Table
+    path: Path
+    device: str
+    settings: dict[str, Any]
+    progress: Callable[[Step], None]
+    spent: dict[tuple[float, bool], list[float]] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Round by round, in an order of its own each, a few at a time between two bursts of the reference."""
+        subjects = list(self._subjects())
+        reference = self._subject_of_reference()
+        for number in range(ROUNDS):
+            lacking = [subject for subject in subjects if len(subject.timing.bursts) <= number]
+            if not lacking:
+                continue
+            random.Random(number).shuffle(lacking)
+            before = self._burst(reference)
+            for start in range(0, len(lacking), _TOGETHER):
+                group = lacking[start : start + _TOGETHER]
+                before = self._group(group, reference, before)
+                self._tell(subjects, group[-1])
+
+    def _subjects(self) -> Iterator[_Subject]:
+        last = self.device.partition(":")[0] in _CHANNELS_LAST
+        yield _Subject(idle_network(), self.table.idle, PIECE_SECONDS)
+        for piece, timing in self.table.pieces.items():
+            yield _Subject(piece_network(piece, last), timing, PIECE_SECONDS)
+        for timings in self.table.whole.values():
+            for spec, timing in timings.items():
+                yield _Subject(unet_network(spec), timing, WHOLE_SECONDS)
+
+    def _subject_of_reference(self) -> _Subject:
+        last = self.device.partition(":")[0] in _CHANNELS_LAST
+        return _Subject(piece_network(self.table.reference, last), Timing(), PIECE_SECONDS)
+
+    def _group(self, group: Sequence[_Subject], reference: _Subject, before: Latency) -> Latency:
+        """One burst of each. The reference's is interpolated between those before and after the group."""
+        group_started = time.perf_counter()
+        measured = []
+        for subject in group:
+            started = time.perf_counter()
+            measured.append((subject, self._burst(subject), time.perf_counter() - started))
+        after = self._burst(reference)
+        for index, (subject, latency, seconds) in enumerate(measured):
+            share = (index + 1) / (len(group) + 1)
+            reference_ms = (1 - share) * before.median_ms + share * after.median_ms
+            timing = subject.timing
+            self.spent.setdefault((subject.burst_seconds, not timing.bursts), []).append(seconds)
+            if not timing.bursts:
+                timing.model_mb, timing.seconds = latency.model_mb, seconds
+            timing.bursts.append(Burst(latency.median_ms, reference_ms))
+        self.table.seconds += time.perf_counter() - group_started
+        self.table.measured_at = datetime.now(UTC).isoformat(timespec="seconds")
+        save_table(self.table, self.path)
+        return after
+
+    def _burst(self, subject: _Subject) -> Latency:
+        return measure(
+            subject.network,
+            self.device,
+            min_runs=MIN_RUNS,
+            min_seconds=subject.burst_seconds,
+            use_cache=False,
+            **self.settings,
+        )
+
+    def _tell(self, subjects: Sequence[_Subject], latest: _Subject) -> None:
+        done = sum(min(len(subject.timing.bursts), ROUNDS) for subject in subjects)
+        left = sum(
+            self._expected_seconds(subject, first=number == 0)
+            for subject in subjects
+            for number in range(len(subject.timing.bursts), ROUNDS)
+        )
+        with_reference = left * (1 + 1 / _TOGETHER)
+        self.progress(Step(latest.network.name, done, ROUNDS * len(subjects), with_reference))
+
+    def _expected_seconds(self, subject: _Subject, first: bool) -> float:
+        """The mean of the same kind of burst; of all, where there was none."""
+        known = self.spent.get((subject.burst_seconds, first))
+        return fmean(known or [seconds for spent in self.spent.values() for seconds in spent])

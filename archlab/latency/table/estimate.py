@@ -1,0 +1,132 @@
+"""What an architecture takes on a device, estimated from a table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from archlab.architecture import UNetSpec
+from archlab.errors import BadInput
+from archlab.latency.runner import Runner, Settings
+from archlab.latency.table.fit import Fit, UnknownPiece, fit
+from archlab.latency.table.table import Circumstances, Table, deciding, load_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A latency that was not measured.
+
+    Attributes:
+        median_ms: the estimate of what `Latency.median_ms` would be.
+        low_ms, high_ms: the band; provenance says which.
+        provenance: device, kind (estimated), table, band, settings, versions, architecture, time of the table.
+    """
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    provenance: Mapping[str, Any]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As ``archlab latency --table`` prints it; it has no samples."""
+        return {
+            "median_ms": self.median_ms,
+            "low_ms": self.low_ms,
+            "high_ms": self.high_ms,
+            "provenance": dict(self.provenance),
+        }
+
+
+def estimate(spec: UNetSpec, table: str | Path) -> Estimate:
+    """Estimate ``spec.deployed`` at its own size. No device is asked anything.
+
+    Args:
+        table: the file that ``archlab latency-table build --out`` wrote.
+
+    Raises:
+        BadInput: the table is absent, damaged or unfinished, or has no timing of a piece of the spec.
+    """
+    opened = open_table(table)
+    circumstances = opened.table.circumstances
+    try:
+        median_ms = opened.fit.predict_ms(spec)
+    except UnknownPiece as error:
+        command = build_command(circumstances.device, circumstances.settings, Path(table))
+        raise BadInput(f"{table}: {error}; measure it with a space that reaches {spec.id}: {command}") from None
+    band, errors = opened.fit.band, opened.fit.errors
+    return Estimate(
+        median_ms=median_ms,
+        low_ms=max(median_ms * (1 - band), 0.0),
+        high_ms=median_ms * (1 + band),
+        provenance={
+            "device": circumstances.device,
+            "kind": "estimated",
+            "table": opened.id,
+            "band": f"{opened.fit.level:.0%}, conformal on the leave-one-out errors of {len(errors)} networks",
+            **circumstances.versions,
+            **circumstances.settings,
+            "architecture": spec.deployed.id,
+            "measured_at": opened.table.measured_at,
+        },
+    )
+
+
+def estimate_on(spec: UNetSpec, chosen: Runner, settings: Settings, table: str | Path | None) -> Estimate:
+    """Estimate for a device and complete settings.
+
+    Args:
+        table: None for the one that ``archlab latency-table build`` made without ``--out``; the device is asked for its
+            versions then.
+
+    Raises:
+        BadInput: as `estimate`; there is no such table; it is of another device or other settings.
+    """
+    if table is None:
+        circumstances = Circumstances.of(chosen.name, settings, chosen.versions())
+        table = circumstances.default_path
+        if not table.exists():
+            raise BadInput(
+                f"{chosen.name!r} has no latency table with these settings and versions; "
+                f"make one: {build_command(chosen.name, circumstances.settings, None)}"
+            )
+    found = open_table(table).table.circumstances
+    wanted = {"device": chosen.name, **deciding(settings)}
+    for name, value in {"device": found.device, **found.settings}.items():
+        if value != wanted[name]:
+            raise BadInput(f"{table}: is a table of {name} {value}, not {wanted[name]}")
+    return estimate(spec, table)
+
+
+class OpenTable(NamedTuple):
+    """A table read and fitted."""
+
+    id: str
+    table: Table
+    fit: Fit
+
+
+def open_table(path: str | Path) -> OpenTable:
+    """Read and fit a table, once for as long as the file stays the same.
+
+    Raises:
+        BadInput: it is absent, damaged, or has too few whole networks yet.
+    """
+    path = Path(path)
+    return _opened(path, path.stat().st_mtime_ns if path.exists() else 0)
+
+
+@lru_cache(maxsize=8)
+def _opened(path: Path, modified_ns: int) -> OpenTable:
+    table = load_table(path)
+    try:
+        return OpenTable(table.id, table, fit(table))
+    except BadInput as error:
+        raise BadInput(f"{path}: {error}") from None
+
+
+def build_command(device: str, settings: Mapping[str, Any], path: Path | None) -> str:
+    """The command line that measures what a table lacks."""
+    options = [f"--{name} {value}" for name, value in settings.items() if value is not None]
+    out = [] if path is None else [f"--out {path}"]
+    return " ".join(["archlab latency-table build", f"--device {device}", "--space SPACE.yaml", *options, *out])

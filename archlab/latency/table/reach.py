@@ -1,0 +1,84 @@
+"""All the pieces that the architectures of a search space are made of."""
+
+import math
+import random
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import product
+from typing import NamedTuple
+
+from archlab.architecture import ArchitectureError
+from archlab.latency.table.pieces import PIECE_KINDS, Piece, PieceKind, pieces
+from archlab.space import SearchSpace
+from archlab.space.knobs import Value
+
+MOST_ENUMERATED = 50_000
+_SAMPLED = 2_000
+
+_ATTENTION: frozenset[PieceKind] = frozenset({"self_attention", "cross_attention"})
+_CONCERNED: Mapping[str, frozenset[PieceKind]] = {
+    "self_attention": frozenset({"self_attention"}),
+    "cross_attention": frozenset({"cross_attention"}),
+    "kv_sharing": _ATTENTION,
+    "attention_normalizer": _ATTENTION,
+    "ff_ratio": frozenset({"feed_forward"}),
+    "ff_activation": frozenset({"feed_forward"}),
+    "conv": frozenset({"residual", "downsample", "upsample"}),
+}
+
+
+class Reach(NamedTuple):
+    """Pieces in a fixed order. Where they are not ``proven`` to be all, a rare architecture may have another."""
+
+    pieces: tuple[Piece, ...]
+    proven: bool
+
+
+def reachable_pieces(space: SearchSpace, width: float = 1.0, sample_size: int | None = None) -> Reach:
+    """The distinct pieces of every architecture of the space, scaled.
+
+    A piece of one kind depends on few knobs: those that change the structure, and its own attributes. Their products
+    are enumerated, kind by kind, requirements aside: a piece too many costs a second, one too few an estimate. A knob
+    that is not known to leave a kind alone concerns it. Where a product has more than `MOST_ENUMERATED` combinations,
+    architectures are drawn, and each value of every knob, and each pair, is tried.
+    """
+    found = dict.fromkeys(pieces(space.baseline.scaled(width=width, sample_size=sample_size)))
+    proven = True
+    done: set[frozenset[str]] = set()
+    for names in dict.fromkeys(_deciding(space, kind) for kind in PIECE_KINDS):
+        if any(names <= larger for larger in done):
+            continue
+        done.add(names)
+        choices, complete = _choices(space, names)
+        proven = proven and complete
+        for values in choices:
+            with suppress(ArchitectureError):  # which a requirement may keep out
+                found |= dict.fromkeys(pieces(space.spec(values).scaled(width=width, sample_size=sample_size)))
+    order = {kind: number for number, kind in enumerate(PIECE_KINDS)}
+    return Reach(tuple(sorted(found, key=lambda piece: (order[piece.kind], piece.name))), proven)
+
+
+def _deciding(space: SearchSpace, kind: PieceKind) -> frozenset[str]:
+    """The knobs that a kind of piece depends on, and those that their conditions speak of."""
+    names = {name for name in space.knobs if kind in _CONCERNED.get(name, PIECE_KINDS)}
+    while parents := {other for name in names for other in space.knobs[name].when} - names:
+        names |= parents
+    return frozenset(names)
+
+
+def _choices(space: SearchSpace, names: frozenset[str]) -> tuple[Iterator[dict[str, Value]], bool]:
+    """Values of these knobs, and whether they are all there are."""
+    domains = {name: space.knobs[name].values for name in space.knobs if name in names}
+    if math.prod(map(len, domains.values())) <= MOST_ENUMERATED:
+        return (dict(zip(domains, drawn, strict=True)) for drawn in product(*domains.values())), True
+    return _tried(domains), False
+
+
+def _tried(domains: Mapping[str, tuple[Value, ...]]) -> Iterator[dict[str, Value]]:
+    source = random.Random(0)
+    for _ in range(_SAMPLED):
+        yield {name: source.choice(values) for name, values in domains.items()}
+    for name, values in domains.items():
+        for other, others in domains.items():
+            if name < other:
+                yield from ({name: value, other: partner} for value in values for partner in others)

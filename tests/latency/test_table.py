@@ -1,0 +1,292 @@
+"""The table against a device whose latencies are known: its clock drifts, and whole networks overflow its cache."""
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from torch.utils.flop_counter import FlopCounterMode
+
+from archlab.architecture import UNetSpec, preset, presets
+from archlab.errors import BadInput, RunFailed
+from archlab.latency import DeviceStatus, Latency, estimate, measure
+from archlab.latency.network import Network, unet_network
+from archlab.latency.runner import Progress, Settings, circumstances
+from archlab.latency.table import build as table_build
+from archlab.latency.table.audit import audit
+from archlab.latency.table.build import Built, Step, build_table
+from archlab.latency.table.estimate import open_table
+from archlab.latency.table.modules import build_piece
+from archlab.latency.table.pieces import pieces
+from archlab.latency.table.reach import reachable_pieces
+from archlab.space import SearchSpace, load_space
+from archlab.unet import build
+from tests.latency.test_latency_value import latency
+
+IDLE_MS, MS_PER_GFLOP, CACHE_MB, MS_PER_MB = 0.05, 20.0, 1.0, 0.1
+SHARED = {"width": 0.25, "sample_size": 16}
+
+SPACE = """
+baseline: tiny
+knobs:
+  transformers: [sd, no_stage0]
+  self_attention: [all, inner]
+  attention_normalizer: [softmax, relu]
+  ff_ratio: [4, 6, 8]
+  conv: [standard, separable]
+  res_blocks: {choices: [1/1, 1/2], when: {conv: standard}}
+require:
+  - "not (conv == 'separable' and ff_ratio == 6)"
+proxy: {data: digits}
+"""
+
+
+class Phone:
+    """Every millisecond is by formula; the clock swings by a third, three times in a build's round."""
+
+    name = "phone"
+    compute_units = ("cpu", "gpu")
+    precisions = ("fp32", "fp16")
+    attention_forms = ("plain",)
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.known: dict[str, tuple[float, float]] = {}
+        self.breaks_after: float = math.inf
+
+    def status(self) -> DeviceStatus:
+        return DeviceStatus(name=self.name, about="")
+
+    def versions(self) -> dict[str, str]:
+        return {"runtime": "1"}
+
+    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+        if len(self.asked) >= self.breaks_after:
+            raise RunFailed("the phone is broken")
+        self.asked.append(network.id)
+        if network.id not in self.known:
+            self.known[network.id] = self.steady(network)
+        steady_ms, model_mb = self.known[network.id]
+        now_ms = steady_ms * (1 + math.sin(len(self.asked) / 15) / 3)
+        provenance = circumstances(self.name, network, settings, self.versions())
+        return replace(latency(provenance=provenance), samples_ms=(now_ms,) * 3, model_mb=model_mb)
+
+    @staticmethod
+    def steady(network: Network) -> tuple[float, float]:
+        """Milliseconds, by torch's own count of operations, and megabytes of weights."""
+        module, inputs = network.build(0)
+        with FlopCounterMode(display=False) as counter:
+            module(**inputs)
+        weights_mb = sum(parameter.numel() for parameter in module.parameters()) * 4 / 1e6
+        reading_ms = MS_PER_MB * max(weights_mb - CACHE_MB, 0.0)
+        return IDLE_MS + MS_PER_GFLOP * counter.get_total_flops() / 1e9 + reading_ms, weights_mb + 0.01
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory: pytest.TempPathFactory) -> SearchSpace:
+    path = tmp_path_factory.mktemp("space") / "space.yaml"
+    path.write_text(SPACE)
+    return load_space(path)
+
+
+@pytest.fixture(scope="module")
+def phone() -> Iterator[Phone]:
+    made = Phone()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["archlab.latency.measure"], "runner", lambda name: made)
+        patch.setattr(table_build, "runner", lambda name: made)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def built(space: SearchSpace, phone: Phone, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    path = tmp_path_factory.mktemp("table") / "phone.json"
+    return build_table(space, "phone", path, **SHARED, fitted=12, checked=10)
+
+
+def drawn(space: SearchSpace, seed: int) -> UNetSpec:
+    return space.sample(seed).scaled(**SHARED)
+
+
+@pytest.mark.parametrize("name", presets())
+def test_pieces_have_the_weights_of_the_whole(name: str) -> None:
+    spec = preset(name).scaled(width=0.1)
+
+    def weights(module: Any) -> int:
+        return sum(parameter.numel() for parameter in module.parameters())
+
+    parts = [build_piece(piece, channels_last=False, seed=0).module for piece in pieces(spec)]
+    assert sum(map(weights, parts)) == weights(build(spec))
+
+
+@pytest.mark.parametrize("channels_last", [False, True])
+def test_pieces_have_the_operations_of_the_whole(space: SearchSpace, channels_last: bool) -> None:
+    def flops(module: Any, inputs: Any) -> int:
+        with FlopCounterMode(display=False) as counter:
+            module(**inputs)
+        return counter.get_total_flops()
+
+    spec = drawn(space, 1)
+    parts = sum(flops(*build_piece(piece, channels_last, seed=0)) for piece in pieces(spec))
+    assert parts == flops(*unet_network(spec).build(0))
+
+
+def test_pieces_of_a_space_are_those_of_all_its_architectures(space: SearchSpace) -> None:
+    reach = reachable_pieces(space, **SHARED)
+    every = {piece for values in space.all_values() for piece in pieces(space.spec(values).scaled(**SHARED))}
+    assert reach.proven
+    assert every <= set(reach.pieces)
+    assert len(every) == len(reach.pieces)
+
+
+def test_space_too_large_is_sampled_and_says_so(space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = reachable_pieces(space, **SHARED)
+    monkeypatch.setattr("archlab.latency.table.reach.MOST_ENUMERATED", 3)
+    monkeypatch.setattr("archlab.latency.table.reach._SAMPLED", 100)
+    sampled = reachable_pieces(space, **SHARED)
+    assert not sampled.proven
+    assert set(sampled.pieces) == set(every.pieces)
+
+
+def test_estimates_are_near_what_the_device_would_take(space: SearchSpace, built: Built) -> None:
+    opened = open_table(built.path)
+    found = audit(opened.table, opened.fit)
+    assert found.architectures == 10
+    assert found.mape_percent < 3
+    assert found.kendall_tau is not None
+    assert found.kendall_tau > 0.9
+    assert found.coverage >= 0.8
+    reference_ms = Phone.steady(unet_network(drawn(space, 7)))[0]
+    assert estimate(drawn(space, 7), built.path).median_ms / reference_ms == pytest.approx(1, abs=0.15)
+
+
+def test_drift_of_the_clock_cancels(built: Built, phone: Phone) -> None:
+    drifts = []
+    for timing in built.table.pieces.values():
+        ratios = [burst.median_ms / burst.reference_ms for burst in timing.bursts]
+        drifts.append((max(ratios) - min(ratios)) / timing.ratio)
+    assert len(drifts) == len(built.table.pieces)
+    assert max(drifts) < 0.05  # the clock itself swings by 67 %
+
+
+def test_estimate_never_looks_measured(space: SearchSpace, built: Built) -> None:
+    told = measure(drawn(space, 3), "phone", mode="table", table=built.path).to_dict()
+    assert "samples_ms" not in told
+    assert told["low_ms"] < told["median_ms"] < told["high_ms"]
+    provenance = told["provenance"]
+    assert (provenance["kind"], provenance["device"], provenance["runtime"]) == ("estimated", "phone", "1")
+    assert provenance["architecture"] == drawn(space, 3).deployed.id
+    assert provenance["table"] == built.table.id
+    with pytest.raises((KeyError, TypeError)):
+        Latency.from_dict(told)
+
+
+def test_stopped_build_goes_on_where_it_was(space: SearchSpace, phone: Phone, tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    asked_before = len(phone.asked)
+    phone.breaks_after = asked_before + 40
+    with pytest.raises(RunFailed, match="the phone is broken"):
+        build_table(space, "phone", path, **SHARED, fitted=3, checked=1)
+    phone.breaks_after = math.inf
+    steps: list[Step] = []
+    built = build_table(space, "phone", path, **SHARED, fitted=3, checked=1, progress=steps.append)
+    assert {len(timing.bursts) for timing in built.table.timings()} == {table_build.ROUNDS}
+    assert steps[0].done > 30
+    assert steps[-1].done == steps[-1].bursts
+    assert steps[-1].seconds_left == 0
+    asked = len(phone.asked)
+    build_table(space, "phone", path, **SHARED, fitted=3, checked=1)
+    assert len(phone.asked) == asked
+
+
+def test_table_without_a_name_is_found_again(
+    space: SearchSpace, phone: Phone, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
+    with pytest.raises(BadInput, match=r"no latency table .* archlab latency-table build --device phone"):
+        measure(drawn(space, 0), "phone", mode="table")
+    built = build_table(space, "phone", **SHARED, fitted=3, checked=1)
+    found = measure(drawn(space, 0), "phone", mode="table")
+    assert found.provenance["table"] == built.table.id
+    with pytest.raises(BadInput, match="no latency table"):
+        measure(drawn(space, 0), "phone", mode="table", threads=2)
+
+
+def test_unknown_piece_is_named_with_what_would_measure_it(space: SearchSpace, built: Built) -> None:
+    spec = space.spec({"ff_ratio": 4}).scaled(width=0.25, sample_size=32)
+    with pytest.raises(BadInput, match=r"no timing of conv_in\(.*size=32\); measure it .* --out .*phone\.json"):
+        estimate(spec, built.path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"threads": 2}, "is a table of threads 1, not 2"),
+        ({"precision": "fp16"}, "is a table of precision fp32, not fp16"),
+        ({"compute": "gpu"}, "is a table of compute cpu, not gpu"),
+        ({"mode": "tabel"}, "mode: there is no 'tabel'; did you mean 'table'"),
+    ],
+)
+def test_table_is_of_one_device_and_settings(
+    space: SearchSpace, built: Built, changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        measure(drawn(space, 0), "phone", **{"mode": "table", "table": built.path, **changes})
+
+
+def test_build_refuses_a_table_of_other_versions(
+    space: SearchSpace, built: Built, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phone, "versions", lambda: {"runtime": "2"})
+    with pytest.raises(BadInput, match="is a table of runtime 1, not 2; take another file"):
+        build_table(space, "phone", built.path, **SHARED)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda data: "{", "damaged"),
+        (lambda data: json.dumps({"format": "?"}), "is not a latency table"),
+        (lambda data: json.dumps({**data, "pieces": [{"kind": "stack"}]}), "damaged: facts is absent"),
+        (lambda data: json.dumps({**data, "pieces": 3}), "damaged"),
+        (lambda data: json.dumps({**data, "settings": 3}), "damaged"),
+        (lambda data: json.dumps({**data, "reference": {"kind": "x", "facts": {}}}), "there is no kind of piece 'x'"),
+        (lambda data: json.dumps({**data, "idle": {**data["idle"], "model_mb": -1}}), "-1.0 MB is no size"),
+        (lambda data: json.dumps({**data, "idle": {**data["idle"], "bursts": [[0, 1]]}}), "0.0 and 1.0 ms are no"),
+        (lambda data: json.dumps({**data, "whole": {"fit": [], "check": []}}), "0 whole networks are measured"),
+    ],
+)
+def test_damaged_table_is_one_line(space: SearchSpace, built: Built, tmp_path: Path, damage: Any, message: str) -> None:
+    path = tmp_path / "table.json"
+    path.write_text(damage(json.loads(built.path.read_text())))
+    with pytest.raises(BadInput, match=message) as refused:
+        estimate(drawn(space, 0), path)
+    assert str(refused.value).startswith(str(path))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_commands_build_and_show_a_table_of_this_computer(tmp_path: Path) -> None:
+    pytest.importorskip("litert_torch")
+    (tmp_path / "space.yaml").write_text("baseline: tiny\nknobs: {ff_ratio: [4, 5, 6, 8]}\nproxy: {data: digits}\n")
+
+    def archlab(*words: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "archlab.cli.main", "latency-table", *words]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900)
+
+    options = ["--width", "0.25", "--sample-size", "8", "--fit", "3", "--check", "1", "--format", "json"]
+    built = archlab("build", "--space", "space.yaml", "--out", "table.json", *options)
+    assert built.returncode == 0, built.stderr
+    assert "0 min left" in built.stderr.splitlines()[-1]
+    shown = json.loads(archlab("show", "table.json", "--format", "json").stdout)
+    assert shown["held_out_architectures"] == 1
+    assert shown["held_out_mape_percent"] < 100
+    assert json.loads(built.stdout)["id"] == shown["id"]
+    refused = archlab("show", "space.yaml")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("archlab: space.yaml: damaged")
