@@ -84,11 +84,15 @@ def test_the_readmes_yaml_is_a_valid_space(tmp_path: Path) -> None:
     assert load_space(tmp_path / "own.yaml").size > 100
 
 
-def test_the_readmes_python_runs() -> None:
+def test_the_readmes_python_runs(tmp_path: Path) -> None:
     (code,) = blocks("python")
-    shown = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, text=True, timeout=300)
+    shutil.copytree(REPOSITORY / "search_spaces", tmp_path / "search_spaces")
+    shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert shown.returncode == 0, shown.stderr
-    assert shown.stdout.strip() == "859520964"
+    params, inherited = shown.stdout.splitlines()
+    assert params == "859520964"
+    assert inherited.startswith("{'kept': ")
+    assert (tmp_path / "exports" / "unet" / "config.json").is_file()
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "search_spaces").glob("*.yaml")), ids=lambda path: path.name)

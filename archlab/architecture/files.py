@@ -38,7 +38,7 @@ def find(name: str, relative_to: Path = Path()) -> UNetSpec:
     path = relative_to / name
     if path.suffix in (".yaml", ".yml"):
         return load(path)
-    if os.path.isdir(path):
+    if name and os.path.isdir(path):
         return load_diffusers(path)
     raise BadInput(
         f"{name!r} is neither a preset nor an architecture YAML nor a diffusers folder{nearest(name, presets())}"

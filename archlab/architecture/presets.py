@@ -13,9 +13,7 @@ def preset(name: str) -> UNetSpec:
     Raises:
         BadInput: there is none; the message has the nearest name.
     """
-    if name not in _PRESETS:
-        raise BadInput(f"no preset {name!r}{nearest(name, _PRESETS)}")
-    return _PRESETS[name].build()
+    return _entry(name).build()
 
 
 def presets() -> dict[str, str]:
@@ -24,8 +22,12 @@ def presets() -> dict[str, str]:
 
 
 def preset_source(name: str) -> str:
-    """Where the architecture of that preset is published, and whether it is exact."""
-    return _PRESETS[name].source
+    """Where the architecture of that preset is published, and whether it is exact.
+
+    Raises:
+        BadInput: as `preset`.
+    """
+    return _entry(name).source
 
 
 def stable_diffusion(
@@ -103,7 +105,10 @@ def _bk_sdm_tiny() -> UNetSpec:
 
 
 def _sd21() -> UNetSpec:
-    """Stable Diffusion 2.1: OpenCLIP width 1024, heads of 64 channels."""
+    """Stable Diffusion 2.1: OpenCLIP width 1024, heads of 64 channels.
+
+    Latents are those of 2.1-base; the model for 768 pixels is the same UNet at 96×96.
+    """
     return stable_diffusion(
         channels=(320, 640, 1280, 1280), depths=(1, 1, 1, 0), heads=(5, 10, 20, 20), context_dim=1024
     )
@@ -201,6 +206,12 @@ def _mobile(channels: tuple[int, int, int], heads: tuple[int, int]) -> UNetSpec:
         ),
         middle=(block(*(full,) * 13), block()),
     )
+
+
+def _entry(name: str) -> "_Preset":
+    if name not in _PRESETS:
+        raise BadInput(f"no preset {name!r}{nearest(name, _PRESETS)}")
+    return _PRESETS[name]
 
 
 class _Preset(NamedTuple):

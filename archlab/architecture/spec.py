@@ -129,7 +129,7 @@ class AddedConditioning:
 
 @dataclass(frozen=True, kw_only=True)
 class UNetSpec:
-    """One architecture. Frozen and always valid.
+    """One architecture. Frozen, and a network that can be built whenever its values are of the annotated types.
 
     Attributes:
         sample_size: side of the square latent.

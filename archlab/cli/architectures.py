@@ -4,6 +4,8 @@ from pathlib import Path
 
 from archlab.architecture import UNetSpec, find, load
 
+_MOST_DIGITS = 10
+
 
 def find_architecture(name: str) -> UNetSpec:
     """The architecture a user names: a preset, an architecture YAML, the folder of a diffusers UNet or pipeline, or
@@ -18,6 +20,6 @@ def find_architecture(name: str) -> UNetSpec:
     from archlab.study import load_study
 
     study = load_study(study_name)
-    number = int(word) if word.isdigit() else study.pick(word).trial
+    number = int(word) if word.isdecimal() and len(word) < _MOST_DIGITS else study.pick(word).trial
     study.record(number)
     return load(study.files.trial(number) / "architecture.yaml")

@@ -37,6 +37,8 @@ def diff(before: str, after: str, out: Path | None, form: str) -> None:
     if info.is_unchanged:
         click.echo(f"{before} and {after} are identical: the same network ({new.id})")
     else:
-        Console().print(text_drawing(info), soft_wrap=True, highlight=False)
+        console = Console()
+        drawing = text_drawing(info, console.width) if console.is_terminal else text_drawing(info)
+        console.print(drawing, soft_wrap=True, highlight=False)
     for path in pictures:
         click.echo(f"picture  {path}")

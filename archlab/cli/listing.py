@@ -56,16 +56,17 @@ def _print_table(rows: Sequence[Mapping[str, Any]], title: str | None) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     if not rows:
         click.echo("nothing to list")
         return
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
+    table = Table(title=title and Text(title), box=box.SIMPLE_HEAD, title_justify="left")
     for name in rows[0]:
         numeric = any(isinstance(row[name], (int, float)) for row in rows)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(shown(value).replace("[", "\\[") for value in row.values()))
+        table.add_row(*(Text(shown(value)) for value in row.values()))
     console = Console()
     if not console.is_terminal:
         console.width = _PLAIN_WIDTH

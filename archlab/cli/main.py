@@ -1,5 +1,6 @@
 """``archlab``: one small file per command."""
 
+import io
 import sys
 
 import click
@@ -35,6 +36,9 @@ for command in (study, check, report, export, profile, latency, latency_table, d
 
 def main() -> None:
     """Run the command line; errors are one line, 2 for bad input and 1 for a failed run."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without → or ä shows a question mark
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:

@@ -103,6 +103,7 @@ class Level(NamedTuple):
     """A line of a stage as it is drawn: skips of Stable Diffusion's pattern run level.
 
     Attributes:
+        down, up: the blocks; neither where only the stage's input passes, to a skip that does not run level.
         is_input: whether the stage's input passes here.
         skip: status of the level skip between the two sides.
     """

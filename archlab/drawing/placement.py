@@ -115,7 +115,7 @@ def _place_row(row: Row, top: float, indent: float) -> PlacedRow:
     y: float = top + PADDING
     inputs = y
     for level in levels(row):
-        height = max(_height(cell) for cell in (level.down, level.up) if cell is not None)
+        height = max((_height(cell) for cell in (level.down, level.up) if cell is not None), default=0)
         if level.down is not None:
             down.append(_place_cell(level.down, left, y + (height - _height(level.down)) / 2))
         if level.up is not None:

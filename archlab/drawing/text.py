@@ -11,16 +11,19 @@ from archlab.drawing.words import SYMBOLS, cell_lines, cell_name, cost_words, ou
 STYLES: dict[Status, str] = {"kept": "", "changed": "yellow", "added": "bold green", "removed": "red"}
 _CELL, _GAP = 55, 5
 _INDENT = "   "
+_WIDE = 2 * _CELL + _GAP + len(_INDENT)
 
 
-def text_drawing(info: DrawingInfo) -> Text:
-    """The drawing as lines of up to 120 columns, the way down to the left and the way up to the right; colours show on
-    a terminal only, the symbols −, + and ~ everywhere."""
+def text_drawing(info: DrawingInfo, width: int = _WIDE) -> Text:
+    """The drawing as lines of up to 118 columns, the way down to the left and the way up to the right; where ``width``
+    is less, of up to 58 and the way up below the way down. Colours show on a terminal only, the symbols −, + and ~
+    everywhere."""
     lines = [Text(title(info), style="bold"), Text(" · ".join(totals(info)))]
     if info.compares:
         lines += [Text(outcome(info)), Text("− removed   + added   ~ changed", style="dim")]
     for row in info.rows:
-        lines += _row_lines(row, info.unit)
+        lines += [Text(), _heading("", row)]
+        lines += _row_lines(row, info.unit) if width >= _WIDE else _narrow_row_lines(row, info.unit)
     if info.middle.down:
         lines += [Text(), _heading("middle", info.middle)]
         for cell in info.middle.down:
@@ -31,14 +34,23 @@ def text_drawing(info: DrawingInfo) -> Text:
 
 
 def _row_lines(row: Row, unit: str) -> Iterator[Text]:
-    yield Text()
-    yield _heading("", row)
     if row.upsample is not None:
         yield _beside(Text(), " ", _resampling("↑", row.upsample, unit))
     for level in levels(row):
         yield from _level_lines(row, level, unit)
     if row.downsample is not None:
         yield _indented(_resampling("↓", row.downsample, unit))
+
+
+def _narrow_row_lines(row: Row, unit: str) -> Iterator[Text]:
+    for cell in row.down:
+        yield from map(_indented, _cell_lines(cell, unit))
+    if row.downsample is not None:
+        yield _indented(_resampling("↓", row.downsample, unit))
+    if row.upsample is not None:
+        yield _indented(_resampling("↑", row.upsample, unit))
+    for cell in reversed(row.up):
+        yield from map(_indented, _cell_lines(cell, unit, _skips(row, cell, level_too=True)))
 
 
 def _heading(name: str, row: Row) -> Text:
@@ -53,7 +65,7 @@ def _level_lines(row: Row, level: Level, unit: str) -> Iterator[Text]:
     left = _cell_lines(level.down, unit) if level.down else []
     if level.is_input and skip:
         left = [Text("stage input".rjust(_CELL), style="dim")]
-    right = _cell_lines(level.up, unit, _rewired(row, level.up)) if level.up else []
+    right = _cell_lines(level.up, unit, _skips(row, level.up, level_too=False)) if level.up else []
     link = {None: "", "kept": "───▸", "added": "+──▸"}[skip]
     for k, (start, end) in enumerate(zip_longest(left, right, fillvalue=Text())):
         yield _beside(start, "" if k else link, end, level.skip)
@@ -86,10 +98,12 @@ def _resampling(arrow: str, cell: Cell, unit: str) -> Text:
     return Text(f"{words}{cost}", style=STYLES[cell.status] or "dim")
 
 
-def _rewired(row: Row, cell: Cell) -> tuple[str, ...]:
-    """Skips that another block than the one beside feeds after."""
+def _skips(row: Row, cell: Cell, *, level_too: bool) -> tuple[str, ...]:
+    """Where the block's skip comes from after; without ``level_too`` only if not from the block beside."""
     sources = (
-        s.source for s in row.skips if row.up[s.target] is cell and s.status != "removed" and not is_level(row, s)
+        s.source
+        for s in row.skips
+        if row.up[s.target] is cell and s.status != "removed" and (level_too or not is_level(row, s))
     )
     return tuple(
         f"skip from {'the stage input' if source is None else cell_name(row.down[source])}" for source in sources

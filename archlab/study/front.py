@@ -8,6 +8,8 @@ import pandas as pd
 
 from archlab.errors import BadInput
 
+_MOST_DIGITS = 10
+
 
 class Pick(NamedTuple):
     """A trial chosen from the front, with one sentence of why."""
@@ -65,7 +67,7 @@ def pick(table: pd.DataFrame, front: pd.DataFrame, objectives: Sequence[str], wo
     chosen = picks(front, objectives)
     if word in chosen:
         return chosen[word]
-    if not word.isdigit():
+    if not (word.isdecimal() and len(word) < _MOST_DIGITS):
         valid = ", ".join([*chosen, "a trial's number"])
         raise BadInput(f"--pick: no {word!r}; valid: {valid}" if chosen else "--pick: the front is empty")
     rows = table[table["trial"] == int(word)]

@@ -2,12 +2,14 @@
 
 from archlab.unet.diffusers import from_diffusers, to_diffusers
 from archlab.unet.inheritance.inherit import inherit
+from archlab.unet.inheritance.methods import Methods
 from archlab.unet.inheritance.record import Inheritance
 from archlab.unet.unet import Added, UNet, build, set_attention_normalizer
 
 __all__ = [
     "Added",
     "Inheritance",
+    "Methods",
     "UNet",
     "build",
     "from_diffusers",

@@ -38,6 +38,8 @@ def from_diffusers(unet: "UNet2DConditionModel | str | Path") -> tuple[UNetSpec,
     if isinstance(unet, (str, Path)):
         spec, folder = load_diffusers(unet), unet_folder(unet)
         return spec, _with_weights(spec, read_weights(folder), f"{folder}: ")
+    if not hasattr(unet, "config"):
+        raise BadInput(f"from_diffusers: takes a UNet2DConditionModel or its folder, not {type(unet).__name__}")
     spec = from_diffusers_config(unet.config)
     return spec, _with_weights(spec, unet.state_dict(), "")
 
@@ -49,11 +51,13 @@ def to_diffusers(unet: UNet, folder: str | Path | None = None) -> "UNet2DConditi
     an older UNet at that place is replaced.
 
     Raises:
-        BadInput: diffusers cannot express the architecture (the message has all reasons), or ``folder`` is something
-            else than a diffusers UNet.
+        BadInput: ``unet`` is no `UNet`, diffusers cannot express its architecture (the message has all reasons), or
+            ``folder`` is something else than a diffusers UNet.
     """
     from diffusers import UNet2DConditionModel
 
+    if not isinstance(unet, UNet):
+        raise BadInput(f"to_diffusers: takes a UNet that archlab built, not {type(unet).__name__}")
     config = to_diffusers_config(unet.spec)
     with torch.device("meta"):
         model = UNet2DConditionModel(**config)

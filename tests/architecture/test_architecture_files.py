@@ -162,6 +162,11 @@ def test_find_names_the_nearest_preset() -> None:
         find("tinny")
 
 
+def test_no_name_is_no_folder() -> None:
+    with pytest.raises(BadInput, match=r"^'' is neither a preset"):
+        find("")
+
+
 def test_failed_save_leaves_the_old_file(small: UNetSpec, tmp_path: Path) -> None:
     target = tmp_path / "folder.yaml"
     target.mkdir()

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 
 from archlab.architecture import Block, blocks, layout, preset, preset_source, presets
@@ -32,6 +34,10 @@ def test_sdxl_counts_are_the_published_ones() -> None:
     assert half.params == cost.params
     assert half.macs_without_attention / 1e9 == pytest.approx(767, abs=0.51)
     assert half.macs_g == pytest.approx(794, abs=0.51)
+
+
+def test_stable_diffusion_2_has_the_params_of_the_released_model() -> None:
+    assert count(preset("sd21")).params == 865_910_724
 
 
 def test_stable_diffusion_at_half_the_resolution() -> None:
@@ -92,7 +98,8 @@ def test_misspelt_preset_names_the_nearest(typo: str, meant: str) -> None:
     assert meant in str(caught.value)
 
 
-def test_unknown_preset_lists_all() -> None:
+@pytest.mark.parametrize("look_up", [preset, preset_source])
+def test_unknown_preset_lists_all(look_up: Callable[[str], object]) -> None:
     with pytest.raises(BadInput) as caught:
-        preset("imagen")
+        look_up("imagen")
     assert all(name in str(caught.value) for name in presets())

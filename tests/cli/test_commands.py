@@ -55,6 +55,20 @@ def test_devices_are_listed_with_what_is_missing_and_what_mends_it() -> None:
         assert status["available"] or any(line.endswith(f"mend:    {status['mend']}") for line in lines)
 
 
+def test_a_name_in_brackets_is_shown_as_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "a["
+    folder.mkdir()
+    save(preset("tiny"), folder / "b] [red].yaml")
+    assert "a[/b] [red].yaml: batch 1" in archlab("profile", "a[/b] [red].yaml", cwd=tmp_path).stdout
+
+
+def test_a_terminal_without_the_letters_shows_question_marks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    shown = archlab("diff", "tiny", "sd15", cwd=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert shown.stdout.startswith("tiny ? sd15\n")
+
+
 def test_diff_names_the_place_and_both_values(tmp_path: Path) -> None:
     save(preset("tiny").scaled(sample_size=16), tmp_path / "small.yaml")
     shown = archlab("diff", "tiny", tmp_path / "small.yaml", "--format", "json")

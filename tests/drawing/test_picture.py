@@ -10,8 +10,8 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
-from archlab.architecture import preset
-from archlab.drawing import Subject, draw_architecture, drawing_info, write_picture
+from archlab.architecture import Block, Stage, UNetSpec, preset
+from archlab.drawing import Subject, draw_architecture, drawing_info, levels, write_picture
 from archlab.drawing.picture import drawn
 from archlab.drawing.placement import place
 from archlab.drawing.style import WIDTH
@@ -35,6 +35,18 @@ def test_a_comparison_is_drawn_with_its_words_as_text(tmp_path: Path) -> None:
         pixels = np.asarray(image.convert("L"))
     assert pixels.shape == (2 * round(place(info).height), 2 * WIDTH)
     assert pixels.std() > 20
+
+
+def test_an_input_that_feeds_no_block_beside_it_is_drawn(tmp_path: Path) -> None:
+    """Before: one block down, two up, the second with the stage's input. After: three down, so nothing is beside it."""
+    block = Block()
+    before, after = (
+        UNetSpec(sample_size=8, norm_groups=4, middle=(), stages=(Stage(channels=8, down=down, up=up),))
+        for down, up in (((block,), (block,) * 2), ((block,) * 3, (block,)))
+    )
+    info = drawing_info(Subject("after", after), Subject("before", before))
+    assert any(level.down is level.up is None for level in levels(info.rows[0]))
+    assert "up.0.1" in texts(write_picture(info, tmp_path / "odd")[0])
 
 
 def test_equal_drawings_give_equal_files(tmp_path: Path) -> None:

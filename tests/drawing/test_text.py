@@ -37,6 +37,26 @@ def test_tiny_is_drawn_as_by_hand() -> None:
     assert text_drawing(drawing_info(Subject("tiny", preset("tiny")))).plain == TINY
 
 
+NARROW = """\
+8×8 · 256 channels
+     down.2.0     standard                        0.059 G
+     ↑ upsample   standard                        0.151 G
+     up.2.1       standard                        0.101 G
+     skip from the stage input
+     up.2.0       standard                        0.122 G
+     skip from down.2.0
+
+middle · 8×8 · 256 channels
+"""
+
+
+def test_a_narrow_terminal_has_the_way_up_below_the_way_down() -> None:
+    drawing = text_drawing(drawing_info(Subject("tiny", preset("tiny"))), width=80).plain
+    assert NARROW in drawing.replace("\N{NO-BREAK SPACE}", " ")
+    assert max(map(len, drawing.splitlines())) <= 58
+    assert text_drawing(drawing_info(Subject("tiny", preset("tiny"))), width=118).plain == TINY
+
+
 def test_removed_added_and_changed_have_their_symbols() -> None:
     drawing = text_drawing(drawing_info(Subject("b", preset("mobilediffusion")), Subject("a", preset("sd15")))).plain
     lines = [" ".join(line.split()) for line in drawing.splitlines()]

@@ -63,3 +63,10 @@ def test_pick_by_number_and_what_cannot_be_picked() -> None:
         pick(rows, front, OBJECTIVES, "kne")
     with pytest.raises(BadInput, match="the front is empty"):
         pick(rows, front.iloc[:0], OBJECTIVES, "knee")
+
+
+@pytest.mark.parametrize("word", ["²", "9" * 5000])
+def test_a_number_that_no_trial_has_is_one_line(word: str) -> None:
+    table = pd.DataFrame({"trial": [0], "status": ["complete"], "quality": [1.0]})
+    with pytest.raises(BadInput, match="--pick: no"):
+        pick(table, table, ["quality"], word)

@@ -1,5 +1,6 @@
 """Three counters written elsewhere agree with the formulas, or it is said why not."""
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -63,6 +64,6 @@ def test_a_wrong_formula_is_not_explained_away(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "fvcore.nn", None)
+    monkeypatch.setitem(sys.modules, "fvcore.nn", None)
     with pytest.raises(MissingExtra, match=r"archlab\[cost-check\]"):
         counters.check(preset("tiny"))

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -150,3 +150,10 @@ def test_a_damaged_folder_is_refused_in_one_line_with_its_path(case: str, folder
     assert str(caught.value).startswith(str(folder))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_unet_is_refused_on_both_ways() -> None:
+    with pytest.raises(BadInput, match="takes a UNet2DConditionModel or its folder, not int"):
+        from_diffusers(cast(Path, 3))
+    with pytest.raises(BadInput, match="takes a UNet that archlab built, not Linear"):
+        to_diffusers(cast(UNet, torch.nn.Linear(1, 1)))

@@ -139,6 +139,9 @@ def test_neurons_that_give_nothing_are_trimmed_exactly(small: UNetSpec, calibrat
             contract.weight[:, torch.randperm(contract.in_features)[: contract.in_features // 2]] = 0
     child = inherit(parent, attributes(small, ff_gated=gated, ff_ratio=4.0), [batch(small)] if calibrated else None)
     assert distance(child, parent) < 1e-5
+    assert child.inheritance is not None
+    notes = {row.note for row in child.inheritance.rows if row.tensors.endswith("feed_forward.expand")}
+    assert notes == {"by replaceability" if calibrated else "by weights"}
 
 
 @pytest.mark.parametrize("normalizer", ["softmax", "relu"])
@@ -272,6 +275,32 @@ def test_a_text_encoder_of_another_width_has_new_keys_and_values(small: UNetSpec
 def test_a_half_precision_parent_has_half_precision_children(small: UNetSpec) -> None:
     child = inherit(build(small).to(torch.bfloat16), change(small, width=0.5, kv_sharing="all"))
     assert {parameter.dtype for parameter in child.parameters()} == {torch.bfloat16}
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_calibration_data_may_be_of_another_precision_than_the_parent(small: UNetSpec, dtype: torch.dtype) -> None:
+    small = replace(small, added=AddedConditioning(text_dim=8, time_ids=6, time_dim=4))
+    parent, narrow = build(small).to(dtype), change(small, width=0.5)
+    sample, timestep, context = batch(small)
+    added = {"text_embeds": torch.randn(4, 8), "time_ids": torch.ones(4, 6, dtype=torch.int64)}
+    for precision in (torch.float32, dtype):
+        child = inherit(parent, narrow, [(sample.to(precision), timestep, context.to(precision), added)])
+        assert {parameter.dtype for parameter in child.parameters()} == {dtype}
+
+
+def test_numbers_that_are_not_finite_are_refused(small: UNetSpec) -> None:
+    parent, (sample, timestep, context) = build(small), batch(small)
+    with pytest.raises(BadInput, match="on the calibration data the parent computes numbers that are not finite"):
+        inherit(parent, small, [(sample, timestep, context * float("nan"))])
+    with torch.no_grad():
+        parent.conv_in.weight[0, 0, 0, 0] = float("inf")
+    with pytest.raises(BadInput, match=r"the parent's conv_in\.weight has values that are not finite"):
+        inherit(parent, small)
+
+
+def test_a_name_is_no_architecture(small: UNetSpec) -> None:
+    with pytest.raises(BadInput, match="the architecture must be a UNetSpec, not str"):
+        inherit(build(small), cast(UNetSpec, "tiny"))
 
 
 def test_a_parent_that_is_no_unet_is_refused(small: UNetSpec) -> None:

@@ -27,8 +27,8 @@ def carry_feed_forward(transfer: Transfer, target: FeedForward, source: FeedForw
         silence(target.contract)
         return
     moments = transfer.observations.moments.get(source.contract)
-    criterion = NEURON_CRITERIA[transfer.methods.neurons if moments else "weights"]
-    neurons = choose(criterion(source, moments), target.contract.in_features)
+    criterion: NeuronCriterion = transfer.methods.neurons if moments else "weights"
+    neurons = choose(NEURON_CRITERIA[criterion](source, moments), target.contract.in_features)
     rows = neurons + neurons if source.gated else neurons
     weight, bias, error = read(source.expand.weight, source.expand.bias, tokens, transfer.moments(source.expand))
     gate_offset = len(neurons.origins) if target.gated and not source.gated else 0
@@ -38,7 +38,8 @@ def carry_feed_forward(transfer: Transfer, target: FeedForward, source: FeedForw
         target.expand.weight[:gate_offset] = 0
         target.expand.bias[:gate_offset] = 1
     how: How = "trimmed" if len(neurons.dropped) + len(tokens.dropped) else "kept"
-    transfer.ledger.enter(target.expand, [source.expand], how, carried_params(target.expand, rows, tokens), error)
+    params, note = carried_params(target.expand, rows, tokens), f"by {criterion}" if len(neurons.dropped) else ""
+    transfer.ledger.enter(target.expand, [source.expand], how, params, error, note)
     transfer.layer(target.contract, source.contract, tokens, neurons)
 
 

@@ -30,7 +30,8 @@ def inherit(
     """The UNet of ``spec`` with as much of a trained one's function as it can take over.
 
     Blocks that both have (see `archlab.architecture.match`) keep their weights; what is gone drops its own; what is
-    added starts without effect, its last layer zero. Between these:
+    added starts without effect, its last layer zero; a transformer that moves to another stage counts as added.
+    Between these:
 
     - Narrower stages keep the channels that matter, the same everywhere in the stage and whole groups of GroupNorm
       where it can be; wider ones have copies that nothing reads yet.
@@ -44,8 +45,9 @@ def inherit(
 
     Args:
         parent: left as it is.
-        calibration: batches (sample, timestep, context[, added]) to run the parent on. What is important, and how what
-            stays makes up for what goes, is then judged by activations; otherwise by weights alone.
+        calibration: batches (sample, timestep, context[, added]) to run the parent on, of any device and precision.
+            What is important, and how what stays makes up for what goes, is then judged by activations; otherwise by
+            weights alone.
         methods: where there are several ways, another than the one that measured best.
 
     Returns:
@@ -53,10 +55,16 @@ def inherit(
         weight comes from. What is new follows torch's generator.
 
     Raises:
-        BadInput: the parent is no `UNet`.
+        BadInput: the parent is no `UNet`, ``spec`` no `UNetSpec`, or numbers of the parent or of what it computes on
+            the calibration data are not finite.
     """
     if not isinstance(parent, UNet):
         raise BadInput(f"inherit: the parent must be a UNet that archlab built, not {type(parent).__name__}")
+    if not isinstance(spec, UNetSpec):
+        raise BadInput(f"inherit: the architecture must be a UNetSpec, not {type(spec).__name__}")
+    for name, tensor in parent.named_parameters():
+        if not tensor.isfinite().all():
+            raise BadInput(f"inherit: the parent's {name} has values that are not finite; it is damaged or diverged")
     weight = parent.conv_in.weight
     precision = torch.promote_types(weight.dtype, torch.float32)
     if weight.device.type != "cpu" or weight.dtype != precision:

@@ -1,12 +1,13 @@
 """What a trained UNet's layers see while it runs on calibration data."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
 
+from archlab.errors import BadInput
 from archlab.unet.transformer import Attention
 from archlab.unet.unet import UNet
 
@@ -56,7 +57,11 @@ class Observations:
 
 
 def observe(unet: UNet, calibration: Iterable[tuple[Any, ...]]) -> Observations:
-    """Run the network on every batch and look at what enters its layers."""
+    """Run the network on every batch and look at what enters its layers.
+
+    Raises:
+        BadInput: something that enters is not finite.
+    """
     found = Observations()
     hooks = [
         module.register_forward_pre_hook(partial(_note_attention if isinstance(module, Attention) else _note, found))
@@ -65,11 +70,20 @@ def observe(unet: UNet, calibration: Iterable[tuple[Any, ...]]) -> Observations:
     ]
     try:
         for batch in calibration:
-            unet(*batch)
+            unet(*(_beside(unet.conv_in.weight, part) for part in batch))
     finally:
         for hook in hooks:
             hook.remove()
+    if not all(moments.products.isfinite().all() for moments in found.moments.values()):
+        raise BadInput("inherit: on the calibration data the parent computes numbers that are not finite")
     return found
+
+
+def _beside(weight: Tensor, part: Any) -> Any:
+    """A part of a batch on the weight's device and in its precision."""
+    if isinstance(part, Mapping):
+        return {name: _beside(weight, tensor) for name, tensor in part.items()}
+    return part.to(weight.device, weight.dtype if part.is_floating_point() else None)
 
 
 def _note(found: Observations, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:

@@ -20,7 +20,7 @@ class InheritedTensors:
         error: norm of what changed in the layer's output over the norm of the output, on the calibration data or on
             white noise (keys and values: of the attention's output; ``rank one``: of the weights); None where nothing
             was estimated.
-        note: how the fit was made.
+        note: how the fit was made, or by what a feed-forward's neurons were chosen.
     """
 
     part: str
