@@ -37,8 +37,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as temporary:
-        folder = Path(temporary) / path.name
-        folder.mkdir()
+        folder = Path(temporary) / "new" / path.name
+        folder.mkdir(parents=True)
         yield folder
         if path.exists():
             path.rename(Path(temporary) / "old")
