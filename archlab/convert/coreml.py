@@ -1,9 +1,7 @@
 """A UNet as a Core ML package. Conversion runs anywhere; running the package takes a Mac or an iPhone."""
 
 import io
-import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -18,6 +16,7 @@ from archlab.convert.inputs import FlatInputs, example_inputs
 from archlab.convert.quiet import quiet
 from archlab.convert.tflite import reason
 from archlab.errors import BadInput, RunFailed, require
+from archlab.files import atomic_folder
 from archlab.unet import UNet
 
 
@@ -36,8 +35,7 @@ def to_coreml(unet: UNet, path: str | Path, *, precision: Literal["float16", "fl
         raise BadInput(f"{path}: a Core ML package's name ends in .mlpackage")
     if path.exists() and not (path / "Manifest.json").is_file():
         raise BadInput(f"{path}: exists and is not a Core ML package; name another path")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with quiet(), tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}.") as folder:
+    with quiet(), atomic_folder(path) as folder:
         coremltools = require("coremltools", "converting to Core ML", "coreml")
         inputs = example_inputs(unet.spec)
         was_training = unet.training
@@ -52,15 +50,11 @@ def to_coreml(unet: UNet, path: str | Path, *, precision: Literal["float16", "fl
                     compute_precision=coremltools.precision(precision),
                     skip_model_load=True,
                 )
-            package.save(str(Path(folder) / path.name))
+            package.save(str(folder))
         except Exception as error:
             raise RunFailed(f"{path}: coremltools cannot convert {unet.spec.id}: {reason(error)}") from error
         finally:
             unet.train(was_training)
-        if path.exists():
-            path.rename(Path(folder) / "old.mlpackage")
-        (Path(folder) / path.name).rename(path)
-        shutil.rmtree(Path(folder) / "old.mlpackage", ignore_errors=True)
 
 
 def can_run_coreml() -> bool:
