@@ -1,7 +1,9 @@
-"""The table against a device whose latencies are known: its clock drifts, and whole networks overflow its cache."""
+"""The table against a device whose latencies are known: its clock drifts, other work interrupts it, and whole networks
+overflow its cache."""
 
 import json
 import math
+import random
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ from archlab.latency.table.audit import audit
 from archlab.latency.table.build import Built, Step, build_table
 from archlab.latency.table.estimate import open_table
 from archlab.latency.table.modules import build_piece
-from archlab.latency.table.pieces import pieces
+from archlab.latency.table.pieces import piece_network, pieces
 from archlab.latency.table.reach import reachable_pieces
 from archlab.space import SearchSpace, load_space
 from archlab.unet import build
@@ -47,7 +49,7 @@ proxy: {data: digits}
 
 
 class Phone:
-    """Every millisecond is by formula; the clock swings by a third, three times in a build's round."""
+    """Every millisecond is by formula; the clock swings by a third, and one burst in six takes up to half as long again."""
 
     name = "phone"
     compute_units = ("cpu", "gpu")
@@ -58,6 +60,7 @@ class Phone:
         self.asked: list[str] = []
         self.known: dict[str, tuple[float, float]] = {}
         self.breaks_after: float = math.inf
+        self.luck = random.Random(0)
 
     def status(self) -> DeviceStatus:
         return DeviceStatus(name=self.name, about="")
@@ -72,7 +75,9 @@ class Phone:
         if network.id not in self.known:
             self.known[network.id] = self.steady(network)
         steady_ms, model_mb = self.known[network.id]
-        now_ms = steady_ms * (1 + math.sin(len(self.asked) / 15) / 3)
+        now_ms = steady_ms * (1 + math.sin(len(self.asked) / 100) / 3)
+        if self.luck.random() < 1 / 6:
+            now_ms *= 1 + self.luck.random() / 2
         provenance = circumstances(self.name, network, settings, self.versions())
         return replace(latency(provenance=provenance), samples_ms=(now_ms,) * 3, model_mb=model_mb)
 
@@ -165,13 +170,10 @@ def test_estimates_are_near_what_the_device_would_take(space: SearchSpace, built
     assert estimate(drawn(space, 7), built.path).median_ms / reference_ms == pytest.approx(1, abs=0.15)
 
 
-def test_drift_of_the_clock_cancels(built: Built, phone: Phone) -> None:
-    drifts = []
-    for timing in built.table.pieces.values():
-        ratios = [burst.median_ms / burst.reference_ms for burst in timing.bursts]
-        drifts.append((max(ratios) - min(ratios)) / timing.ratio)
-    assert len(drifts) == len(built.table.pieces)
-    assert max(drifts) < 0.05  # the clock itself swings by 67 %
+def test_drift_and_interruptions_cancel(built: Built, phone: Phone) -> None:
+    known = {piece: phone.known[piece_network(piece, channels_last=False).id][0] for piece in built.table.pieces}
+    ratios = [timing.ratio / known[piece] for piece, timing in built.table.pieces.items()]
+    assert max(ratios) / min(ratios) < 1.1  # the clock alone swings by a factor of two
 
 
 def test_estimate_never_looks_measured(space: SearchSpace, built: Built) -> None:
@@ -195,7 +197,8 @@ def test_stopped_build_goes_on_where_it_was(space: SearchSpace, phone: Phone, tm
     phone.breaks_after = math.inf
     steps: list[Step] = []
     built = build_table(space, "phone", path, **SHARED, fitted=3, checked=1, progress=steps.append)
-    assert {len(timing.bursts) for timing in built.table.timings()} == {table_build.ROUNDS}
+    assert {len(timing.bursts) for timing in built.table.pieces.values()} == {table_build.PIECE_ROUNDS}
+    assert {len(timing.bursts) for timing in built.table.whole["fit"].values()} == {table_build.WHOLE_ROUNDS}
     assert steps[0].done > 30
     assert steps[-1].done == steps[-1].bursts
     assert steps[-1].seconds_left == 0

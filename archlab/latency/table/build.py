@@ -2,6 +2,7 @@
 
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -23,10 +24,11 @@ from archlab.latency.table.reach import reachable_pieces
 from archlab.latency.table.table import Burst, Circumstances, Role, Table, Timing, load_table, save_table
 from archlab.space import SearchSpace
 
-ROUNDS = 3
+PIECE_ROUNDS, WHOLE_ROUNDS = 3, 6  # pieces are many, and their errors cancel in a sum
 MIN_RUNS = 10
 PIECE_SECONDS, WHOLE_SECONDS = 0.1, 0.5  # of one burst
 _TOGETHER = 4  # bursts between two of the reference
+_REFERENCES = 8  # bursts of which the fastest tells the clock: a few are undisturbed
 _DRAWN_PER_STRATUM = 20
 _CHANNELS_LAST = ("tflite", "android", "replay")  # kinds of devices whose runtimes keep feature maps so
 
@@ -62,8 +64,8 @@ def build_table(
 ) -> Built:
     """Measure the pieces of a space and some whole networks, or go on where a build was stopped.
 
-    What the table has is not measured again; the file is written after every few bursts. Each network has `ROUNDS`
-    bursts, in rounds over all of them.
+    What the table has is not measured again; the file is written after every few bursts. Each piece has `PIECE_ROUNDS`
+    bursts and each whole network `WHOLE_ROUNDS`, in rounds over all of them.
 
     Args:
         path: of the table; None for a place of its own for device, settings and versions.
@@ -125,6 +127,7 @@ class _Subject:
 
     network: Network
     timing: Timing
+    rounds: int
     burst_seconds: float
 
 
@@ -138,75 +141,68 @@ class _Build:
     settings: dict[str, Any]
     progress: Callable[[Step], None]
     spent: dict[tuple[float, bool], list[float]] = field(default_factory=dict)
+    references_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_REFERENCES))
 
     def run(self) -> None:
         """Round by round, in an order of its own each, a few at a time between two bursts of the reference."""
         subjects = list(self._subjects())
-        reference = self._subject_of_reference()
-        for number in range(ROUNDS):
-            lacking = [subject for subject in subjects if len(subject.timing.bursts) <= number]
-            if not lacking:
-                continue
+        reference = piece_network(self.table.reference, self._channels_last)
+        for number in range(WHOLE_ROUNDS):
+            lacking = [subject for subject in subjects if len(subject.timing.bursts) <= number < subject.rounds]
             random.Random(number).shuffle(lacking)
-            before = self._burst(reference)
             for start in range(0, len(lacking), _TOGETHER):
+                while len(self.references_ms) < _REFERENCES:
+                    self._time_reference(reference)
                 group = lacking[start : start + _TOGETHER]
-                before = self._group(group, reference, before)
+                self._group(group, reference)
                 self._tell(subjects, group[-1])
 
+    @property
+    def _channels_last(self) -> bool:
+        return self.device.partition(":")[0] in _CHANNELS_LAST
+
     def _subjects(self) -> Iterator[_Subject]:
-        last = self.device.partition(":")[0] in _CHANNELS_LAST
-        yield _Subject(idle_network(), self.table.idle, PIECE_SECONDS)
+        yield _Subject(idle_network(), self.table.idle, PIECE_ROUNDS, PIECE_SECONDS)
         for piece, timing in self.table.pieces.items():
-            yield _Subject(piece_network(piece, last), timing, PIECE_SECONDS)
+            yield _Subject(piece_network(piece, self._channels_last), timing, PIECE_ROUNDS, PIECE_SECONDS)
         for timings in self.table.whole.values():
             for spec, timing in timings.items():
-                yield _Subject(unet_network(spec), timing, WHOLE_SECONDS)
+                yield _Subject(unet_network(spec), timing, WHOLE_ROUNDS, WHOLE_SECONDS)
 
-    def _subject_of_reference(self) -> _Subject:
-        last = self.device.partition(":")[0] in _CHANNELS_LAST
-        return _Subject(piece_network(self.table.reference, last), Timing(), PIECE_SECONDS)
+    def _time_reference(self, reference: Network) -> None:
+        self.references_ms.append(self._burst(reference, PIECE_SECONDS).median_ms)
 
-    def _group(self, group: Sequence[_Subject], reference: _Subject, before: Latency) -> Latency:
-        """One burst of each. The reference's is interpolated between those before and after the group."""
+    def _group(self, group: Sequence[_Subject], reference: Network) -> None:
+        """One burst of each, then one of the reference."""
         group_started = time.perf_counter()
         measured = []
         for subject in group:
             started = time.perf_counter()
-            measured.append((subject, self._burst(subject), time.perf_counter() - started))
-        after = self._burst(reference)
-        for index, (subject, latency, seconds) in enumerate(measured):
-            share = (index + 1) / (len(group) + 1)
-            reference_ms = (1 - share) * before.median_ms + share * after.median_ms
+            latency = self._burst(subject.network, subject.burst_seconds)
+            measured.append((subject, latency, time.perf_counter() - started))
+        self._time_reference(reference)
+        for subject, latency, seconds in measured:
             timing = subject.timing
             self.spent.setdefault((subject.burst_seconds, not timing.bursts), []).append(seconds)
             if not timing.bursts:
                 timing.model_mb, timing.seconds = latency.model_mb, seconds
-            timing.bursts.append(Burst(latency.median_ms, reference_ms))
+            timing.bursts.append(Burst(latency.median_ms, min(self.references_ms)))
         self.table.seconds += time.perf_counter() - group_started
         self.table.measured_at = datetime.now(UTC).isoformat(timespec="seconds")
         save_table(self.table, self.path)
-        return after
 
-    def _burst(self, subject: _Subject) -> Latency:
-        return measure(
-            subject.network,
-            self.device,
-            min_runs=MIN_RUNS,
-            min_seconds=subject.burst_seconds,
-            use_cache=False,
-            **self.settings,
-        )
+    def _burst(self, network: Network, seconds: float) -> Latency:
+        return measure(network, self.device, min_runs=MIN_RUNS, min_seconds=seconds, use_cache=False, **self.settings)
 
     def _tell(self, subjects: Sequence[_Subject], latest: _Subject) -> None:
-        done = sum(min(len(subject.timing.bursts), ROUNDS) for subject in subjects)
+        done = sum(min(len(subject.timing.bursts), subject.rounds) for subject in subjects)
         left = sum(
             self._expected_seconds(subject, first=number == 0)
             for subject in subjects
-            for number in range(len(subject.timing.bursts), ROUNDS)
+            for number in range(len(subject.timing.bursts), subject.rounds)
         )
         with_reference = left * (1 + 1 / _TOGETHER)
-        self.progress(Step(latest.network.name, done, ROUNDS * len(subjects), with_reference))
+        self.progress(Step(latest.network.name, done, sum(subject.rounds for subject in subjects), with_reference))
 
     def _expected_seconds(self, subject: _Subject, first: bool) -> float:
         """The mean of the same kind of burst; of all, where there was none."""

@@ -21,7 +21,7 @@ _DECIDING = ("threads", "precision", "compute", "attention")
 
 
 class Burst(NamedTuple):
-    """A few runs in a row, and the reference's at the same time; medians."""
+    """The median of a few runs in a row, and the fastest of the reference's bursts around that time."""
 
     median_ms: float
     reference_ms: float
@@ -42,8 +42,8 @@ class Timing:
 
     @property
     def ratio(self) -> float:
-        """To the reference: drift of the clock is in both."""
-        return median(burst.median_ms / burst.reference_ms for burst in self.bursts)
+        """To the reference: drift of the clock is in both. The least, for what disturbs a burst only adds to it."""
+        return min(burst.median_ms / burst.reference_ms for burst in self.bursts)
 
 
 @dataclass(frozen=True, kw_only=True)
