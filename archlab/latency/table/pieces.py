@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from archlab.architecture import Node, Transformer, UNetSpec, layout
 from archlab.latency.network import Built, Network, content_hash
@@ -20,18 +20,7 @@ PieceKind = Literal[
     "upsample",
     "conv_out",
 ]
-PIECE_KINDS: tuple[PieceKind, ...] = (
-    "embedding",
-    "conv_in",
-    "residual",
-    "stack",
-    "self_attention",
-    "cross_attention",
-    "feed_forward",
-    "downsample",
-    "upsample",
-    "conv_out",
-)
+PIECE_KINDS: tuple[PieceKind, ...] = get_args(PieceKind)
 
 
 @dataclass(frozen=True, slots=True)
