@@ -16,6 +16,8 @@ from archlab.document import Document
 from archlab.errors import BadInput, nearest
 from archlab.files import read_text, write_text
 
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's is four times as fast
+
 
 def save(spec: UNetSpec, path: str | Path) -> None:
     """Write the architecture as YAML, whole or not at all."""
@@ -24,7 +26,8 @@ def save(spec: UNetSpec, path: str | Path) -> None:
 
 def to_yaml(spec: UNetSpec) -> str:
     """The architecture as YAML text, every attribute explicit."""
-    return yaml.safe_dump(spec.to_dict(), sort_keys=False, default_flow_style=None, width=150)
+    text: str = yaml.dump(spec.to_dict(), Dumper=_DUMPER, sort_keys=False, default_flow_style=None, width=150)
+    return text
 
 
 def find(name: str, relative_to: Path = Path()) -> UNetSpec:

@@ -1,25 +1,52 @@
 """``archlab check SPACE.yaml``"""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from archlab.cli.listing import format_option, print_facts, print_listing
+
+if TYPE_CHECKING:
+    from archlab.space import SearchSpace
 
 
 @click.command()
 @click.argument("space", type=click.Path())
 @format_option
 def check(space: str, form: str) -> None:
-    """Validate a search space, count it, and say whether its limits can be met."""
-    from archlab.space import ladder_costs, load_space, survey
-    from archlab.space.settings import Share
+    """Validate a search space, count it and the arms of its plan, and say whether its limits can be met."""
+    from archlab.space import lay_out, load_space
 
     loaded = load_space(space)
-    found = survey(loaded)
+    facts = _space_facts(loaded)
+    plan, strategy = lay_out(loaded), loaded.settings.search.strategy
+    if plan.arms:
+        facts |= {"plan": strategy, "arms": len(plan.arms)}
+    if not plan.arms or strategy == "grid":
+        print_facts(facts, form)
+        return
+    dropped = [arm._asdict() for arm in plan.dropped]
+    title, arms = _arms(loaded)
+    if form == "table":
+        print_facts(facts, form)
+        print_listing([_in_percent(arm) for arm in arms], form, title=title)
+        for arm in dropped:
+            click.echo(f"left out: {arm['name']}: {arm['why']}")
+    elif form == "json":
+        print_facts(facts | {strategy: arms, "left_out": dropped}, form)
+    else:
+        print_listing(arms, form)
+
+
+def _space_facts(space: "SearchSpace") -> dict[str, Any]:
+    from archlab.space import survey
+    from archlab.space.settings import Share
+
+    found = survey(space)
     facts: dict[str, Any] = {
-        "space": loaded.name,
-        "knobs": ", ".join(loaded.knobs),
+        "space": space.name,
+        "knobs": ", ".join(space.knobs),
         "architectures": found.size,
         "counted": "all of them" if found.exhaustive else f"{found.counted:,} drawn at random",
     }
@@ -28,25 +55,24 @@ def check(space: str, form: str) -> None:
         facts |= {f"{name}_min": span.low, f"{name}_median": span.middle, f"{name}_max": span.high}
     facts |= {f"{name}_limit": limit for name, limit in found.limits.items()}
     facts["within_cost_limits"] = f"{found.within / found.counted:.1%}"
-    for column, where in loaded.settings.latency_columns.items():
+    for column, where in space.settings.latency_columns.items():
         facts[f"{column}_device"] = f"{where.device}, {'estimated by ' + where.table if where.table else 'measured'}"
-        limit = loaded.settings.latency_limits.get(column)
+        limit = space.settings.latency_limits.get(column)
         if limit is not None:
             facts[f"{column}_limit"] = f"{limit.of_baseline:.0%} of the baseline" if isinstance(limit, Share) else limit
-    if not loaded.settings.ladder:
-        print_facts(facts, form)
-        return
-    steps = [cost._asdict() for cost in ladder_costs(loaded)]
-    if form == "table":
-        print_facts(facts, form)
-        print_listing([_in_percent(step) for step in steps], form, title="each step on top of those before")
-    elif form == "json":
-        print_facts(facts | {"ladder": steps}, form)
-    else:
-        print_listing(steps, form)
+    return facts
 
 
-def _in_percent(step: dict[str, Any]) -> dict[str, Any]:
+def _arms(space: "SearchSpace") -> tuple[str, list[dict[str, Any]]]:
+    """What the plan's listing is about, and its rows."""
+    from archlab.space import arm_costs, ladder_costs
+
+    if space.settings.ladder:
+        return "each step on top of those before", [step._asdict() for step in ladder_costs(space)]
+    return "every arm, changes against the baseline", [arm._asdict() for arm in arm_costs(space)]
+
+
+def _in_percent(row: Mapping[str, Any]) -> dict[str, Any]:
     """Changes as a person reads them."""
-    shares = {name: f"{value:+.1%}" for name, value in step.items() if "change" in name and value is not None}
-    return {name.replace("_", " "): shares.get(name, value) for name, value in step.items()}
+    shares = {name: f"{value:+.1%}" for name, value in row.items() if "change" in name and value is not None}
+    return {name.replace("_", " "): shares.get(name, value) for name, value in row.items()}

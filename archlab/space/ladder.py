@@ -28,12 +28,6 @@ class StepCost(NamedTuple):
     reported: str
 
 
-def ladder_plan(space: SearchSpace) -> list[dict[str, Value]]:
-    """Knob values of the baseline and of every step; empty for a space without a ladder."""
-    steps = len(space.settings.ladder)
-    return [ladder_values(space, number) for number in range(steps + 1)] if steps else []
-
-
 def ladder_values(space: SearchSpace, steps: int, without: int | None = None) -> dict[str, Value]:
     """Knob values after the first ``steps`` steps, the step with index ``without`` left out.
 
@@ -52,7 +46,7 @@ def ladder_values(space: SearchSpace, steps: int, without: int | None = None) ->
 
 def ladder_costs(space: SearchSpace) -> list[StepCost]:
     """The baseline and every step, with what each changes."""
-    costs = [count(space.spec(values)) for values in ladder_plan(space)]
+    costs = [count(space.spec(ladder_values(space, steps))) for steps in range(len(space.settings.ladder) + 1)]
     rows = [StepCost("baseline", costs[0].params_m, costs[0].macs_g, None, None, None, None, "")]
     for index, step in enumerate(space.settings.ladder):
         before, after = costs[index], costs[index + 1]

@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 
 from archlab.errors import nearest
 
-Strategy = Literal["tpe", "nsga2", "nsga3", "random", "ladder"]
+Strategy = Literal["tpe", "nsga2", "nsga3", "random", "grid", "ablate", "leave_one_out", "ladder", "factorial"]
 Quality = Literal["val_loss", "fid"]
 AttentionForm = Literal["plain", "split_einsum", "split_einsum_v2"]
 
@@ -154,6 +154,7 @@ class ProxySettings(Section):
     quality: Quality = "val_loss"
     seeds: Count = 1
     batch_size: Count = 64
+    micro_batch: Count | None = None  # images that are in memory at once; absent: the whole batch
     learning_rate: Amount = 1e-3
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     prompt_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
@@ -170,12 +171,36 @@ class ProxySettings(Section):
         return self
 
 
+class StopSettings(Section):
+    """When a study ends before it has all its trials."""
+
+    hours: Amount | None = None  # of all its runs together
+    no_gain: Count | None = None  # trials in a row that did not add to the hypervolume
+
+
 class SearchSettings(Section):
-    """Which points are asked for, and how many distinct architectures are evaluated or gated."""
+    """Which points are asked for, and how many distinct architectures are evaluated or gated.
+
+    ``change`` is the whole change whose parts ``leave_one_out`` and ``factorial`` are about, by knob; of a knob that it
+    does not name, the last of its values that is not the baseline's.
+    """
 
     strategy: Strategy = "tpe"
     trials: Count = 40
     seed: Annotated[int, Field(ge=0)] = 0
+    stop: StopSettings = StopSettings()
+    reduction: Annotated[int, Field(ge=2)] = 3  # at a rung, one in so many goes on
+    noise: Annotated[float, Field(ge=0)] | None = None  # sd of quality between seeds; absent: measured
+    repeats: Literal["known", "seed"] = "known"  # asked again: answered from the table, or trained with one more seed
+    change: dict[str, Any] = {}
+    resolution: Literal["full", 3, 4, 5] = "full"  # of a factorial plan
+
+
+class TrialSettings(Section):
+    """What one trial may take before it is ended."""
+
+    minutes: Amount | None = None
+    memory_gb: Amount | None = None
 
 
 class LadderStep(Section):
@@ -198,6 +223,7 @@ class SpaceFile(Section):
     constraints: Constraints = Constraints()
     objectives: Annotated[tuple[str, ...], Field(min_length=1)] = ("quality", "latency_ms")
     search: SearchSettings = SearchSettings()
+    trial: TrialSettings = TrialSettings()
     ladder: tuple[LadderStep, ...] = ()
 
     @model_validator(mode="after")

@@ -1,0 +1,53 @@
+"""``archlab check`` on spaces with a plan."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from archlab.cli.check import check
+from archlab.space import load_space, plan
+
+SPACES = Path(__file__).parents[2] / "search_spaces"
+
+
+def checked(space: Path, form: str) -> str:
+    shown = CliRunner().invoke(check, [str(space), "--format", form], catch_exceptions=False)
+    assert shown.exit_code == 0
+    return shown.stdout
+
+
+def test_the_shipped_ablation_is_shown_arm_by_arm() -> None:
+    path = SPACES / "mobilediffusion_ablate.yaml"
+    arms = [arm.name for arm in plan(load_space(path))]
+    facts = json.loads(checked(path, "json"))
+    assert facts["arms"] == len(arms) == 10
+    assert [row["arm"] for row in facts["ablate"]] == arms
+    assert facts["left_out"] == []
+    rows = {row["arm"]: row for row in csv.DictReader(io.StringIO(checked(path, "csv")))}
+    assert float(rows["baseline"]["params_m"]) == pytest.approx(859.520964)
+    assert float(rows["conv = separable"]["params_change"]) < -0.3
+    table = checked(path, "table")
+    assert all(name in table for name in arms)
+
+
+def test_what_is_left_out_is_said_with_the_reason(tmp_path: Path) -> None:
+    text = (SPACES / "mobilediffusion_ablate.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "refusing.yaml"
+    path.write_text(text + "require: [\"conv == 'standard'\"]\n", encoding="utf-8")
+    assert "left out: conv = separable: require excludes it\n" in checked(path, "table")
+
+
+@pytest.mark.parametrize(("strategy", "arms"), [("leave_one_out", 10), ("grid", 384)])
+def test_other_plans_on_the_same_knobs(strategy: str, arms: int, tmp_path: Path) -> None:
+    text = (SPACES / "mobilediffusion_ablate.yaml").read_text(encoding="utf-8")
+    path = tmp_path / "other.yaml"
+    path.write_text(text.replace("strategy: ablate", f"strategy: {strategy}"), encoding="utf-8")
+    assert json.loads(checked(path, "json"))["arms"] == arms
+
+
+def test_a_search_has_no_arms() -> None:
+    assert "arms" not in json.loads(checked(SPACES / "quickstart.yaml", "json"))

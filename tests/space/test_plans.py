@@ -1,0 +1,151 @@
+"""Plans: which arms, in which order, and what becomes of those that cannot be."""
+
+from itertools import product
+from typing import Any
+
+import pytest
+
+from archlab.cost import count
+from archlab.errors import BadInput
+from archlab.space import SearchSpace, label, lay_out, plan
+from archlab.space.plans import arm_costs, full_change
+from tests.space.conftest import Write
+
+KNOBS = "{conv: [standard, separable], ff_ratio: [8, 6, 4], kv_sharing: [none, self]}"
+
+
+def labels(space: SearchSpace) -> dict[str, dict[str, Any]]:
+    return {arm.name: {knob: label(value) for knob, value in arm.values.items()} for arm in plan(space)}
+
+
+@pytest.fixture
+def lay(write: Write) -> Any:
+    """A space of these knobs with this strategy; ``search`` by keyword."""
+    return lambda strategy, knobs=KNOBS, require=(), **search: write(
+        knobs, search={"strategy": strategy, **search}, require=list(require), measure=[], objectives=["quality"]
+    )
+
+
+BASELINE = {"conv": "standard", "ff_ratio": 8, "kv_sharing": "none"}
+
+
+@pytest.mark.parametrize("strategy", ["tpe", "nsga2", "nsga3", "random"])
+def test_a_search_has_no_plan(strategy: str, lay: Any) -> None:
+    assert plan(lay(strategy)) == []
+
+
+def test_a_grid_is_every_combination(lay: Any) -> None:
+    space = lay("grid", require=["not (conv == 'separable' and ff_ratio == 4)"])
+    arms = labels(space)
+    every = set(product(["standard", "separable"], [8, 6, 4], ["none", "self"]))
+    found = [(values["conv"], values["ff_ratio"], values["kv_sharing"]) for values in arms.values()]
+    assert sorted(found) == sorted(c for c in every if c[:2] != ("separable", 4))
+    assert arms["baseline"] == BASELINE
+    assert arms["kv_sharing = self, ff_ratio = 4"] == BASELINE | {"ff_ratio": 4, "kv_sharing": "self"}
+
+
+def test_ablate_changes_one_knob_at_a_time(lay: Any) -> None:
+    space = lay("ablate")
+    assert labels(space) == {
+        "baseline": BASELINE,
+        "kv_sharing = self": BASELINE | {"kv_sharing": "self"},
+        "ff_ratio = 6": BASELINE | {"ff_ratio": 6},
+        "ff_ratio = 4": BASELINE | {"ff_ratio": 4},
+        "conv = separable": BASELINE | {"conv": "separable"},
+    }
+    pairs = [(pair.change, pair.before.name, pair.after.name) for pair in lay_out(space).comparisons]
+    assert pairs == [(name, "baseline", name) for name in list(labels(space))[1:]]
+    assert space.spec(plan(space)[0].values) == space.baseline
+
+
+def test_leave_one_out_takes_each_change_back(lay: Any) -> None:
+    space = lay("leave_one_out", change={"ff_ratio": 6})
+    full = {"conv": "separable", "ff_ratio": 6, "kv_sharing": "self"}
+    assert labels(space) == {"baseline": BASELINE, "the full change": full} | {
+        f"without {knob}": full | {knob: BASELINE[knob]} for knob in ("kv_sharing", "ff_ratio", "conv")
+    }
+    pairs = [(pair.change, pair.before.name, pair.after.name) for pair in lay_out(space).comparisons]
+    assert pairs == [
+        ("the full change", "baseline", "the full change"),
+        ("kv_sharing = self", "without kv_sharing", "the full change"),
+        ("ff_ratio = 6", "without ff_ratio", "the full change"),
+        ("conv = separable", "without conv", "the full change"),
+    ]
+
+
+def test_factorial_is_every_combination_of_baseline_and_change(lay: Any) -> None:
+    arms = labels(lay("factorial"))
+    assert len(arms) == 8
+    assert arms["baseline"] == BASELINE
+    assert arms["kv_sharing + conv"] == BASELINE | {"kv_sharing": "self", "conv": "separable"}
+    assert arms["the full change"] == {"conv": "separable", "ff_ratio": 4, "kv_sharing": "self"}
+    half = labels(lay("factorial", resolution=3))
+    assert len(half) == 4
+    assert half.items() <= arms.items()
+
+
+def test_a_knob_that_keeps_the_baselines_value_is_no_part_of_the_change(lay: Any) -> None:
+    assert full_change(lay("factorial", change={"conv": "standard", "ff_ratio": 6})) == {
+        "ff_ratio": 6,
+        "kv_sharing": "self",
+    }
+
+
+def test_arms_that_cannot_be_are_left_out_with_the_reason(lay: Any) -> None:
+    knobs = """{conv: [standard, separable], self_attention: [all, none],
+                res_blocks: {choices: [1/2, 1/1], when: {conv: separable}}}"""
+    space = lay("ablate", knobs, require=["self_attention == 'all'"])
+    dropped = {arm.name: arm.why for arm in lay_out(space).dropped}
+    assert dropped["res_blocks = 1/1"] == "res_blocks is in effect only where conv is separable"
+    assert dropped["self_attention = none"] == "require excludes it"
+    assert "conv = separable" in labels(space)
+
+
+def test_an_arm_that_builds_a_known_network_is_left_out(lay: Any) -> None:
+    space = lay("leave_one_out", "{self_attention: [all, none], kv_sharing: [none, self]}")
+    assert {arm.name: arm.why for arm in lay_out(space).dropped} == {
+        "without kv_sharing": "it builds the same network as the full change"
+    }
+
+
+@pytest.mark.parametrize(
+    ("strategy", "knobs", "more", "message"),
+    [
+        ("ablate", "{ff_ratio: [6, 4]}", {}, "knobs.ff_ratio: the plan starts from the baseline; add its value, 8"),
+        ("ablate", KNOBS, {"require": ["ff_ratio < 8"]}, "require: it excludes the baseline"),
+        ("leave_one_out", "{conv: [standard]}", {}, "search.change: nothing is changed"),
+        ("leave_one_out", KNOBS, {"change": {"cov": 1}}, "search.change: 'cov' is not a knob .* did you mean 'conv'"),
+        ("factorial", KNOBS, {"change": {"ff_ratio": 5}}, "search.change: ff_ratio has no value 5"),
+        (
+            "leave_one_out",
+            KNOBS,
+            {"require": ["conv == 'standard' or ff_ratio == 8"]},
+            "search.change: there can be no full change: require excludes it",
+        ),
+        (
+            "factorial",
+            "{self_attention: [all, none], kv_sharing: [none, self]}",
+            {},
+            "there can be no 'the full change': it builds the same network as self_attention; keep a knob",
+        ),
+        (
+            "factorial",
+            "{conv: [standard, separable], res_blocks: {choices: [1/2, 1/1], when: {conv: standard}}}",
+            {},
+            "there can be no 'conv': res_blocks is in effect only where conv is standard",
+        ),
+        ("factorial", KNOBS, {"resolution": 4}, "search.resolution: 3 changed knobs have no fraction"),
+    ],
+)
+def test_plans_that_cannot_be_made(strategy: str, knobs: str, more: dict[str, Any], message: str, lay: Any) -> None:
+    with pytest.raises(BadInput, match=message):
+        plan(lay(strategy, knobs, **more))
+
+
+def test_costs_of_arms_are_shares_of_the_baselines(lay: Any) -> None:
+    space = lay("ablate")
+    rows = {row.arm: row for row in arm_costs(space)}
+    assert rows["baseline"].params_change is None
+    own, baseline = count(space.spec({"conv": "separable"})), count(space.baseline)
+    assert rows["conv = separable"].params_m == own.params_m
+    assert rows["conv = separable"].macs_change == pytest.approx((own.macs - baseline.macs) / baseline.macs)
