@@ -14,6 +14,10 @@ class RunFailed(Exception):
     """The input was fine and the run failed nonetheless. Exit code 1."""
 
 
+class OutOfMemory(RunFailed):
+    """The memory of the computer or its GPU did not suffice; a smaller micro-batch may."""
+
+
 class MissingExtra(BadInput):
     """An optional dependency is not installed."""
 

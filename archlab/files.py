@@ -12,6 +12,10 @@ import platformdirs
 
 from archlab.errors import BadInput
 
+_CACHE_LIMIT_GB = 20
+_UMASK = os.umask(0)
+os.umask(_UMASK)  # to read it is to set it, for all threads: so it is read before there are any
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -22,7 +26,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_UMASK)
         temporary.replace(path)
     finally:
         with suppress(FileNotFoundError):
@@ -105,7 +109,14 @@ def cache_folder(name: str) -> Path:
     return writable_folder(Path(root) / name)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def cache_limit_gb() -> float:
+    """``$ARCHLAB_CACHE_GB``: what converted networks, and trainings, may take of the disk.
+
+    Raises:
+        BadInput: it is no number.
+    """
+    text = os.environ.get("ARCHLAB_CACHE_GB", str(_CACHE_LIMIT_GB))
+    try:
+        return float(text)
+    except ValueError:
+        raise BadInput(f"ARCHLAB_CACHE_GB: a number of gigabytes is needed but it is {text!r}") from None

@@ -15,12 +15,11 @@ from typing import Any
 from filelock import FileLock
 
 import archlab
-from archlab.errors import BadInput, RunFailed
-from archlab.files import cache_folder
+from archlab.errors import RunFailed
+from archlab.files import cache_folder, cache_limit_gb
 from archlab.latency.network import Built, Network, content_hash
 
 _DECIDING_CODE = ("architecture/*.py", "unet/*.py", "convert/*.py", "latency/pipeline_*.py", "latency/table/modules.py")
-_DEFAULT_LIMIT_GB = 20.0
 _IN_USE_SECONDS = 3600.0  # what was asked for so lately may be in use
 
 
@@ -77,7 +76,7 @@ def converted(
         What ``convert`` raises; nothing half-written stays behind.
     """
     root = cache_folder("converted")
-    limit_gb = _limit_gb()
+    limit_gb = cache_limit_gb()
     folder = root / content_hash(network.id, model_name, seed, code_version(), dict(key))
     with FileLock(folder.with_suffix(".lock")):
         if not _is_whole(folder):
@@ -150,14 +149,6 @@ def code_version() -> str:
     files = sorted(file for pattern in _DECIDING_CODE for file in package.glob(pattern))
     digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:8]
     return f"{archlab.__version__}+{digest}"
-
-
-def _limit_gb() -> float:
-    text = os.environ.get("ARCHLAB_CACHE_GB", str(_DEFAULT_LIMIT_GB))
-    try:
-        return float(text)
-    except ValueError:
-        raise BadInput(f"ARCHLAB_CACHE_GB: a number of gigabytes is needed but it is {text!r}") from None
 
 
 def _forget_oldest(root: Path, limit_gb: float) -> None:

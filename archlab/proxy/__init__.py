@@ -2,7 +2,8 @@
 
 from archlab.proxy.data import CaptionedImages, load_data
 from archlab.proxy.features import FeatureNetwork, feature_network
-from archlab.proxy.proxy import ProxyResult, SeedResult, evaluate_proxy, proxy_spec
+from archlab.proxy.proxy import ProxyResult, evaluate_proxy, proxy_spec
+from archlab.proxy.run import SeedResult
 from archlab.proxy.score import Score
 from archlab.proxy.text import encode
 from archlab.proxy.train import Diverged

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 TRAIN_TIMESTEPS = 1000
 BETA_SCHEDULE = "squaredcos_cap_v2"
+AT_ONCE = 128  # images of a batch from which nothing is learnt
 
 
 def noise_schedule() -> DDPMScheduler:

@@ -6,17 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from archlab.files import atomic_path, cache_folder, write_text
+from archlab.files import cache_folder
+from archlab.proxy.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from archlab.proxy.data import CaptionedImages, load_data
 
 FEATURE_DIM = 32
@@ -88,14 +86,14 @@ def feature_network(data_name: str) -> FeatureNetwork:
     settings = [_VERSION, FEATURE_DIM, _EPOCHS, _BATCH_SIZE, _LEARNING_RATE, _SEED, torch.__version__]
     key = hashlib.sha256(json.dumps([data.id, *settings]).encode()).hexdigest()[:12]
     path = cache_folder("features") / f"{name}-{key}.safetensors"
-    network = _untrained(data)
-    accuracy = _load(network, path)
-    if accuracy is None:
+    network, known = _untrained(data), read_checkpoint(path, key)
+    if known is None:
         with _one_thread():
-            network = _trained(data)
-        accuracy = _accuracy(network, data)
-        _save(network, accuracy, path)
-    return FeatureNetwork(name=name, module=network.eval(), accuracy=accuracy)
+            trained = _trained(data)
+        known = Checkpoint(trained.state_dict(), {"accuracy": _accuracy(trained, data)})
+        write_checkpoint(path, key, known)
+    network.load_state_dict(known.tensors)
+    return FeatureNetwork(name=name, module=network.eval(), accuracy=known.facts["accuracy"])
 
 
 def _untrained(data: CaptionedImages) -> Classifier:
@@ -122,28 +120,6 @@ def _accuracy(network: Classifier, data: CaptionedImages) -> float:
     with torch.no_grad():
         guesses = network(data.images[data.validation]).argmax(1)
     return float((guesses == data.labels[data.validation]).double().mean())
-
-
-def _save(network: Classifier, accuracy: float, path: Path) -> None:
-    with atomic_path(path) as temporary:
-        save_file(network.state_dict(), temporary)
-    write_text(path.with_suffix(".json"), json.dumps({"accuracy": accuracy, "sha256": _digest(path)}))
-
-
-def _load(network: Classifier, path: Path) -> float | None:
-    """Fill ``network`` from the cache; its accuracy, or None where the files are absent or damaged."""
-    try:
-        known = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        if known["sha256"] != _digest(path):
-            return None
-        network.load_state_dict(load_file(path))
-        return float(known["accuracy"])
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError):
-        return None
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _resized(images: Tensor) -> Tensor:

@@ -8,10 +8,9 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from archlab.files import atomic_path
-from archlab.proxy.diffusion import sampling_schedule
+from archlab.proxy.diffusion import AT_ONCE, sampling_schedule
 from archlab.proxy.text import NULL_PROMPT, encode
 
-_BATCH_SIZE = 128
 _CAPTION_INCHES, _IMAGE_INCHES = 1.8, 0.8
 
 
@@ -24,6 +23,7 @@ def generate(
     steps: int,
     guidance: float,
     seed: int,
+    at_once: int = AT_ONCE,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Tensor:
     """One image for each prompt by DDIM with classifier-free guidance (arXiv 2207.12598).
@@ -32,16 +32,17 @@ def generate(
         image_shape: (C, H, W).
         guidance: 1 follows the prompt alone; more moves away from what no prompt gives.
         seed: the noise that sampling starts from, the same for every architecture.
+        at_once: images that are in memory at once; guidance doubles them.
 
     Returns:
         float32 [N, C, H, W] in [-1, 1].
     """
     noise = torch.randn((len(prompts), *image_shape), generator=torch.Generator().manual_seed(seed))
     context = encode(prompts)
-    batches = range(0, len(prompts), _BATCH_SIZE)
+    batches = range(0, len(prompts), at_once)
     images = []
     for index, start in enumerate(batches):
-        span = slice(start, start + _BATCH_SIZE)
+        span = slice(start, start + at_once)
 
         def report(share: float, index: int = index) -> None:
             progress((index + share) / len(batches))

@@ -7,13 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from archlab.proxy.data import CaptionedImages
-from archlab.proxy.diffusion import noise_loss, noise_schedule, spread_timesteps
+from archlab.proxy.diffusion import AT_ONCE, noise_loss, noise_schedule, spread_timesteps
 from archlab.proxy.features import FeatureNetwork
 from archlab.proxy.metrics import fit_gaussian, frechet_distance
 from archlab.proxy.text import encode
 
 VALIDATION_DRAWS = 2  # time steps and noises for each validation image
-_BATCH_SIZE = 128
 _NOISE_SEED = 0
 
 
@@ -30,9 +29,13 @@ class ValidationLoss:
 
     Time steps and noise are the same for every architecture and every training seed, so that two scores
     differ by the networks alone.
+
+    Args:
+        at_once: images that are in memory at once.
     """
 
-    def __init__(self, data: CaptionedImages) -> None:
+    def __init__(self, data: CaptionedImages, at_once: int = AT_ONCE) -> None:
+        self._at_once = at_once
         generator = torch.Generator().manual_seed(_NOISE_SEED)
         indices = data.validation.repeat(VALIDATION_DRAWS)
         images = data.images[indices]
@@ -45,7 +48,7 @@ class ValidationLoss:
     def __call__(self, unet: nn.Module) -> float:
         """The mean over all images and draws, summed in float64."""
         parts = (self._noisy, self._timesteps, self._context, self._noise)
-        batches = zip(*(part.split(_BATCH_SIZE) for part in parts), strict=True)
+        batches = zip(*(part.split(self._at_once) for part in parts), strict=True)
         return torch.cat([noise_loss(unet, *batch) for batch in batches]).double().mean().item()
 
 

@@ -3,8 +3,9 @@
 import copy
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 import torch
@@ -13,6 +14,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from archlab.architecture import UNetSpec
 from archlab.errors import RunFailed
+from archlab.proxy.checkpoint import below, prefixed
+from archlab.proxy.curve import CurveRow, curve_rows, curve_tensor
 from archlab.proxy.data import CaptionedImages
 from archlab.proxy.diffusion import noise_loss, noise_schedule, spread_timesteps
 from archlab.proxy.text import NULL_PROMPT, encode
@@ -29,14 +32,6 @@ class Diverged(RunFailed):
     def __init__(self, step: int, reason: str) -> None:
         super().__init__(f"the proxy diverged at step {step}: {reason}; try a lower proxy.learning_rate")
         self.step, self.reason = step, reason
-
-
-class CurveRow(NamedTuple):
-    """One optimiser step: its batch's loss and the training seconds up to its end."""
-
-    step: int
-    loss: float
-    seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +59,10 @@ class Batch(NamedTuple):
     context: Tensor  # [B, L, D]
     noise: Tensor  # [B, C, H, W]
 
+    def split(self, size: int) -> Iterator["Batch"]:
+        """Parts of at most ``size`` images."""
+        return (Batch(*parts) for parts in zip(*(torch.split(tensor, size) for tensor in self), strict=True))
+
 
 def train(
     spec: UNetSpec,
@@ -75,59 +74,152 @@ def train(
     start: UNet | None = None,
     progress: Callable[[float], None] = lambda _: None,
 ) -> Trained:
-    """Train to the last rung and call ``score`` with the averaged network at each.
-
-    The weights at the start, the batches and the noise follow ``seed`` alone. Transformers declared
-    ``softmax->relu`` train with softmax and run the last ``finetune_share`` of the steps with relu; a rung is
-    scored with what is trained at that step.
+    """Train to the last rung; initial weights, batches, time steps and noise follow ``seed`` alone.
 
     Args:
-        start: a UNet of ``spec`` whose weights to start from instead; left as it is.
+        score: of the averaged network, lower is better; called at every rung.
+        start: begin with a copy of this network of ``spec`` instead of random weights.
+        progress: called after every step with the share that is done.
 
     Raises:
         Diverged: the loss or a score is infinite or NaN.
     """
-    unet = _build(spec, seed) if start is None else copy.deepcopy(start).train()
-    averaged = averaged_model(unet, settings.ema_decay)
-    optimizer = torch.optim.AdamW(unet.parameters(), lr=settings.learning_rate, fused=True)
-    parameters = list(unet.parameters())
-    steps = settings.rungs[-1]
-    relu_from = first_relu_step(steps, settings.finetune_share)
-    curve: list[CurveRow] = []
+    training = Training(spec, data, settings, seed=seed, start=start)
     rungs: dict[int, float] = {}
-    seconds = 0.0
-    for step, batch in enumerate(batches(data, settings, seed), start=1):
-        started = time.perf_counter()
-        if step in (1, relu_from):
-            for network in (unet, averaged.module):
-                set_attention_normalizer(network, "relu" if step == relu_from else "softmax")
-        loss = noise_loss(unet, *batch).mean()
-        optimizer.zero_grad()
+    for rung in settings.rungs:
+        training.run(rung, lambda: progress(training.step / settings.rungs[-1]))
+        rungs[rung] = finite(score(training.network), rung)
+    return Trained(training.network, tuple(training.curve), rungs, training.seconds)
+
+
+def finite(val_loss: float, step: int) -> float:
+    """The validation loss itself.
+
+    Raises:
+        Diverged: it is infinite or NaN.
+    """
+    if not math.isfinite(val_loss):
+        raise Diverged(step, f"the validation loss is {val_loss}")
+    return val_loss
+
+
+class Training:
+    """One seed's training. What `state` gives, another one of the same arguments takes up by `load_state`, bit for bit.
+
+    Args:
+        micro_batch: how many images are in memory at once; absent: all of a batch. The gradient is the whole batch's.
+
+    Attributes:
+        curve: one row for each step that was made.
+        network: averaged weights, in evaluation mode; ``softmax->relu`` transformers run with softmax until their
+            finetuning begins.
+    """
+
+    def __init__(
+        self,
+        spec: UNetSpec,
+        data: CaptionedImages,
+        settings: ProxySettings,
+        *,
+        seed: int,
+        start: UNet | None = None,
+        micro_batch: int | None = None,
+    ) -> None:
+        self.curve: list[CurveRow] = []
+        self._micro_batch = micro_batch or settings.batch_size
+        self._relu_from = first_relu_step(settings.rungs[-1], settings.finetune_share)
+        self._unet = _build(spec, seed) if start is None else copy.deepcopy(start).train()
+        self._averaged = averaged_model(self._unet, settings.ema_decay)
+        self.network: nn.Module = self._averaged.module.eval()
+        self._parameters = list(self._unet.parameters())
+        self._optimizer = torch.optim.AdamW(self._parameters, lr=settings.learning_rate, fused=True)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._batches = _draw_batches(data, settings, self._generator)
+        self._set_normalizer(relu=False)
+
+    @property
+    def step(self) -> int:
+        """How many steps were made."""
+        return len(self.curve)
+
+    @property
+    def seconds(self) -> float:
+        """Time in these steps alone."""
+        return self.curve[-1].seconds if self.curve else 0.0
+
+    def run(self, until: int, after_step: Callable[[], None] = lambda: None) -> None:
+        """Go on until so many steps have been made in all.
+
+        Raises:
+            Diverged: the loss is infinite or NaN.
+        """
+        while self.step < until:
+            batch = next(self._batches)
+            started = time.perf_counter()
+            if self.step + 1 == self._relu_from:
+                self._set_normalizer(relu=True)
+            loss = self._learn(batch)
+            self.curve.append(CurveRow(self.step + 1, loss, self.seconds + time.perf_counter() - started))
+            if not math.isfinite(loss):
+                raise Diverged(self.step, f"the loss is {loss}")
+            after_step()
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything that the next step depends on, and the curve."""
+        moments = self._optimizer.state_dict()["state"]
+        return {
+            **prefixed("unet", self._unet.state_dict()),
+            **prefixed("averaged", self._averaged.state_dict()),
+            **{f"optimizer.{index}.{name}": moment for index, of in moments.items() for name, moment in of.items()},
+            "generator": self._generator.get_state(),
+            "curve": curve_tensor(self.curve),
+        }
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+        self._unet.load_state_dict(below("unet", state))
+        self._averaged.load_state_dict(below("averaged", state))
+        moments: dict[int, dict[str, Tensor]] = {}
+        for key, moment in below("optimizer", state).items():
+            index, name = key.split(".")
+            moments.setdefault(int(index), {})[name] = moment
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+        self._generator.set_state(state["generator"])
+        self.curve = curve_rows(state["curve"])
+        self._set_normalizer(relu=self.step >= self._relu_from)
+
+    def _learn(self, batch: Batch) -> float:
+        self._optimizer.zero_grad()
+        parts = [self._backward(part, len(batch.noise)) for part in batch.split(self._micro_batch)]
+        torch.nn.utils.clip_grad_norm_(self._parameters, MAX_GRADIENT_NORM, foreach=True)
+        self._optimizer.step()
+        self._averaged.update_parameters(self._unet)
+        return torch.stack(parts).sum().item()
+
+    def _backward(self, part: Batch, images: int) -> Tensor:
+        """The part's share of the mean loss over all ``images``."""
+        loss = noise_loss(self._unet, *part).sum() / images
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(parameters, MAX_GRADIENT_NORM, foreach=True)
-        optimizer.step()
-        averaged.update_parameters(unet)
-        seconds += time.perf_counter() - started
-        curve.append(CurveRow(step, loss.item(), seconds))
-        if not math.isfinite(curve[-1].loss):
-            raise Diverged(step, f"the loss is {curve[-1].loss}")
-        if step in settings.rungs:
-            rungs[step] = score(averaged.module)
-            if not math.isfinite(rungs[step]):
-                raise Diverged(step, f"the validation loss is {rungs[step]}")
-        progress(step / steps)
-    return Trained(unet=averaged.module.eval(), curve=tuple(curve), rungs=rungs, seconds=seconds)
+        return loss.detach()
+
+    def _set_normalizer(self, *, relu: bool) -> None:
+        for network in (self._unet, self.network):
+            set_attention_normalizer(network, "relu" if relu else "softmax")
 
 
 def batches(data: CaptionedImages, settings: ProxySettings, seed: int) -> Iterator[Batch]:
     """One batch for each step, the same for every architecture."""
-    generator = torch.Generator().manual_seed(seed)
+    return islice(_draw_batches(data, settings, torch.Generator().manual_seed(seed)), settings.rungs[-1])
+
+
+def _draw_batches(data: CaptionedImages, settings: ProxySettings, generator: torch.Generator) -> Iterator[Batch]:
+    """Batches without end; whoever sets the generator's state back gets the same ones again."""
     schedule = noise_schedule()
     images = data.images[data.train]
     context = encode([data.captions[index] for index in data.train.tolist()])
     null = encode([NULL_PROMPT])
     count = settings.batch_size
-    for _ in range(settings.rungs[-1]):
+    while True:
         chosen = torch.randint(len(images), (count,), generator=generator)
         noise = torch.randn((count, *images.shape[1:]), generator=generator)
         timesteps = spread_timesteps(count, generator)

@@ -1,11 +1,12 @@
-import json
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load
 from sklearn.linear_model import LogisticRegression
 
 from archlab.proxy import CaptionedImages, FeatureNetwork, feature_network, load_data
+from archlab.proxy.checkpoint import Checkpoint, write_checkpoint
 from archlab.proxy.features import FEATURE_DIM
 
 
@@ -43,22 +44,21 @@ def test_cached_network_is_read_back_without_training(
     assert (again.features(digits.images) == network.features(digits.images)).all()
 
 
-@pytest.mark.parametrize("damage", ["weights", "json", "missing"])
+@pytest.mark.parametrize("damage", ["truncated", "of another network", "missing"])
 def test_damaged_cache_is_trained_anew(damage: str, network: FeatureNetwork, own_cache: Path) -> None:
     (weights,) = (own_cache / "features").glob("*.safetensors")
-    record = weights.with_suffix(".json")
     whole = weights.read_bytes()
-    if damage == "weights":
+    if damage == "truncated":
         weights.write_bytes(whole[: len(whole) // 2])
-    elif damage == "json":
-        record.write_text("{")
+    elif damage == "of another network":
+        write_checkpoint(weights, "another", Checkpoint({}, {"accuracy": 1.0}))
     else:
-        record.unlink()
+        weights.unlink()
     feature_network.cache_clear()
     again = feature_network("digits")
     assert again.accuracy == network.accuracy
-    assert json.loads(record.read_text())["accuracy"] == network.accuracy
-    assert weights.read_bytes() == whole
+    tensors = load(whole)
+    assert all(tensor.equal(tensors[name]) for name, tensor in load(weights.read_bytes()).items())
 
 
 def test_training_ignores_and_keeps_the_global_generator(network: FeatureNetwork, own_cache: Path) -> None:

@@ -73,8 +73,8 @@ def test_sample_size_that_cannot_be_halved_is_refused() -> None:
 def test_result_means_over_seeds(result: ProxyResult, two_seeds: ProxySettings) -> None:
     assert [run.seed for run in result.by_seed] == [7, 8]
     assert result.by_seed[0].val_loss != result.by_seed[1].val_loss
-    assert result.val_loss == fmean(run.val_loss for run in result.by_seed) == result.rungs[20]
-    assert result.fid == fmean(run.fid for run in result.by_seed)
+    assert result.val_loss == fmean(run.val_loss or 0 for run in result.by_seed)
+    assert result.fid == fmean(run.fid or 0 for run in result.by_seed) == result.rungs[20]
     assert result.rungs[10] == fmean(run.rungs[10] for run in result.by_seed)
     assert (result.quality, result.quality_label) == (result.fid, "fid@40 (digits-cnn)")
     assert result.steps == 20
@@ -92,6 +92,8 @@ def test_result_describes_the_proxy_and_is_plain_data(
     assert plain["provenance"]["settings"]["rungs"] == [10, 20]
     assert plain["provenance"]["torch"] == torch.__version__
     assert plain["provenance"]["threads"] == 1
+    assert plain["provenance"]["micro_batch"] == 32
+    assert plain["provenance"]["cached"] == []
     assert plain["provenance"]["seed"] == 7
     assert plain["rungs"] == {"10": result.rungs[10], "20": result.rungs[20]}
 
@@ -124,10 +126,17 @@ def test_progress_names_every_stage_and_rises(result: ProxyResult, heard: list[t
 
 
 def test_evaluation_is_reproducible(
-    result: ProxyResult, small_unet: UNetSpec, two_seeds: ProxySettings, tmp_path: Path
+    result: ProxyResult,
+    small_unet: UNetSpec,
+    two_seeds: ProxySettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    one = two_seeds.model_copy(update={"seeds": 1, "quality": "val_loss"})
-    again = evaluate_proxy(small_unet, one, tmp_path, seed=8)
+    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "cache"))
+    one = two_seeds.model_copy(update={"seeds": 1})
+    (again,) = evaluate_proxy(small_unet, one, tmp_path / "fid", seed=8).by_seed
     second = result.by_seed[1]
     assert (again.val_loss, again.fid, again.rungs) == (second.val_loss, second.fid, second.rungs)
-    assert (again.quality, again.quality_label) == (again.val_loss, "val_loss")
+    by_loss = evaluate_proxy(small_unet, one.model_copy(update={"quality": "val_loss"}), tmp_path / "val_loss", seed=8)
+    assert (by_loss.val_loss, by_loss.fid) == (second.val_loss, second.fid)
+    assert (by_loss.quality, by_loss.quality_label) == (by_loss.val_loss, "val_loss")

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,11 +8,14 @@ from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
 from archlab.architecture import UNetSpec, map_transformers
+from archlab.architecture.spec import Normalizer
 from archlab.errors import RunFailed
 from archlab.proxy import CaptionedImages, Diverged
+from archlab.proxy.checkpoint import Checkpoint, below, read_checkpoint, write_checkpoint
 from archlab.proxy.score import ValidationLoss
-from archlab.proxy.train import Trained, averaged_model, first_relu_step, train
+from archlab.proxy.train import Trained, Training, averaged_model, batches, first_relu_step, train
 from archlab.space.settings import ProxySettings
+from archlab.unet import UNet
 
 
 def weights(trained: Trained) -> Tensor:
@@ -135,3 +139,67 @@ def test_first_relu_step(steps: int, share: float, first: int) -> None:
 
 def test_ordinary_softmax_is_never_switched(trained: Trained) -> None:
     assert {m.normalizer for m in trained.unet.modules() if hasattr(m, "normalizer")} == {"softmax"}
+
+
+@pytest.mark.parametrize("normalizer", ["softmax", "softmax->relu"])
+def test_training_taken_up_after_any_step_is_the_same_bit_for_bit(
+    normalizer: Normalizer, small_unet: UNetSpec, digits: CaptionedImages, settings: ProxySettings, tmp_path: Path
+) -> None:
+    spec = map_transformers(small_unet, lambda t, _: replace(t, attention_normalizer=normalizer))
+    quick = settings.model_copy(update={"rungs": (8,), "batch_size": 8, "finetune_share": 0.4})  # relu from step 6
+    through = Training(spec, digits, quick, seed=3)
+    through.run(8)
+    for step in range(9):
+        first = Training(spec, digits, quick, seed=3)
+        first.run(step)
+        write_checkpoint(tmp_path / "state", "", Checkpoint(first.state(), {}))
+        state = read_checkpoint(tmp_path / "state", "")
+        assert state is not None
+        second = Training(spec, digits, quick, seed=3)
+        second.load_state(state.tensors)
+        assert second.step == step
+        assert second.seconds == first.seconds
+        second.run(8)
+        ours, theirs = second.state(), through.state()
+        assert ours.pop("curve")[:, 0].equal(theirs.pop("curve")[:, 0])
+        assert ours.keys() == theirs.keys()
+        assert all(ours[name].equal(theirs[name]) for name in ours), step
+        score = ValidationLoss(digits)
+        assert score(second.network) == score(through.network)
+
+
+@pytest.mark.parametrize("micro_batch", [16, 5, 1, 99])
+def test_micro_batches_have_the_gradient_of_the_whole(
+    micro_batch: int, small_unet: UNetSpec, digits: CaptionedImages, settings: ProxySettings
+) -> None:
+    whole = Training(small_unet, digits, settings, seed=0)
+    parts = Training(small_unet, digits, settings, seed=0, micro_batch=micro_batch)
+    for training in (whole, parts):
+        training.run(1)
+    assert parts.curve[0].loss == pytest.approx(whole.curve[0].loss, rel=1e-6)
+    theirs = below("optimizer", whole.state())
+    for name, moment in below("optimizer", parts.state()).items():  # exp_avg is a tenth of the gradient
+        torch.testing.assert_close(moment, theirs[name], rtol=1e-4, atol=1e-7)
+
+
+def test_micro_batches_hold_fewer_images(
+    small_unet: UNetSpec, digits: CaptionedImages, settings: ProxySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    forward = UNet.forward
+
+    def noted(self: UNet, sample: Tensor, *arguments: Tensor) -> Tensor:
+        seen.append(len(sample))
+        return forward(self, sample, *arguments)
+
+    monkeypatch.setattr(UNet, "forward", noted)
+    Training(small_unet, digits, settings, seed=0, micro_batch=13).run(2)
+    assert seen == [13, 13, 6] * 2
+
+
+def test_batches_are_those_that_training_sees(digits: CaptionedImages, settings: ProxySettings) -> None:
+    found = list(batches(digits, settings, seed=3))
+    again = next(batches(digits, settings, seed=3))
+    assert len(found) == settings.rungs[-1]
+    assert all(ours.equal(theirs) for ours, theirs in zip(again, found[0], strict=True))
+    assert not found[0].noise.equal(found[1].noise)

@@ -1,0 +1,70 @@
+"""The state of a training in one file: safetensors, with JSON among its metadata. Nothing is unpickled."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from archlab.files import atomic_path
+
+
+class Checkpoint(NamedTuple):
+    """Tensors, and facts that JSON can hold."""
+
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+def write_checkpoint(path: Path, identity: str, checkpoint: Checkpoint) -> None:
+    """Write it, whole or not at all.
+
+    Args:
+        identity: of what it is the state; only who names the same reads it back.
+    """
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in checkpoint.tensors.items()}
+    facts = json.dumps(checkpoint.facts)
+    metadata = {"identity": identity, "facts": facts, "sha256": _digest(identity, facts, tensors)}
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(save(tensors, metadata))  # safetensors' own writing hides that a disk is full
+
+
+def read_checkpoint(path: Path, identity: str) -> Checkpoint | None:
+    """Read what `write_checkpoint` wrote; None where there is none, it is damaged or of another identity."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("identity") != identity:
+                return None
+            names = list(file.keys())
+            tensors = {name: file.get_tensor(name).clone() for name in names}
+    except (OSError, SafetensorError):
+        return None
+    facts = metadata.get("facts", "")
+    if metadata.get("sha256") != _digest(identity, facts, tensors):
+        return None
+    return Checkpoint(tensors, json.loads(facts))
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under ``<prefix>.<name>``."""
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those that `prefixed` named so, under their own names."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+
+
+def _digest(identity: str, facts: str, tensors: Mapping[str, Tensor]) -> str:
+    content = hashlib.sha256(json.dumps([identity, facts]).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        content.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        content.update(tensor.numpy().reshape(-1).data)
+    return content.hexdigest()

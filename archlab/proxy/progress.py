@@ -1,0 +1,36 @@
+"""How far a proxy has come, told a few times a second."""
+
+import math
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from statistics import fmean
+
+Progress = Callable[[str, float], None]
+
+_REPORT_SECONDS = 0.2
+
+
+def together(progress: Progress, seeds: int) -> Callable[[int, str, float], None]:
+    """Progress of all seeds from that of each, by its index: the mean of their shares."""
+    shares: dict[str, list[float]] = defaultdict(lambda: [0.0] * seeds)
+
+    def report(index: int, stage: str, share: float) -> None:
+        shares[stage][index] = share
+        progress(stage, fmean(shares[stage]))
+
+    return report
+
+
+def throttled(progress: Progress) -> Progress:
+    """Passes on what begins or ends a stage, and otherwise a few calls a second."""
+    last = ("", -math.inf)
+
+    def report(stage: str, share: float) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if stage != last[0] or share >= 1 or now - last[1] >= _REPORT_SECONDS:
+            last = (stage, now)
+            progress(stage, share)
+
+    return report

@@ -1,0 +1,185 @@
+"""A training that is known is not made again."""
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from archlab.architecture import UNetSpec
+from archlab.errors import BadInput
+from archlab.proxy import evaluate_proxy, feature_network
+from archlab.proxy.cache import training_id
+from archlab.proxy.train import Training
+from archlab.space.settings import ProxySettings
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    feature_network("digits")
+    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "proxies"
+
+
+@pytest.fixture(scope="module")
+def tiny_unet(small_unet: UNetSpec) -> UNetSpec:
+    return replace(small_unet, stages=tuple(replace(stage, channels=4) for stage in small_unet.stages))
+
+
+@pytest.fixture(scope="module")
+def quick(settings: ProxySettings) -> ProxySettings:
+    return settings.model_copy(update={"rungs": (3, 6), "batch_size": 8, "sampling_steps": 2, "samples": 10})
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The step numbers of all trainings, as they are made."""
+    made: list[int] = []
+    learn = Training._learn
+
+    def noted(self: Training, *arguments: Any) -> float:
+        made.append(self.step + 1)
+        return learn(self, *arguments)
+
+    monkeypatch.setattr(Training, "_learn", noted)
+    return made
+
+
+def test_a_known_training_is_not_made_again(
+    tiny_unet: UNetSpec, quick: ProxySettings, steps: list[int], tmp_path: Path
+) -> None:
+    first = evaluate_proxy(tiny_unet, quick, tmp_path / "first")
+    assert steps == [1, 2, 3, 4, 5, 6]
+    heard: list[tuple[str, float]] = []
+    second = evaluate_proxy(
+        tiny_unet, quick, tmp_path / "second", progress=lambda stage, share: heard.append((stage, share))
+    )
+    assert len(steps) == 6
+    assert heard[-1] == ("train", 1)
+    assert (first.provenance.pop("cached"), second.provenance.pop("cached")) == ([], [0])
+    assert first == second
+    for path in (tmp_path / "first").iterdir():
+        assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+
+
+def test_one_more_seed_trains_that_seed(
+    tiny_unet: UNetSpec, quick: ProxySettings, steps: list[int], tmp_path: Path
+) -> None:
+    evaluate_proxy(tiny_unet, quick, tmp_path / "first")
+    more = evaluate_proxy(tiny_unet, quick.model_copy(update={"seeds": 2}), tmp_path / "second")
+    assert len(steps) == 2 * 6
+    assert more.provenance["cached"] == [0]
+    assert more.by_seed[0].val_loss != more.by_seed[1].val_loss
+
+
+def test_what_was_stopped_is_known_up_to_there(
+    tiny_unet: UNetSpec, quick: ProxySettings, steps: list[int], tmp_path: Path
+) -> None:
+    first = evaluate_proxy(tiny_unet, quick, tmp_path / "first", judge=lambda *_: False)
+    again = evaluate_proxy(tiny_unet, quick, tmp_path / "second", judge=lambda *_: False)
+    assert steps == [1, 2, 3]
+    assert again == replace(first, provenance=first.provenance | {"cached": [0]})
+    whole = evaluate_proxy(tiny_unet, quick, tmp_path / "third")
+    assert steps == [1, 2, 3, 1, 2, 3, 4, 5, 6]
+    assert whole.stopped_at is None
+    assert whole.rungs[3] == first.quality
+    assert whole.provenance["cached"] == []
+    cut = evaluate_proxy(tiny_unet, quick, tmp_path / "fourth", judge=lambda *_: False)
+    assert len(steps) == 9
+    assert (cut.quality, cut.rungs, cut.stopped_at) == (first.quality, first.rungs, 3)
+    assert [path.name for path in (tmp_path / "fourth").iterdir()] == ["curve.csv"]
+
+
+def test_a_damaged_entry_is_made_anew(
+    tiny_unet: UNetSpec, quick: ProxySettings, steps: list[int], tmp_path: Path, empty_cache: Path
+) -> None:
+    first = evaluate_proxy(tiny_unet, quick, tmp_path / "first")
+    (entry,) = empty_cache.iterdir()
+    entry.write_bytes(entry.read_bytes()[:-100])
+    assert evaluate_proxy(tiny_unet, quick, tmp_path / "second").quality == first.quality
+    assert len(steps) == 2 * 6
+    evaluate_proxy(tiny_unet, quick, tmp_path / "third")
+    assert len(steps) == 2 * 6
+
+
+def test_what_another_study_knows_meanwhile_is_not_forgotten(
+    tiny_unet: UNetSpec, quick: ProxySettings, steps: list[int], tmp_path: Path
+) -> None:
+    def stop(*_: Any) -> bool:
+        evaluate_proxy(tiny_unet, quick, tmp_path / "another")
+        return False
+
+    evaluate_proxy(tiny_unet, quick, tmp_path / "first", judge=stop)
+    steps.clear()
+    assert evaluate_proxy(tiny_unet, quick, tmp_path / "second").provenance["cached"] == [0]
+    assert steps == []
+
+
+def test_the_least_recently_used_goes_first(
+    tiny_unet: UNetSpec, quick: ProxySettings, steps: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trained(seed: int) -> bool:
+        steps.clear()
+        evaluate_proxy(tiny_unet, quick, tmp_path / "trial", seed=seed)
+        return bool(steps)
+
+    assert trained(0)
+    (entry,) = (tmp_path / "cache" / "proxies").iterdir()
+    monkeypatch.setenv("ARCHLAB_CACHE_GB", str(2.5 * entry.stat().st_size / 1e9))
+    (entry.parent / ".left by a kill").write_bytes(b"half")
+    assert trained(1)
+    for age, file in enumerate(sorted(entry.parent.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)):
+        os.utime(file, (time.time() - 3600 * (age + 1),) * 2)
+    assert not trained(0)
+    assert trained(2)
+    assert not trained(0)
+    assert trained(1)
+    assert len(list(entry.parent.iterdir())) == 2
+
+
+def test_a_limit_that_is_no_number_is_said_and_costs_no_step(
+    tiny_unet: UNetSpec, quick: ProxySettings, steps: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARCHLAB_CACHE_GB", "20G")
+    with pytest.raises(BadInput, match="ARCHLAB_CACHE_GB: a number of gigabytes is needed but it is '20G'"):
+        evaluate_proxy(tiny_unet, quick, tmp_path)
+    monkeypatch.delenv("ARCHLAB_CACHE_GB")
+    evaluate_proxy(tiny_unet, quick, tmp_path)
+    assert len(steps) == 6
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rungs": (3, 7)},
+        {"quality": "fid"},
+        {"batch_size": 9},
+        {"learning_rate": 1e-5},
+        {"ema_decay": 0.5},
+        {"prompt_dropout": 0.2},
+        {"finetune_share": 0.5},
+        {"samples": 7},
+        {"sampling_steps": 3},
+        {"guidance": 3.0},
+    ],
+    ids=str,
+)
+def test_what_decides_a_training_names_it(change: dict[str, Any], tiny_unet: UNetSpec, quick: ProxySettings) -> None:
+    assert training_id(tiny_unet, quick.model_copy(update=change), "data", 0) != training_id(
+        tiny_unet, quick, "data", 0
+    )
+
+
+def test_architecture_data_and_seed_name_it_too(tiny_unet: UNetSpec, quick: ProxySettings) -> None:
+    other = replace(tiny_unet, norm_groups=2)
+    ids = [training_id(spec, quick, data, seed) for spec in (tiny_unet, other) for data in "ab" for seed in (0, 1)]
+    assert len(set(ids)) == 8
+
+
+@pytest.mark.parametrize("change", [{"seeds": 3}, {"threads": 1}, {"micro_batch": 4}], ids=str)
+def test_how_it_is_made_does_not(change: dict[str, Any], tiny_unet: UNetSpec, quick: ProxySettings) -> None:
+    assert training_id(tiny_unet, quick.model_copy(update=change), "data", 0) == training_id(
+        tiny_unet, quick, "data", 0
+    )
