@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,15 +11,11 @@ from typing import Any
 import filelock
 import yaml
 
-import archlab
 from archlab.document import Document
 from archlab.errors import BadInput
-from archlab.files import writable_folder, write_text
-from archlab.space import SearchSpace, label
+from archlab.files import read_json, writable_folder, write_text
 from archlab.space.settings import Measurement
 from archlab.study.record import Record
-
-_MAY_CHANGE = {("search", "trials")}  # more trials of the same study
 
 
 class StudyFolder:
@@ -39,14 +34,49 @@ class StudyFolder:
         """Optuna's journal."""
         return self.path / "journal.log"
 
+    @property
+    def exists(self) -> bool:
+        """Whether it holds a study.
+
+        Raises:
+            BadInput: it holds a part of one.
+        """
+        is_there = (self.path / "study.yaml").is_file()
+        if not is_there and self.journal.exists():
+            raise BadInput(f"{self.path} has a journal and no study.yaml: restore it, or choose another --name")
+        return is_there
+
     def trial(self, number: int) -> Path:
         """The folder of one trial."""
         return self.path / "trials" / str(number)
 
+    def numbers(self) -> list[int]:
+        """The trials that have a folder, finished or not."""
+        return sorted(int(path.name) for path in self.path.glob("trials/*") if path.name.isdecimal())
+
     def records(self) -> list[Record]:
+        """The finished trials of the study's table, by number: not those that a change of the space left out."""
+        left_out = set(self.settings().get("left_out", ()))
+        return [record for record in self.all_records() if record.trial not in left_out]
+
+    def all_records(self) -> list[Record]:
         """All finished trials, by number."""
         paths = self.path.glob("trials/*/evaluation.json")
         return sorted((Record.load(path) for path in paths), key=lambda record: record.trial)
+
+    def record(self, number: int) -> Record | None:
+        """A finished trial; None if it is not finished."""
+        path = self.trial(number) / "evaluation.json"
+        return Record.load(path) if path.is_file() else None
+
+    def baseline(self) -> dict[str, Any]:
+        """``baseline.json``; empty before the baseline was measured."""
+        path = self.path / "baseline.json"
+        return read_json(path) if path.is_file() else {}
+
+    def write_baseline(self, facts: dict[str, Any]) -> None:
+        """Write ``baseline.json``."""
+        write_text(self.path / "baseline.json", json.dumps(facts, indent=2) + "\n")
 
     def settings(self) -> dict[str, Any]:
         """``study.yaml``.
@@ -67,29 +97,10 @@ class StudyFolder:
         except (TypeError, ValueError):
             raise BadInput(f"{path}: damaged: measure or constraints cannot be read; restore it") from None
 
-    def claim(self, space: SearchSpace) -> dict[str, Any]:
-        """Make the folder for ``space``, or check that it was made for it; returns the settings.
-
-        Raises:
-            BadInput: it holds a study of another space.
-        """
-        wanted = resolved(space)
-        if not (self.path / "study.yaml").is_file():
-            if self.journal.exists():
-                raise BadInput(f"{self.path} has a journal and no study.yaml: restore it, or choose another --name")
-            settings = {"name": self.name, "uid": secrets.token_hex(8), "archlab": archlab.__version__, **wanted}
-        else:
-            existing = self.settings()
-            differences = list(_differences(existing, wanted))
-            if differences:
-                raise BadInput(
-                    f"{self.path} holds a study of another space: {'; '.join(differences[:3])}"
-                    f"{' …' if len(differences) > 3 else ''}. Give this one a name of its own: --name {self.name}2"
-                )
-            settings = existing | wanted
+    def write_settings(self, settings: dict[str, Any]) -> None:
+        """Write ``study.yaml``."""
         text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None, width=150)
         write_text(self.path / "study.yaml", text)
-        return settings
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -103,7 +114,10 @@ class StudyFolder:
         try:
             lock.acquire(timeout=0)
         except filelock.Timeout:
-            raise BadInput(f"{self.path} is in use by another archlab run; wait for it or stop it") from None
+            raise BadInput(
+                f"{self.path} is in use by another archlab run; wait for it or stop it. "
+                "Several runs share a study through a database: --storage postgresql://…"
+            ) from None
         try:
             self._mend_journal()
             yield
@@ -127,7 +141,8 @@ class StudyFolder:
             for number, line in enumerate(content.splitlines(keepends=True), start=1):
                 if line.endswith(b"\n") and not _is_json(line):
                     raise BadInput(
-                        f"{self.journal}:{number}: damaged: not a line of Optuna's journal; restore the file"
+                        f"{self.journal}:{number}: damaged: not a line of Optuna's journal; restore the file, "
+                        "or delete it to have it made again from the trials"
                     )
 
 
@@ -150,24 +165,6 @@ def study_folder(name: str, root: Path) -> StudyFolder:
     return StudyFolder(root / name)
 
 
-def resolved(space: SearchSpace) -> dict[str, Any]:
-    """Everything a study depends on, defaults included, as plain data."""
-    settings = space.settings.model_dump(mode="json")
-    settings["knobs"] = {
-        name: {
-            "values": [label(value) for value in domain.values],
-            **({"range": True} if domain.ordered else {}),
-            **(
-                {"when": {other: [label(v) for v in wanted] for other, wanted in domain.when.items()}}
-                if domain.when
-                else {}
-            ),
-        }
-        for name, domain in space.knobs.items()
-    }
-    return {**settings, "baseline_architecture": _plain(space.baseline.to_dict())}
-
-
 def _of_today(settings: dict[str, Any]) -> dict[str, Any]:
     """The settings of a study that an older version of archlab wrote, with what it left open of its one device."""
     constraints = dict(settings.get("constraints") or {})
@@ -175,27 +172,3 @@ def _of_today(settings: dict[str, Any]) -> dict[str, Any]:
     constraints["latency_ms"] = [limits] if isinstance(limits, dict) else limits
     measure = [Measurement.model_validate(entry).model_dump(mode="json") for entry in settings.get("measure") or []]
     return {**settings, "measure": measure, "constraints": constraints}
-
-
-def _plain(value: Any) -> Any:
-    """Tuples as lists, as YAML gives them back."""
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _differences(old: Any, new: Any, place: tuple[str, ...] = ()) -> Iterator[str]:
-    if place in _MAY_CHANGE:
-        return
-    if isinstance(old, dict) and isinstance(new, dict):
-        for key in new if not place else old | new:
-            yield from _differences(old.get(key), new.get(key), (*place, str(key)))
-    elif place[:1] == ("baseline_architecture",) and old != new:
-        yield "the baseline's architecture"
-    elif old != new:
-        yield f"{'.'.join(place)} was {_short(old)} and is {_short(new)}"
-
-
-def _short(value: Any) -> str:
-    text = "absent" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -1,0 +1,5 @@
+"""What the drivers of one study share: Optuna's trials, the right to work on one, finished records."""
+
+from archlab.study.store.store import Store, open_store
+
+__all__ = ["Store", "open_store"]

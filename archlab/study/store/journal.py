@@ -1,0 +1,100 @@
+"""A study of one driver at a time: Optuna's journal in the study's folder."""
+
+import os
+from collections.abc import Container
+from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from functools import partial
+from threading import Event
+from types import TracebackType
+from typing import Any, Self
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from archlab.space import SearchSpace
+from archlab.study.claim import claim
+from archlab.study.disk import write_with_room
+from archlab.study.folder import StudyFolder
+from archlab.study.record import Record
+from archlab.study.store.rebuild import open_optuna, rebuild
+from archlab.study.store.store import Say
+
+
+class JournalStore:
+    """See `archlab.study.store.Store`. Who has the folder has every trial."""
+
+    def __init__(self, space: SearchSpace, folder: StudyFolder, say: Say) -> None:
+        self._held: set[int] = set()
+        with ExitStack() as opened:
+            opened.enter_context(folder.locked())
+            settings = claim(folder, space, say)
+            journal = _Journal(folder, say)
+            opened.callback(journal.closed.set)
+            storage = JournalStorage(journal)
+            self.optuna = open_optuna(storage, settings)
+            rebuild(self.optuna, space, folder)
+            self._opened = opened.pop_all()
+
+    def asking(self) -> AbstractContextManager[None]:
+        """Nobody else asks."""
+        return nullcontext()
+
+    def lease(self, number: int) -> bool:
+        """Nobody else takes it."""
+        self._held.add(number)
+        return True
+
+    def release(self, number: int) -> None:
+        """See `Store`."""
+        self._held.discard(number)
+
+    def abandoned(self) -> list[int]:
+        """Every running trial that this driver has not taken."""
+        running = self.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+        return [trial.number for trial in running if trial.number not in self._held]
+
+    def publish(self, record: Record) -> None:
+        """The folder has it."""
+
+    def fetch(self, known: Container[int]) -> list[Record]:
+        """There are no other drivers."""
+        return []
+
+    def close(self) -> None:
+        """Give the folder back."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Journal(JournalFileBackend):
+    """Optuna's journal, which waits for room on the disk; what a full one took of a line is taken back."""
+
+    def __init__(self, folder: StudyFolder, say: Say) -> None:
+        super().__init__(str(folder.journal))
+        self._folder, self._say = folder, say
+        self.closed = Event()
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append whole lines, when there is room for them; a worker's thread does not wait longer than the driver."""
+        write_with_room(partial(self._append, logs), self._folder.path, self._say, self._sleep)
+
+    def _sleep(self, seconds: float) -> None:
+        if self.closed.wait(seconds):
+            raise CancelledError
+
+    def _append(self, logs: list[dict[str, Any]]) -> None:
+        size = self._folder.journal.stat().st_size
+        try:
+            super().append_logs(logs)
+        except OSError:
+            os.truncate(self._folder.journal, size)
+            raise
