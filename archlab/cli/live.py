@@ -5,35 +5,37 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from archlab.cli.listing import shown
-from archlab.study import Study
+from archlab.study import Study, Watcher
 from archlab.study.record import Evaluation, Record
 
 STAGES = {
     "convert": "converting the target",
     "measure": "measuring latency",
     "wait": "waiting for the device",
+    "wait for room": "waiting for room on the disk",
     "train": "training the proxy",
     "sample": "sampling images",
     "score": "scoring",
 }
 
 
-class LiveDisplay:
-    """A watcher that shows trial, stage of work, best so far and time left; a context manager."""
+class LiveDisplay(Watcher):
+    """A watcher that shows trials, their stages of work, best so far and time left; a context manager."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[note]}"))
         self.bars = Progress(*columns, console=console, disable=not console.is_terminal)
         self.study_bar = self.bars.add_task("", total=None, note="")
-        self.trial_bar = self.bars.add_task("", total=1.0, note="")
-        self.records: list[Record] = []
+        self.trial_bars: dict[int | None, TaskID] = {}
+        self.stages: dict[int | None, str] = {}
+        self.done = 0
+        self.best: tuple[float, int] | None = None  # quality, trial
         self.seconds: list[float] = []
         self.wanted = 0
-        self.trial = self.stage = ""
 
     def __enter__(self) -> "LiveDisplay":
         self.bars.start()
@@ -44,29 +46,33 @@ class LiveDisplay:
 
     def study_started(self, study: Study) -> None:
         """Show what earlier runs finished."""
-        self.wanted, self.records = study.trials_wanted, list(study.records)
-        if self.records:
-            self._print(f"{study.name}: going on after {self._done} of {self.wanted} trials")
+        self.wanted = study.trials_wanted
+        for record in study.records:
+            self._count(record)
+        if study.records:
+            self._print(f"{study.name}: going on after {self.done} of {self.wanted} trials")
         self.bars.update(self.study_bar, description=study.name, total=self.wanted)
         self._update()
 
     def trial_started(self, number: int | None, knobs: dict[str, Any]) -> None:
         """Name the trial and its knobs."""
-        self.trial, self.stage = ("baseline" if number is None else f"trial {number}"), ""
+        self._end(None)
         choice = " ".join(f"{name}={shown(value)}" for name, value in knobs.items())
-        self._print(f"{self.trial}: [dim]{escape(choice)}[/dim]")
-        self.bars.update(self.trial_bar, description=self.trial, completed=0.0, note="")
+        self._print(f"{_name(number)}: [dim]{escape(choice)}[/dim]")
+        self.trial_bars[number] = self.bars.add_task(_name(number), total=1.0, note="")
 
-    def progress(self, stage: str, done: float) -> None:
+    def progress(self, number: int | None, stage: str, done: float) -> None:
         """Move the trial's bar; elsewhere than on a terminal, a line when the stage changes."""
-        if stage != self.stage and not self.console.is_terminal:
-            self._print(f"{self.trial}: {_in_words(stage)}")
-        self.stage = stage
-        self.bars.update(self.trial_bar, completed=done, note=f"{_in_words(stage)} {done:.0%}")
+        if stage != self.stages.get(number) and not self.console.is_terminal:
+            self._print(f"{_name(number)}: {_in_words(stage)}")
+        self.stages[number] = stage
+        if number in self.trial_bars:
+            self.bars.update(self.trial_bars[number], completed=done, note=f"{_in_words(stage)} {done:.0%}")
 
     def trial_finished(self, record: Record) -> None:
         """Print the outcome."""
-        self.records.append(record)
+        self._end(record.trial)
+        self._count(record)
         if record.counts:
             self.seconds.append(record.seconds)
         row = record.row()
@@ -74,33 +80,56 @@ class LiveDisplay:
             parts = [f"quality {shown(row['quality'])}", *_latencies(record.evaluation)]
             outcome = f"[green]{escape(', '.join(parts))}[/green]"
         else:
-            outcome = f"[yellow]{row['status']}[/yellow]: {escape(str(row['reason']))}"
+            told = str(row["reason"]) if row["status"] == "stopped" else f"{row['status']}: {row['reason']}"
+            outcome = f"[yellow]{escape(told)}[/yellow]"
         self._update()
         note = "" if self.console.is_terminal else f" ({self._note})"
         self._print(f"trial {record.trial}: {outcome} [dim]in {_duration(record.seconds)}[/dim]{note}")
 
-    @property
-    def _done(self) -> int:
-        return sum(record.counts for record in self.records)
+    def trial_learned(self, record: Record) -> None:
+        """Count it."""
+        self._count(record)
+        self._update()
+
+    def notice(self, line: str) -> None:
+        """Print it."""
+        self._print(f"[yellow]{escape(line)}[/yellow]")
+
+    def _end(self, number: int | None) -> None:
+        """The trial, or the baseline, is not under way any more."""
+        self.stages.pop(number, None)
+        if number in self.trial_bars:
+            self.bars.remove_task(self.trial_bars.pop(number))
+
+    def _count(self, record: Record) -> None:
+        self.done += record.counts
+        if record.evaluation.status == "complete":
+            quality = float(record.evaluation.cells()["quality"])
+            if self.best is None or quality < self.best[0]:
+                self.best = quality, record.trial
 
     @property
     def _note(self) -> str:
-        parts = [f"{self._done} of {self.wanted} trials"]
-        scored = [record.row() for record in self.records if record.evaluation.status == "complete"]
-        if scored:
-            best = min(scored, key=lambda row: float(row["quality"]))
-            parts.append(f"best quality {shown(best['quality'])} in trial {best['trial']}")
-        if self.seconds and self._done < self.wanted:
-            left = sum(self.seconds) / len(self.seconds) * (self.wanted - self._done)
+        parts = [f"{self.done} of {self.wanted} trials"]
+        if self.best is not None:
+            quality, trial = self.best
+            parts.append(f"best quality {shown(quality)} in trial {trial}")
+        if self.seconds and self.done < self.wanted:
+            at_once = 1 + len(self.trial_bars)
+            left = sum(self.seconds) / len(self.seconds) * (self.wanted - self.done) / at_once
             parts.append(f"about {_duration(left)} left")
         return ", ".join(parts)
 
     def _update(self) -> None:
-        self.bars.update(self.study_bar, completed=self._done, note=self._note)
+        self.bars.update(self.study_bar, completed=self.done, note=self._note)
 
     def _print(self, line: str) -> None:
         stamp = "" if self.console.is_terminal else f"{time.strftime('%H:%M:%S')} "
         self.console.print(f"{stamp}{line}", highlight=False, soft_wrap=True)
+
+
+def _name(number: int | None) -> str:
+    return "baseline" if number is None else f"trial {number}"
 
 
 def _in_words(stage: str) -> str:

@@ -2,16 +2,19 @@
 
 import shlex
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from archlab.cli.folders import DEFAULT_STUDIES, reports_option, studies_option
-from archlab.errors import RunFailed
+from archlab.errors import BadInput, RunFailed
 
 if TYPE_CHECKING:
+    from archlab.space import SearchSpace
     from archlab.study import Study
+    from archlab.study.executors import Executor
     from archlab.tracking import MirrorMode
 
 EXIT_INTERRUPTED = 130
@@ -22,6 +25,18 @@ EXIT_INTERRUPTED = 130
 @click.option("--name", help="The study's name.  [default: the YAML's file name]")
 @studies_option
 @reports_option
+@click.option("--more", type=click.IntRange(min=1), default=None, help="So many trials on top of those that are known.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=0),
+    default=None,
+    help="Trials at once, each in its own process; 0: one at a time in this one.  [default: 1; ray: all it has]",
+)
+@click.option(
+    "--executor", type=click.Choice(["local", "ray"]), default="local", show_default=True, help="Where trials run."
+)
+@click.option("--address", help="Of the Ray cluster: host:port.  [default: $RAY_ADDRESS, or one on this computer]")
+@click.option("--storage", help="Share the study with other runs: postgresql://user@host/database.")
 @click.option(
     "--wandb",
     type=click.Choice(["auto", "offline", "online", "disabled"]),
@@ -29,35 +44,57 @@ EXIT_INTERRUPTED = 130
     show_default=True,
     help="auto: online when logged in, offline otherwise.",
 )
-def study(space: str, name: str | None, studies: Path, reports: Path, wandb: "MirrorMode") -> None:
-    """Run a study, or go on where it stopped. Writes studies/NAME/ and reports/NAME/."""
+def study(
+    space: str,
+    name: str | None,
+    studies: Path,
+    reports: Path,
+    more: int | None,
+    workers: int | None,
+    executor: str,
+    address: str | None,
+    storage: str | None,
+    wandb: "MirrorMode",
+) -> None:
+    """Run a study, or go on where it stopped. Writes studies/NAME/ and reports/NAME/.
+
+    SPACE is a search space's YAML, or the name of a study that is there already.
+    """
     from rich.console import Console
 
     from archlab.cli.live import LiveDisplay
     from archlab.cli.mirror import MirrorWatcher
     from archlab.files import writable_folder
     from archlab.report import write_report
-    from archlab.space import load_space
     from archlab.study import run_study
 
-    loaded = load_space(space)
+    loaded = _space(space, studies)
     name = loaded.name if name is None else name
     writable_folder(reports)
     mirror = MirrorWatcher(wandb)
-    with LiveDisplay(Console(stderr=True)) as display:
+    with closing(_executor(executor, workers, address)) as chosen, LiveDisplay(Console(stderr=True)) as display:
         try:
-            finished = run_study(loaded, name, root=studies, watchers=(display, mirror))
+            finished = run_study(
+                loaded,
+                name,
+                root=studies,
+                watchers=(display, mirror),
+                executor=chosen,
+                storage=storage,
+                more=more or 0,
+            )
         except KeyboardInterrupt:
-            again = shlex.join(["archlab", *sys.argv[1:]])
-            click.echo(f"\nstopped; every finished trial is kept. To go on: {again}", err=True)
+            click.echo(f"\nstopped; every finished trial is kept. To go on: {_again(space, name, more)}", err=True)
             sys.exit(EXIT_INTERRUPTED)
     if not mirror.trials:
-        click.echo(f"study {name} is finished: nothing to do. For more trials, raise search.trials in {space}")
+        click.echo(
+            f"study {name} is finished: nothing to do. For more trials: archlab study {shlex.quote(name)} --more 20"
+        )
     page = write_report(finished, reports / name, {word: pick.trial for word, pick in finished.picks.items()})
     mirror.study_finished(finished, reports / name / "pareto.png")
     _print_front(finished)
-    if mirror.notice:
-        click.echo(mirror.notice)
+    if mirror.remark:
+        click.echo(mirror.remark)
     click.echo(f"report  {page}")
     if not finished.front.empty:
         where = [] if studies == DEFAULT_STUDIES else ["--studies", str(studies)]
@@ -66,11 +103,45 @@ def study(space: str, name: str | None, studies: Path, reports: Path, wandb: "Mi
         raise RunFailed(f"every trial failed; the last one: {finished.trials['reason'].iloc[-1]}")
 
 
+def _space(space: str, studies: Path) -> "SearchSpace":
+    """The space of a YAML, or of the study of that name."""
+    from archlab.space import load_space
+    from archlab.study import load_study
+    from archlab.study.restored import restored_space
+
+    if Path(space).is_file() or not (studies / space / "study.yaml").is_file():
+        return load_space(space)
+    return restored_space(load_study(space, studies).settings)
+
+
+def _executor(kind: str, workers: int | None, address: str | None) -> "Executor":
+    from archlab.study.executors import Inline, Processes
+
+    if kind == "ray":
+        from archlab.study.executors.ray import Ray
+
+        if workers == 0:
+            raise BadInput("--workers: 0 is this process; with --executor ray give 1 or more, or leave it out")
+        return Ray(address, workers)
+    if address is not None:
+        raise BadInput("--address: is of a Ray cluster; add --executor ray")
+    return Inline() if workers == 0 else Processes(1 if workers is None else workers)
+
+
+def _again(space: str, name: str, more: int | None) -> str:
+    """The command that goes on; the study knows of ``--more``, which would count from now on."""
+    arguments = sys.argv[1:]
+    if more is not None:
+        place = next(index for index, argument in enumerate(arguments) if argument.split("=")[0] == "--more")
+        del arguments[place : place + (1 if "=" in arguments[place] else 2)]
+        arguments[arguments.index(space, 1)] = name
+    return shlex.join(["archlab", *arguments])
+
+
 def _print_front(study: "Study") -> None:
     from archlab.cli.listing import print_listing
 
-    counts = study.trials["status"].value_counts()
-    click.echo(f"{study.name}: " + ", ".join(f"{number} {status}" for status, number in counts.items()))
+    click.echo(f"{study.name}: {study.counts}")
     if study.front.empty:
         gates = study.trials["gate"].dropna()
         why = f"; most trials were over the limit on {gates.mode()[0]}" if len(gates) else ""

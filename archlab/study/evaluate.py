@@ -1,18 +1,32 @@
 """`evaluate`: the one function through which a study measures an architecture. Cheap before dear."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from archlab.architecture import UNetSpec
 from archlab.cost import count
-from archlab.errors import BadInput, RunFailed
+from archlab.errors import BadInput, OutOfMemory, RunFailed
 from archlab.space.settings import Measurement, SpaceFile
+from archlab.study.disk import is_full, wait_for_room
 from archlab.study.record import Evaluation
 
 Progress = Callable[[str, float], None]
+
+
+class Judge(Protocol):
+    """Asked after every rung but the last."""
+
+    def __call__(self, rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
+        """Whether to go on training.
+
+        Args:
+            rung: optimiser steps so far.
+            qualities: each seed's.
+            known: cost and latency; None where nothing was measured.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,39 +34,82 @@ class Job:
     """One architecture to evaluate.
 
     Attributes:
+        number: the trial's; None for the baseline.
         limits: resolved hard limits: ``params_m``, ``macs_g``, ``latency_ms`` and its like.
         folder: where curve, samples and checkpoint go.
+        known: an evaluation of it whose estimated latencies are to be measured, and nothing else done.
+        micro_batch: images in memory at once; None: as the settings have it.
     """
 
     spec: UNetSpec
     settings: SpaceFile
     limits: Mapping[str, float]
     folder: Path
+    number: int | None = None
+    known: Evaluation | None = None
+    micro_batch: int | None = None
+
+    def halved(self) -> "Job | None":
+        """The job with half the micro-batch, once; then None."""
+        images = self.settings.proxy.micro_batch or self.settings.proxy.batch_size
+        return None if self.micro_batch or images == 1 else replace(self, micro_batch=images // 2)
 
 
-def evaluate(job: Job, progress: Progress) -> Evaluation:
-    """Cost, then latency, then training; each can end the trial with its reason.
+def always(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
+    """The judge that stops nothing."""
+    return True
 
-    ``progress(stage, done)`` hears of ``convert``, ``measure`` and ``wait``, each followed by ``on <device>``, of
-    ``train``, ``sample`` and ``score``, done from 0 to 1.
+
+def evaluate(job: Job, progress: Progress, judge: Judge = always) -> Evaluation:
+    """Cost, then latency, then training, rung by rung; each can end the trial with its reason.
+
+    Out of memory, it trains once more with half the micro-batch. On a full disk it waits.
+
+    Args:
+        progress: hears of ``convert``, ``measure`` and ``wait``, each followed by ``on <device>``, of ``train``,
+            ``sample``, ``score`` and ``wait for room``, done from 0 to 1.
     """
-    cost = count(job.spec)
+    known = job.known or costed(job.spec, job.limits)
+    if known.gate:
+        return known
+    while True:
+        try:
+            if job.known is not None:
+                return measure_estimated(job.known, job, progress)
+            for column, where in job.settings.latency_columns.items():
+                if where.name not in known.latency:
+                    latency = target_latency(job.spec, where, job.limits.get(column), progress)
+                    known = replace(known, latency=known.latency | {where.name: latency})
+                    if latency["median_ms"] > job.limits.get(column, math.inf):
+                        return gated(known, column, latency["median_ms"], job.limits[column], where.name)
+            return _trained(known, job, progress, judge)
+        except OutOfMemory as error:
+            smaller = job.halved()
+            if smaller is None:
+                return replace(known, status="failed", reason=str(error))
+            job = smaller
+        except (BadInput, RunFailed) as error:
+            return replace(known, status="failed", reason=str(error))
+        except Exception as error:  # a converter's or kernel's own failure ends this trial, not the study
+            if not is_full(error):
+                return replace(known, status="failed", reason=in_one_line(error))
+            wait_for_room(job.folder, lambda _: progress("wait for room", 0.0), was_refused=True)
+
+
+def costed(spec: UNetSpec, limits: Mapping[str, float]) -> Evaluation:
+    """The cost by formula; gated where it is over a limit."""
+    cost = count(spec)
     known = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g)
     for name, value in (("params_m", cost.params_m), ("macs_g", cost.macs_g)):
-        if value > job.limits.get(name, value):
-            return gated(known, name, value, job.limits[name])
-    try:
-        for column, where in job.settings.latency_columns.items():
-            latency = target_latency(job.spec, where, job.limits.get(column), progress)
-            known = replace(known, latency=known.latency | {where.name: latency})
-            if latency["median_ms"] > job.limits.get(column, math.inf):
-                return gated(known, column, latency["median_ms"], job.limits[column], where.name)
-        return replace(known, proxy=_train_proxy(job, progress))
-    except (BadInput, RunFailed) as error:
-        return replace(known, status="failed", reason=str(error))
-    except Exception as error:  # a converter's or kernel's own failure ends this trial, not the study
-        lines = str(error).strip().splitlines() or [""]
-        return replace(known, status="failed", reason=f"{type(error).__name__}: {lines[0]}"[:300])
+        if value > limits.get(name, value):
+            return gated(known, name, value, limits[name])
+    return known
+
+
+def in_one_line(error: BaseException) -> str:
+    """``ValueError: what it says first``"""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:300]
 
 
 def measure_estimated(evaluation: Evaluation, job: Job, progress: Progress) -> Evaluation:
@@ -116,9 +173,25 @@ def estimate_target(spec: UNetSpec, where: Measurement) -> dict[str, Any]:
     return measure(spec, mode="table", table=where.table, **where.how()).to_dict()
 
 
-def _train_proxy(job: Job, progress: Progress) -> dict[str, Any]:
+def _trained(known: Evaluation, job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    proxy = _train_proxy(job, progress, lambda rung, qualities: judge(rung, qualities, known))
+    rung = proxy.get("stopped_at")
+    if rung is not None:
+        return replace(known, status="stopped", reason=f"stopped at {rung} steps", proxy=proxy)
+    return replace(known, proxy=proxy)
+
+
+def _train_proxy(job: Job, progress: Progress, judge: Callable[[int, Sequence[float]], bool]) -> dict[str, Any]:
     from archlab.proxy import evaluate_proxy
 
     settings = job.settings
-    result = evaluate_proxy(job.spec, settings.proxy, job.folder, seed=settings.search.seed, progress=progress)
+    result = evaluate_proxy(
+        job.spec,
+        settings.proxy,
+        job.folder,
+        seed=settings.search.seed,
+        micro_batch=job.micro_batch,
+        progress=progress,
+        judge=judge,
+    )
     return result.to_dict()

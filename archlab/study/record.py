@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from archlab.errors import BadInput
 from archlab.files import read_json, write_text
 from archlab.space.settings import column_suffixes
 
-Status = Literal["complete", "gated", "failed", "repeat"]
+Status = Literal["complete", "gated", "stopped", "failed", "repeat"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,7 @@ class Evaluation:
     """Measured facts about one architecture; what was not measured is None, never 0.
 
     Attributes:
+        status: ``stopped``: at a rung, by the judge; then its scores are those of the rung and no cells of the table.
         gate: the limit (``params_m``, ``macs_g``, ``latency_ms``, ``latency_ms_<name>``) or ``require`` that ended a
             gated trial.
         reason: one line for every status but ``complete``.
@@ -38,7 +39,9 @@ class Evaluation:
     def cells(self) -> dict[str, Any]:
         """What was measured as cells of the study's table."""
         costs = {"params_m": self.params_m, "macs_g": self.macs_g}
-        scores = {name: (self.proxy or {}).get(name) for name in PROXY_COLUMNS}
+        proxy = self.proxy or {}
+        known = PROXY_COLUMNS if proxy.get("stopped_at") is None else ("train_seconds", "stopped_at")
+        scores = {name: proxy.get(name) if name in known else None for name in PROXY_COLUMNS}
         return {**costs, **latency_cells(self.latency), **scores}
 
     @property
@@ -66,6 +69,11 @@ class Record:
     finished: str
     repeat_of: int | None = None
     archlab: str = archlab.__version__
+
+    @property
+    def seeds(self) -> int:
+        """How many training runs its scores are of; 0 without scores."""
+        return len((self.evaluation.proxy or {}).get("by_seed", ()))
 
     @property
     def counts(self) -> bool:
@@ -104,6 +112,18 @@ class Record:
             raise BadInput(f"{path}: damaged: {error}; restore it, or delete it to have it made again") from None
 
 
+def pooled(records: Iterable[Record]) -> list[Record]:
+    """The records, an architecture's first with the scores of the repeat that was trained with most seeds."""
+    by_trial: dict[int, Record] = {}
+    for record in records:
+        by_trial[record.trial] = record
+        twin = by_trial.get(record.repeat_of) if record.repeat_of is not None else None
+        if twin is not None and record.seeds > twin.seeds:
+            scored = replace(twin.evaluation, proxy=record.evaluation.proxy)
+            by_trial[twin.trial] = replace(twin, evaluation=scored)
+    return list(by_trial.values())
+
+
 def by_device(latency: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
     """Latencies by device; older versions of archlab measured on one and kept that alone, or None."""
     if latency and "median_ms" in latency:
@@ -130,4 +150,4 @@ def table_columns(knobs: Iterable[str], devices: Sequence[str]) -> list[str]:
     return [*ends, *knobs, "params_m", "macs_g", *latency, *PROXY_COLUMNS, "seconds", "finished"]
 
 
-PROXY_COLUMNS = ("quality", "quality_std", "val_loss", "fid", "fid_label", "train_seconds")
+PROXY_COLUMNS = ("quality", "quality_std", "val_loss", "fid", "fid_label", "train_seconds", "stopped_at")

@@ -1,22 +1,35 @@
 """Who is told what a running study does: a live display, a mirror to W&B."""
 
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 from archlab.study.record import Record
 from archlab.study.study import Study
 
 
-class Watcher(Protocol):
-    """Hears of a study's progress. All calls come from the driver, in order."""
+class Watcher:
+    """Hears of a study's progress, one call at a time; one that does not care for something does not define it."""
 
     def study_started(self, study: Study) -> None:
         """The driver holds the study; ``study`` has the trials that earlier runs finished."""
 
     def trial_started(self, number: int | None, knobs: dict[str, Any]) -> None:
-        """A trial, or the baseline (``number`` None), is being evaluated."""
+        """A trial, or the baseline (``number`` None), is being evaluated; several may be under way."""
 
-    def progress(self, stage: str, done: float) -> None:
-        """The running trial's stage of work is done to this share."""
+    def progress(self, number: int | None, stage: str, done: float) -> None:
+        """That trial's stage of work is done to this share."""
 
     def trial_finished(self, record: Record) -> None:
         """The trial's record is on disk and told."""
+
+    def trial_learned(self, record: Record) -> None:
+        """Another driver of the study finished the trial."""
+
+    def notice(self, line: str) -> None:
+        """Something that the user should know: why it pauses, which limit nearly everything is over."""
+
+
+def tell(watchers: Iterable[Watcher], event: str, *arguments: Any) -> None:
+    """Call this method of every watcher."""
+    for watcher in watchers:
+        getattr(watcher, event)(*arguments)

@@ -8,6 +8,7 @@ from rich.console import Console
 from archlab.cli.live import LiveDisplay
 from archlab.space import load_space
 from archlab.study import Study
+from archlab.study.claim import claim
 from archlab.study.folder import StudyFolder
 from archlab.study.record import Evaluation, Record
 from tests.study.spaces import write_space
@@ -21,14 +22,14 @@ def record(trial: int, seconds: float, evaluation: Evaluation) -> Record:
 
 def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path / "mini")
-    folder.claim(load_space(write_space(tmp_path)))
+    claim(folder, load_space(write_space(tmp_path)))
     output = io.StringIO()
     with LiveDisplay(Console(file=output)) as display:
         display.study_started(Study(folder))
         display.trial_started(None, {"conv": "standard"})
         display.trial_started(0, {"transformers": "0 1 1 [2]"})
         for done in (0.0, 0.5, 1.0):
-            display.progress("train", done)
+            display.progress(0, "train", done)
         proxy = {"quality": 0.125}
         here = {"tflite": {"median_ms": 7.5, "provenance": {"kind": "measured"}}}
         display.trial_finished(record(0, 30.0, Evaluation(status="complete", latency=here, proxy=proxy)))
@@ -50,13 +51,13 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
 
 def test_several_devices_are_named_and_no_estimate_looks_measured(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path / "mini")
-    folder.claim(load_space(write_space(tmp_path)))
+    claim(folder, load_space(write_space(tmp_path)))
     output = io.StringIO()
     with LiveDisplay(Console(file=output)) as display:
         display.study_started(Study(folder))
         display.trial_started(0, {})
-        display.progress("measure on pixel8", 0.0)
-        display.progress("wait on pixel8", 0.0)
+        display.progress(0, "measure on pixel8", 0.0)
+        display.progress(0, "wait on pixel8", 0.0)
         latency = {
             "here": {"median_ms": 7.5, "provenance": {"kind": "measured"}},
             "pixel8": {"median_ms": 31.0, "provenance": {"kind": "estimated"}},
@@ -68,3 +69,27 @@ def test_several_devices_are_named_and_no_estimate_looks_measured(tmp_path: Path
     assert "trial 0: measuring latency (pixel8)" in shown
     assert "trial 0: waiting for the device (pixel8)" in shown
     assert "quality 0.125, 7.5 ms on here, 31 ms on pixel8 (estimated) in 30 s" in shown
+
+
+def test_several_trials_at_once_share_the_time_that_is_left(tmp_path: Path) -> None:
+    folder = StudyFolder(tmp_path / "mini")
+    claim(folder, load_space(write_space(tmp_path)))
+    output = io.StringIO()
+    complete = Evaluation(status="complete", proxy={"quality": 0.5})
+    with LiveDisplay(Console(file=output)) as display:
+        display.study_started(Study(folder))
+        for number in range(2):
+            display.trial_started(number, {"conv": "standard"})
+        display.progress(1, "train", 0.0)
+        display.progress(0, "wait for room", 0.0)
+        display.progress(1, "train", 0.5)
+        display.notice("the disk is [full]")
+        display.trial_learned(record(7, 30.0, complete))
+        display.trial_finished(record(1, 30.0, complete))
+    lines = [line.split(" ", 1)[1] for line in output.getvalue().splitlines()]
+    assert lines[2:] == [
+        "trial 1: training the proxy",
+        "trial 0: waiting for room on the disk",
+        "the disk is [full]",
+        "trial 1: quality 0.5 in 30 s (2 of 6 trials, best quality 0.5 in trial 7, about 60 s left)",
+    ]

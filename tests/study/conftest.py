@@ -1,14 +1,17 @@
 """A study whose trials are judged by a formula, so that the engine is tested and not the training."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from archlab.cost import count
 from archlab.space import SearchSpace, load_space
-from archlab.study import run
+from archlab.study import Study, evaluate, run_study
 from archlab.study.evaluate import Job, Progress
+from archlab.study.executors import Evaluate, Inline, Listener
 from archlab.study.record import Evaluation
 from tests.study.spaces import write_space
 
@@ -21,7 +24,7 @@ class Judge:
         self.interrupt_at: int | None = None
         self.verdict: Callable[[Job], Evaluation] | None = None
 
-    def __call__(self, job: Job, progress: Progress) -> Evaluation:
+    def __call__(self, job: Job, progress: Progress, judge: evaluate.Judge) -> Evaluation:
         if self.interrupt_at == len(self.asked):
             self.interrupt_at = None
             raise KeyboardInterrupt
@@ -29,15 +32,42 @@ class Judge:
         cost = count(job.spec)
         if self.verdict is not None:
             return self.verdict(job)
-        proxy = {"quality": 1 / cost.params_m, "quality_label": "val_loss", "val_loss": 1 / cost.params_m}
+        proxy: dict[str, Any] = {
+            "quality": 1 / cost.params_m,
+            "quality_label": "val_loss",
+            "val_loss": 1 / cost.params_m,
+        }
+        for rung in job.settings.proxy.rungs[:-1]:
+            if not judge(rung, [proxy["quality"] + 1 / rung]):
+                proxy["stopped_at"] = rung
+                return Evaluation(status="stopped", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
         return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
+
+    def run(self, space: SearchSpace, *arguments: str, **named: Any) -> Study:
+        """`run_study` with this judge, in this process."""
+        return run_study(space, *arguments, executor=Inline(self), **named)
+
+
+class Threads:
+    """An executor of several slots that is as quick as this process."""
+
+    def __init__(self, slots: int, evaluate: Evaluate) -> None:
+        self.slots, self.evaluate = slots, evaluate
+        self.pool = ThreadPoolExecutor(slots)
+
+    def submit(self, job: Job, listener: Listener) -> Future[Evaluation]:
+        def judge(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
+            return listener.judge(job, rung, qualities, known)
+
+        return self.pool.submit(self.evaluate, job, lambda stage, done: listener.progress(job, stage, done), judge)
+
+    def close(self) -> None:
+        self.pool.shutdown()
 
 
 @pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> Judge:
-    judge = Judge()
-    monkeypatch.setattr(run, "evaluate", judge)
-    return judge
+def judge() -> Judge:
+    return Judge()
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     record_all(space, tmp_path / "laptop.json", laptop_ms)
     record_all(space, tmp_path / "phone.json", phone_ms)
 
-    def judge(job: evaluate.Job, progress: object) -> dict[str, Any]:
+    def judge(job: evaluate.Job, *_: object) -> dict[str, Any]:
         quality = int(job.spec.id, 16) / 16**12  # anything that does not fall as latency rises
         return {"quality": quality, "quality_label": "val_loss", "val_loss": quality}
 

@@ -1,15 +1,19 @@
 """One architecture through cost, latency and training: cheap before dear, every end with its reason."""
 
+import errno
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from archlab.cost import count
-from archlab.errors import RunFailed
+from archlab.errors import OutOfMemory, RunFailed
 from archlab.space import SearchSpace, load_space
+from archlab.study import disk
 from archlab.study import evaluate as module
 from archlab.study.evaluate import Job, evaluate
+from archlab.study.record import Evaluation
 from tests.study.spaces import MINI, write_space
 
 MEASURED = {"median_ms": 20.0, "provenance": {"kind": "measured"}}
@@ -96,7 +100,7 @@ def test_a_loss_that_turns_nan_ends_the_trial_with_that_reason(tmp_path: Path) -
 
 
 def test_a_trial_that_goes_well_leaves_its_files_and_hears_every_stage(tmp_path: Path) -> None:
-    space = load_space(write_space(tmp_path))
+    space = load_space(write_space(tmp_path, MINI.replace("seed: 3", "seed: 4")))  # no other test has trained it
     heard: list[tuple[str, float]] = []
     found = evaluate(job(space, tmp_path / "0"), lambda stage, done: heard.append((stage, done)))
     assert found.status == "complete"
@@ -105,3 +109,62 @@ def test_a_trial_that_goes_well_leaves_its_files_and_hears_every_stage(tmp_path:
     assert found.proxy["quality"] == found.proxy["val_loss"] > 0
     assert {path.name for path in (tmp_path / "0").iterdir()} == {"curve.csv", "samples.png", "checkpoint.safetensors"}
     assert [stage for stage, done in heard if done == 1.0] == ["train", "sample", "score"]
+
+
+def test_out_of_memory_it_trains_once_more_with_half_the_micro_batch(
+    measured_space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int | None] = []
+
+    def train(job: Job, *_: Any) -> dict[str, Any]:
+        tried.append(job.micro_batch)
+        if len(tried) < enough:
+            raise OutOfMemory(f"attempt {len(tried)}")
+        return {"quality": 1.0}
+
+    monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
+    monkeypatch.setattr(module, "_train_proxy", train)
+    enough = 2
+    assert evaluate(job(measured_space, tmp_path / "0"), silent).status == "complete"
+    assert tried == [None, 32]
+    tried.clear()
+    enough = 9
+    found = evaluate(job(measured_space, tmp_path / "0"), silent)
+    assert (found.status, found.reason, len(tried)) == ("failed", "attempt 2", 2)
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(errno.ENOSPC, "No space left"), RuntimeError("I/O error: No space left on device (os error 28)")]
+)
+def test_on_a_full_disk_it_waits_and_goes_on(
+    error: Exception, measured_space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+
+    def train(*_: Any) -> dict[str, Any]:
+        if not heard:
+            raise error
+        return {"quality": 1.0}
+
+    monkeypatch.setattr(disk, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
+    monkeypatch.setattr(module, "_train_proxy", train)
+    found = evaluate(job(measured_space, tmp_path), lambda stage, done: heard.append(stage))
+    assert (found.status, heard) == ("complete", ["wait for room"])
+
+
+def test_the_judge_hears_of_latency_and_can_stop_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real training."""
+    text = MINI.replace("measure: []", "measure: [{device: tflite}]").replace("rungs: [3]", "rungs: [2, 3]")
+    monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
+    heard: list[Any] = []
+
+    def judge(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
+        heard.append((rung, len(qualities), known and known.latency))
+        return False
+
+    found = evaluate(job(load_space(write_space(tmp_path, text)), tmp_path / "0"), silent, judge)
+    assert heard == [(2, 1, {"tflite": MEASURED})]
+    assert (found.status, found.reason) == ("stopped", "stopped at 2 steps")
+    assert found.cells()["stopped_at"] == 2
+    assert found.cells()["quality"] is None

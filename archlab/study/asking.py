@@ -1,0 +1,122 @@
+"""What a study asks next: an arm of its plan, or what its sampler proposes."""
+
+import random
+from collections.abc import Container
+from typing import NamedTuple
+
+import optuna
+from optuna.trial import FixedTrial, TrialState
+
+from archlab.errors import BadInput
+from archlab.space import Arm, SearchSpace
+from archlab.space.knobs import Value
+from archlab.study.evaluate import costed
+from archlab.study.ledger import Ledger
+from archlab.study.sampler import as_params, make_sampler, suggest
+
+_MOST_VAIN = 3  # proposals in a row that tell nothing new, before an unseen architecture is drawn at random
+_MOST_DRAWS = 2_000
+
+
+class Asked(NamedTuple):
+    """A trial with its knob values in effect."""
+
+    trial: optuna.Trial
+    values: dict[str, Value]
+
+
+class Asking:
+    """Asks Optuna, with a sampler for each trial's number.
+
+    Attributes:
+        is_plan: whether there are arms; then nothing is searched.
+    """
+
+    def __init__(
+        self, space: SearchSpace, arms: list[Arm], study: optuna.Study, ledger: Ledger, limits: dict[str, float]
+    ) -> None:
+        self.space, self.study, self.ledger, self.limits = space, study, ledger, limits
+        self.is_plan = bool(arms)
+        self._arms = iter(arms)
+        self._vain = ledger.vain()
+
+    def next(self, under_way: Container[str]) -> Asked | None:
+        """The next trial; None where nothing is left to ask for.
+
+        Args:
+            under_way: content hashes of architectures that are being evaluated.
+        """
+        known = _Either(self.ledger, under_way)
+        trials = self.study.get_trials(deepcopy=False)
+        if self.is_plan:
+            if not any(trial.state == TrialState.WAITING for trial in trials) and not self._enqueue_arm(known):
+                return None
+        elif self._vain >= _MOST_VAIN and not self._enqueue_unseen(known):
+            return None
+        self._set_sampler(len(trials), known)
+        return self._suggested(self.study.ask(), known)
+
+    def enqueue_baseline(self) -> None:
+        """Have it as the first trial, where the space contains it and the limits allow it."""
+        if self.is_plan or self.study.get_trials(deepcopy=False):
+            return
+        wanted = {name: value for name, value in self.space.baseline_values.items() if value is not None}
+        try:
+            values = self.space.in_effect(self.space.find(wanted))
+        except BadInput:
+            return
+        is_allowed = self.space.permits(values) and not costed(self.space.baseline, self.limits).gate
+        if is_allowed and self.space.spec(values) == self.space.baseline:
+            self.study.enqueue_trial(as_params(values))
+
+    def take_up(self, number: int, under_way: Container[str]) -> Asked:
+        """A trial that was asked before; it keeps the values that it has."""
+        known = _Either(self.ledger, under_way)
+        self._set_sampler(number, known)
+        frozen = self.study.get_trials(deepcopy=False)[number]
+        return self._suggested(optuna.Trial(self.study, frozen._trial_id), known)
+
+    def architecture(self, trial: optuna.trial.FrozenTrial) -> str:
+        """The content hash of a trial that was asked; empty where its driver was killed while it asked."""
+        try:
+            return self.space.spec(suggest(FixedTrial(trial.params), self.space)).id
+        except ValueError:
+            return ""
+
+    def _suggested(self, trial: optuna.Trial, known: Container[str]) -> Asked:
+        values = suggest(trial, self.space)
+        is_new = self.space.permits(values) and self.space.spec(values).id not in known
+        self._vain = 0 if is_new else self._vain + 1
+        return Asked(trial, values)
+
+    def _set_sampler(self, number: int, known: Container[str]) -> None:
+        avoided = () if self.space.settings.search.repeats == "seed" else known
+        self.study.sampler = make_sampler(self.space, number, limits=self.limits, known=avoided)
+
+    def _enqueue_arm(self, known: Container[str]) -> bool:
+        for arm in self._arms:
+            if self.space.spec(arm.values).id not in known:
+                self.study.enqueue_trial(as_params(arm.values))
+                return True
+        return False
+
+    def _enqueue_unseen(self, known: Container[str]) -> bool:
+        """Enqueue a random affordable architecture that is not known; False if none was found."""
+        source = random.Random(f"{self.space.settings.search.seed} {len(self.ledger.trials)}")
+        for _ in range(_MOST_DRAWS):
+            values = self.space.sample_values(source)
+            spec = self.space.spec(values)
+            if spec.id not in known and not costed(spec, self.limits).gate:
+                self.study.enqueue_trial(as_params(values))
+                return True
+        return False
+
+
+class _Either(Container[str]):
+    """What is in one of two containers."""
+
+    def __init__(self, first: Container[str], second: Container[str]) -> None:
+        self.first, self.second = first, second
+
+    def __contains__(self, item: object) -> bool:
+        return item in self.first or item in self.second

@@ -1,0 +1,36 @@
+"""What every executor has to offer."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+from archlab.study.evaluate import Job, Judge, Progress
+from archlab.study.record import Evaluation
+
+Evaluate = Callable[[Job, Progress, Judge], Evaluation]  # picklable
+
+
+class Listener(Protocol):
+    """Hears of jobs and is asked about them, from the executor's threads."""
+
+    def progress(self, job: Job, stage: str, done: float) -> None:
+        """The job's stage of work is done to this share."""
+
+    def judge(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
+        """Whether to go on training; see `archlab.study.evaluate.Judge`."""
+
+
+class Executor(Protocol):
+    """Runs `evaluate` on jobs.
+
+    Attributes:
+        slots: jobs under way at once.
+    """
+
+    slots: int
+
+    def submit(self, job: Job, listener: Listener) -> Future[Evaluation]:
+        """Evaluate ``job``. What goes wrong with it, its process killed included, is a failed evaluation."""
+
+    def close(self) -> None:
+        """End what is under way; a job may be evaluated again later and goes on from its checkpoint."""

@@ -1,0 +1,118 @@
+"""Who measures where: a phone one worker at a time; this computer one at a time, and all others stand still."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from threading import Condition
+
+import psutil
+
+from archlab.study.executors.worker import HERE
+
+_END_SECONDS = 5.0
+
+
+@dataclass(eq=False)
+class Worker:
+    """A process that works on a trial.
+
+    Attributes:
+        process: the leader of its process group.
+        idle_before: seconds that it waited for its turn, or stood still and does no longer.
+        still_since: when it was stopped, by the monotonic clock; None: it runs.
+    """
+
+    process: BaseProcess
+    idle_before: float = 0.0
+    still_since: float | None = None
+
+    @property
+    def idle_seconds(self) -> float:
+        """How long it waited for its turn or stood still, until now."""
+        return self.idle_before + (0.0 if self.still_since is None else time.monotonic() - self.still_since)
+
+    def stop(self) -> None:
+        """Have it stand still."""
+        self.still_since = time.monotonic()
+        self.signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        """Have it run again."""
+        self.signal(signal.SIGCONT)
+        self.idle_before, self.still_since = self.idle_seconds, None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the whole group, if it is still there."""
+        pid = self.process.pid
+        if pid is None:
+            return
+        for send in (os.killpg, os.kill):  # before it leads its group it is alone
+            with suppress(ProcessLookupError, PermissionError):  # the latter is macOS of a group that has ended
+                send(pid, number)
+                return
+
+    def memory_gb(self) -> float:
+        """Resident memory of the process and what it started."""
+        try:
+            leader = psutil.Process(self.process.pid)
+            return sum(process.memory_info().rss for process in (leader, *leader.children(recursive=True))) / 1e9
+        except psutil.NoSuchProcess:
+            return 0.0
+
+
+class Turns:
+    """The turns of one executor's workers.
+
+    A worker that measures on a phone is not stopped; it stands still when it gives the phone back.
+    """
+
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._holders: dict[str, Worker] = {}
+        self._workers: set[Worker] = set()
+
+    def enter(self, worker: Worker) -> None:
+        """Start the worker's process, when it may run."""
+        with self._changed:
+            self._changed.wait_for(self._is_loud)
+            worker.process.start()
+            self._workers.add(worker)
+
+    def leave(self, worker: Worker) -> None:
+        """The worker's process has ended, or is about to."""
+        with self._changed:
+            if worker in self._workers:
+                worker.process.join(_END_SECONDS)  # not at the same time as another is started
+                self._workers.remove(worker)
+                self._give(worker)
+
+    def change(self, worker: Worker, device: str | None) -> None:
+        """Give back the turn that the worker has; return when it has its turn on ``device``, if that is not None."""
+        since, idle_seconds = time.monotonic(), worker.idle_seconds
+        with self._changed:
+            self._give(worker)
+            self._changed.wait_for(lambda: self._is_loud() and device not in self._holders)
+            if device is not None:
+                self._holders[device] = worker
+            if device == HERE:
+                for other in self._others():
+                    other.stop()
+        worker.idle_before = idle_seconds + time.monotonic() - since
+
+    def _is_loud(self) -> bool:
+        return HERE not in self._holders
+
+    def _give(self, worker: Worker) -> None:
+        for device in [device for device, holder in self._holders.items() if holder is worker]:
+            if device == HERE:
+                for other in self._others():
+                    other.go_on()
+            del self._holders[device]
+        self._changed.notify_all()
+
+    def _others(self) -> set[Worker]:
+        """Those that stand still while this computer is measured on."""
+        return self._workers - set(self._holders.values())

@@ -1,0 +1,157 @@
+"""One trial in a process of its own: what runs there, and what it says to the executor."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any, NamedTuple
+
+from archlab.space.settings import Measurement
+from archlab.study.evaluate import Job, in_one_line
+from archlab.study.executors.executor import Evaluate
+from archlab.study.record import Evaluation
+
+HERE = "this computer"
+LOG = "worker.log"  # what converters and kernels print; there only if they did
+
+_KINDS_HERE = ("tflite", "torch", "coreml")
+
+
+class Progress(NamedTuple):
+    """A stage of work is done to this share."""
+
+    stage: str
+    done: float
+
+
+class Question(NamedTuple):
+    """Whether to go on training; answered with a bool."""
+
+    rung: int
+    qualities: tuple[float, ...]
+    known: Evaluation | None
+
+
+class Turn(NamedTuple):
+    """A device, which the worker wants for itself, or None: it has done with it. Answered when it is so."""
+
+    device: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """What a worker takes over from the driver, and which share of the computer is its own.
+
+    Attributes:
+        slot: from 0; workers at the same time have different ones.
+        is_alone: whether there is one slot only.
+    """
+
+    slot: int
+    is_alone: bool
+    folder: str = field(default_factory=os.getcwd)
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+
+
+def run_trial(connection: Connection, evaluate: Evaluate, job: Job, surroundings: Surroundings) -> None:
+    """Evaluate and send what comes out; end when the driver has ended."""
+    os.setpgid(0, 0)  # the executor stops and ends the whole group, converters included
+    _let_the_server_end()
+    _settle_in(surroundings)
+    log = job.folder / LOG
+    _print_to(str(log))
+    driver = _Driver(connection, job.settings.measure)
+    try:
+        outcome = evaluate(job, driver.progress, driver.judge)
+    except Exception as error:
+        outcome = Evaluation(status="failed", reason=in_one_line(error))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if not log.stat().st_size:
+        log.unlink()
+    driver.send(outcome)
+
+
+class _Driver:
+    """The driver as the worker sees it: it is told, asked, and waited for."""
+
+    def __init__(self, connection: Connection, measure: Sequence[Measurement]) -> None:
+        self._connection = connection
+        self._devices = {where.name: where.device for where in measure}
+        self._turn: str | None = None
+        self._answers: SimpleQueue[Any] = SimpleQueue()
+        Thread(target=self._listen, daemon=True).start()
+
+    def progress(self, stage: str, done: float) -> None:
+        """Tell; where a device is to be measured on, wait for its turn first."""
+        turn = self._turn_for(stage)
+        if turn != self._turn:
+            self._ask(Turn(turn))
+            self._turn = turn
+        self.send(Progress(stage, done))
+
+    def judge(self, rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
+        """Ask."""
+        return bool(self._ask(Question(rung, tuple(qualities), known)))
+
+    def send(self, message: Progress | Question | Turn | Evaluation) -> None:
+        """Tell."""
+        self._connection.send(message)
+
+    def _ask(self, message: Question | Turn) -> Any:
+        self.send(message)
+        return self._answers.get()
+
+    def _turn_for(self, stage: str) -> str | None:
+        word, _, name = stage.partition(" on ")
+        if word not in ("measure", "wait") or name not in self._devices:
+            return None
+        device = self._devices[name]
+        return HERE if device.split(":")[0] in _KINDS_HERE else device
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                self._answers.put(self._connection.recv())
+        except (EOFError, OSError):
+            os.killpg(0, signal.SIGKILL)
+
+
+def _let_the_server_end() -> None:
+    """Close what keeps the server of processes alive beyond the driver.
+
+    Once the driver is gone and the server with it, the operating system wakes and ends a group that stands still.
+    """
+    server = vars(forkserver)["_forkserver"]
+    handle = vars(server).pop("_forkserver_alive_fd", None)
+    if handle is not None:
+        os.close(handle)
+        server._forkserver_alive_fd = None
+
+
+def _settle_in(surroundings: Surroundings) -> None:
+    os.environ.clear()
+    os.environ.update(surroundings.environment)
+    os.chdir(surroundings.folder)
+    import torch
+
+    if gpus := torch.cuda.device_count():
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(gpus)))).split(",")
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[surroundings.slot % gpus]
+    if not surroundings.is_alone:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        torch.set_num_threads(1)
+
+
+def _print_to(path: str) -> None:
+    """What this process and its own print goes to a file, not into the driver's display."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    for stream in (1, 2):
+        os.dup2(handle, stream)
+    os.close(handle)

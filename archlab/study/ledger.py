@@ -1,0 +1,102 @@
+"""A study's finished trials as its driver needs them: found without a search, counted as they come."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from itertools import takewhile
+from statistics import median
+
+from archlab.study.record import Record, pooled
+
+_SAID_AFTER = 30  # trials, of which
+_NEARLY_ALL = 0.9  # were gated
+
+
+class Ledger:
+    """Finished trials in the order in which the driver heard of them.
+
+    As a container it has the content hashes of the architectures that need no evaluation any more.
+
+    Attributes:
+        trials: each by its number.
+        counted: how many use up one of the study's trials.
+        points: the objectives of each of those; None for one without scores.
+    """
+
+    def __init__(self, objectives: Sequence[str], records: Iterable[Record]) -> None:
+        self.objectives = objectives
+        self.counted = 0
+        self.points: list[tuple[float, ...] | None] = []
+        self.trials: dict[int, Record] = {}
+        self._twins: dict[str, Record] = {}
+        for record in records:
+            self.add(record)
+
+    def __contains__(self, architecture: object) -> bool:
+        return architecture in self._twins
+
+    @property
+    def records(self) -> list[Record]:
+        """All of them, by number."""
+        return [self.trials[number] for number in sorted(self.trials)]
+
+    def add(self, record: Record) -> None:
+        """One more finished trial."""
+        self.trials[record.trial] = record
+        if record.counts:
+            self.counted += 1
+            self.points.append(self._point(record))
+            self._twins.setdefault(record.architecture, record)
+        elif twin := self._twins.get(record.architecture):
+            self._twins[record.architecture] = pooled((twin, record))[0]
+
+    def twin(self, architecture: str) -> Record | None:
+        """The trial that evaluated the architecture, with the scores of all its seeds."""
+        return self._twins.get(architecture)
+
+    def vain(self) -> int:
+        """How many of the last trials in a row told nothing new."""
+        return sum(1 for _ in takewhile(lambda record: not record.counts, reversed(self.trials.values())))
+
+    def last_failures(self) -> list[Record]:
+        """Those of the last trials in a row that failed, the latest first."""
+        counting = (record for record in reversed(self.trials.values()) if record.counts)
+        return list(takewhile(lambda record: record.evaluation.status == "failed", counting))
+
+    def hours(self, under_way: Iterable[float], now: float) -> float:
+        """How long a trial was under way, at once or one after the other, in all runs of the study together.
+
+        Args:
+            under_way: when those that are not finished were started, in seconds since the epoch, as is ``now``.
+        """
+        ends = (
+            (datetime.fromisoformat(record.finished).timestamp(), record.seconds) for record in self.trials.values()
+        )
+        spans = sorted([*((end - seconds, end) for end, seconds in ends), *((start, now) for start in under_way)])
+        total, reached = 0.0, 0.0
+        for start, end in spans:
+            total += max(0.0, end - max(start, reached))
+            reached = max(reached, end)
+        return total / 3600
+
+    def warning(self, limits: dict[str, float]) -> str | None:
+        """Which limit is at fault if nearly all of the first trials were over one; said once, when they are known."""
+        if self.counted != _SAID_AFTER:
+            return None
+        first = [record for record in self.records if record.counts]
+        gated = [record for record in first if record.evaluation.gate]
+        if len(gated) < _NEARLY_ALL * len(first):
+            return None
+        gate, number = Counter(str(record.evaluation.gate) for record in gated).most_common(1)[0]
+        values = median(float(record.row()[gate]) for record in gated if record.evaluation.gate == gate)
+        return (
+            f"of the first {len(first)} trials, {number} were over the limit on {gate}: half of them {values:.4g} or "
+            f"more where {limits[gate]:.4g} is allowed; raise constraints.{gate}, or give the knobs cheaper values"
+        )
+
+    def _point(self, record: Record) -> tuple[float, ...] | None:
+        if record.evaluation.status != "complete":
+            return None
+        cells = record.evaluation.cells()
+        point = tuple(cells[name] for name in self.objectives)
+        return None if None in point else point

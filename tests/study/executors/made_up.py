@@ -1,0 +1,114 @@
+"""Stand-ins for `evaluate` that a worker process can import: each lives, or dies, in one way."""
+
+import os
+import signal
+import struct
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from archlab.errors import OutOfMemory
+from archlab.study.evaluate import Job, Judge, Progress
+from archlab.study.record import Evaluation
+
+
+def curious(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    """Goes from rung to rung as long as the judge says, and prints."""
+    import torch
+
+    for rung in (10, 20, 30):
+        progress("train", rung / 30)
+        if not judge(rung, [1 / rung], Evaluation(status="complete", macs_g=2.0)):
+            break
+    print("something", flush=True)
+    facts = {"pid": os.getpid(), "threads": torch.get_num_threads(), "rung": rung, "cwd": str(Path.cwd())}
+    return Evaluation(status="complete", proxy=facts)
+
+
+def mortal(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    """Its process is killed in its first life; in the next it finds what the first left."""
+    seen = job.folder / "seen"
+    if not seen.exists():
+        seen.write_text("")
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Evaluation(status="complete")
+
+
+def doomed(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(60)
+    raise AssertionError
+
+
+def interrupted(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    """Is killed in the middle of a message."""
+    connection = cast(Any, progress).__self__._connection
+    os.write(connection.fileno(), struct.pack("!i", 100) + b"the beginning")
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def crashing(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    signal.signal(signal.SIGSEGV, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGSEGV)
+    raise AssertionError
+
+
+def leaving(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    os._exit(3)
+
+
+def broken(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    raise ValueError("not what was agreed")
+
+
+def exhausted(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    raise OutOfMemory("no more memory")
+
+
+def slow(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    """Starts a converter, says who it is, and takes its time."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    (job.folder / "pids").write_text(f"{os.getpid()} {child.pid}")
+    time.sleep(60)
+    return Evaluation(status="complete")
+
+
+def slow_or_measuring(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    """As its folder's name says; the one that measures waits until the other is at work."""
+    if job.folder.name == "measures":
+        while not (job.folder.parent / "trains" / "pids").is_file():
+            time.sleep(0.02)
+        progress("measure on here", 0.0)
+    return slow(job, progress, judge)
+
+
+def greedy(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    """Takes 10 MB for every image in memory."""
+    images = job.micro_batch or job.settings.proxy.batch_size
+    held = np.ones(int(images * 10e6), dtype=np.uint8)
+    time.sleep(1.5)
+    return Evaluation(status="complete", proxy={"images": images, "held": len(held)})
+
+
+def measuring(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    """Trains with eyes open, or measures, as its folder's name says; notes the time."""
+    times = []
+    if job.folder.name == "measures":
+        time.sleep(0.3)
+        progress("measure on here", 0.0)
+        times.append(time.time())
+        time.sleep(1.0)
+        times.append(time.time())
+        progress("measure on here", 1.0)
+    else:
+        progress("train", 0.0)
+        until = time.monotonic() + 2.0
+        while time.monotonic() < until:
+            times.append(time.time())
+            time.sleep(0.02)
+    return Evaluation(status="complete", proxy={"times": times})

@@ -1,0 +1,43 @@
+"""Stand-ins for `evaluate` on the nodes of a Ray cluster; the trial's folder says which one it is."""
+
+import os
+import signal
+import time
+
+import psutil
+
+from archlab.cost import count
+from archlab.study.evaluate import Job, Judge, Progress
+from archlab.study.record import Evaluation
+from tests.study.executors import made_up
+
+
+def by_folder(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    """One executor serves every test: processes on two nodes take their time to start."""
+    choices = {"curious": made_up.curious, "crashing": made_up.crashing, "slow": made_up.slow, "deadly": deadly}
+    return choices.get(job.folder.name, steady)(job, progress, judge)
+
+
+def steady(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    """Notes every beginning, says where it runs, and takes its time."""
+    with (job.folder / "curve.csv").open("a") as file:
+        file.write("begun\n")
+    progress(f"train on {node()}", 0.0)
+    time.sleep(0.5)
+    cost = count(job.spec)
+    proxy = {"quality": 1 / cost.params_m, "quality_label": "val_loss"}
+    return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
+
+
+def deadly(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    """Ends the actor that it is a trial of: its parent is the server of processes, whose parent is the actor."""
+    parent = psutil.Process(os.getppid()).parent()
+    assert parent is not None
+    parent.send_signal(signal.SIGKILL)
+    time.sleep(60)
+    raise AssertionError
+
+
+def node() -> str:
+    """The process number of the node's raylet; of no node, ``None``."""
+    return str(os.environ.get("RAY_RAYLET_PID"))

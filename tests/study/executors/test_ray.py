@@ -1,0 +1,160 @@
+"""The Ray executor on a real cluster of two nodes on this computer."""
+
+import importlib.util
+import os
+import sys
+import types
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from archlab.errors import BadInput, MissingExtra
+from archlab.space import load_space
+from archlab.study import Watcher, run_study
+from archlab.study.evaluate import Job
+from archlab.study.executors import Inline
+from archlab.study.executors import ray as ray_executor
+from archlab.study.executors.ray import Ray
+from tests.study.executors import on_nodes
+from tests.study.executors.test_processes import Log, all_end, wait_for, wait_until
+from tests.study.spaces import MINI, write_space
+
+JobFor = Callable[..., Job]
+
+pytestmark = pytest.mark.skipif(not importlib.util.find_spec("ray"), reason="pip install 'archlab[ray]'")
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    from ray.cluster_utils import Cluster
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=1)
+    yield cluster
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def executor(cluster: Any) -> Iterator[Ray]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ray_executor, "_MOST_LOSSES", 2)
+        patch.setattr(ray_executor, "_LOOK_SECONDS", 0.2)
+        with closing(Ray(cluster.address, evaluate=on_nodes.by_folder)) as executor:
+            yield executor
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> JobFor:
+    space = load_space(write_space(tmp_path))
+
+    def make(folder: str | Path, **trial: float) -> Job:
+        (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        limits = space.settings.trial.model_copy(update=trial)
+        settings = space.settings.model_copy(update={"trial": limits})
+        return Job(spec=space.baseline, settings=settings, limits={}, folder=tmp_path / folder, number=7)
+
+    return make
+
+
+def test_it_is_heard_and_asked(executor: Ray, job: JobFor) -> None:
+    log = Log()
+    found = executor.submit(job("curious"), log).result(timeout=60)
+    assert executor.slots == 2
+    assert log.heard == [(7, "train", 1 / 3), (7, 10, 0.1, 2.0), (7, "train", 2 / 3), (7, 20, 0.05, 2.0)]
+    assert found.status == "complete"
+    assert found.proxy is not None
+    assert found.proxy["rung"] == 20
+    assert found.proxy["threads"] == 1
+
+
+def test_files_come_back_where_a_node_does_not_see_the_drivers_folder(
+    executor: Ray, job: JobFor, tmp_path: Path
+) -> None:
+    handle = os.open(tmp_path, os.O_RDONLY)
+    mine = Path(f"/proc/self/fd/{handle}/steady")  # in another process it is something else, or nothing
+    assert executor.submit(job(mine), Log()).result(timeout=60).status == "complete"
+    os.close(handle)
+    assert [path.name for path in (tmp_path / "steady").iterdir()] == ["curve.csv"]
+
+
+@pytest.mark.parametrize(
+    ("evaluate", "reason"),
+    [
+        ("slow", "over the time limit of 0.05 min"),
+        ("crashing", "killed by signal 11 (SIGSEGV); see worker.log"),
+        ("deadly", "its node was lost, 2 times"),
+    ],
+)
+def test_a_trial_that_ends_early_fails_with_its_reason(evaluate: str, reason: str, executor: Ray, job: JobFor) -> None:
+    found = executor.submit(job(evaluate, minutes=0.05), Log()).result(timeout=120)
+    assert found.status == "failed"
+    assert str(found.reason).startswith(reason)
+
+
+class Saboteur(Watcher):
+    """Kills a node in the middle of the second trial that runs on it."""
+
+    def __init__(self, cluster: Any, node: Any) -> None:
+        self.cluster, self.node = cluster, node
+        self.raylet = node.all_processes["raylet"][0].process.pid
+        self.trials = 0
+
+    def progress(self, number: int | None, stage: str, done: float) -> None:
+        self.trials += stage == f"train on {self.raylet}"
+        if self.trials == 2 and self.node in self.cluster.worker_nodes:
+            self.cluster.remove_node(self.node, allow_graceful=False)
+
+
+def test_a_study_completes_when_a_node_joins_and_is_killed(
+    executor: Ray, cluster: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    text = MINI.replace("strategy: tpe, trials: 6", "strategy: random, trials: 12, noise: 0.01")
+    space = load_space(write_space(tmp_path, text))
+    undisturbed = run_study(space, root=tmp_path / "undisturbed", executor=Inline(on_nodes.steady))
+    node = cluster.add_node(num_cpus=1)
+    wait_until(lambda: executor.slots == 3)
+    capfd.readouterr()
+    study = run_study(space, root=tmp_path / "disturbed", executor=executor, watchers=(Saboteur(cluster, node),))
+    assert node not in cluster.worker_nodes
+    columns = ["trial", "status", "architecture", "macs_g", "quality", "on_front"]
+    pd.testing.assert_frame_equal(study.trials[columns], undisturbed.trials[columns])
+    beginnings = [len(path.read_text().split()) for path in study.folder.glob("trials/*/curve.csv")]
+    assert sorted(beginnings) == [1] * 11 + [2]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_closing_ends_what_is_under_way(cluster: Any, executor: Ray, job: JobFor) -> None:
+    trial = executor.submit(job("slow"), Log())
+    wait_for(job("slow").folder / "pids")
+    executor.close()
+    with pytest.raises(CancelledError):
+        trial.result(timeout=10)
+    assert all_end(job("slow").folder / "pids")
+
+
+def test_where_no_node_can_import_it_a_trial_fails_with_that_reason(
+    cluster: Any, job: JobFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_executor, "_LOOK_SECONDS", 0.2)
+    module = types.ModuleType("only_here")
+    exec("def evaluate(job, progress, judge): ...", module.__dict__)
+    monkeypatch.setitem(sys.modules, "only_here", module)
+    with closing(Ray(cluster.address, evaluate=module.evaluate)) as executor:
+        found = executor.submit(job("trial"), Log()).result(timeout=120)
+    assert found.reason == "no node can run archlab: ModuleNotFoundError: No module named 'only_here'"
+
+
+def test_a_wrong_address_is_one_clear_line() -> None:
+    with pytest.raises(BadInput, match=r"^--address 127\.0\.0\.1:9: no Ray cluster .*Connection refused[^\n]*$"):
+        Ray("127.0.0.1:9")
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingExtra, match=r"archlab\[ray\]"):
+        Ray()

@@ -1,0 +1,85 @@
+"""Studies on disk whose trials were never run: real architectures with scores by formula."""
+
+import random
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from archlab.architecture import save
+from archlab.cost import count
+from archlab.space import load_space
+from archlab.study import Study
+from archlab.study.claim import claim
+from archlab.study.folder import StudyFolder
+from archlab.study.record import Evaluation, Record
+from archlab.study.sampler import as_params
+from tests.study.spaces import MINI, write_space
+
+ENDS: dict[str, dict[str, Any]] = {
+    "gated": {"gate": "macs_g", "reason": "macs_g 5 is over the limit of 4"},
+    "stopped": {"reason": "stopped at 2 steps: rank 3"},
+    "failed": {"reason": "loss became NaN at step 3"},
+    "repeat": {"reason": "same architecture as trial 0"},
+}
+
+
+def write_study(root: Path, name: str = "mini", statuses: str = "", *, complete: int = 12, text: str = MINI) -> Study:
+    """``complete`` trained trials, then one of each of the ``statuses``, named by words; quality falls with params.
+
+    Different names give different trials.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    space = load_space(write_space(root, text, name))
+    folder = StudyFolder(root / name)
+    folder.path.mkdir(parents=True)
+    claim(folder, space)
+    cost = count(space.baseline)
+    folder.write_baseline({"knobs": space.baseline_values, "params_m": cost.params_m, "macs_g": cost.macs_g})
+    source = random.Random(name)
+    for number, status in enumerate(["complete"] * complete + statuses.split()):
+        values = space.sample_values(source)
+        spec = space.spec(values)
+        cost = count(spec)
+        evaluation = Evaluation(
+            status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=_proxy(spec.id, cost)
+        )
+        if status in ENDS:
+            evaluation = replace(evaluation, status=status, **ENDS[status])  # type: ignore[arg-type]  # one of them
+        if status in ("gated", "failed"):
+            evaluation = replace(evaluation, proxy=None)
+        if status == "stopped":
+            evaluation = replace(
+                evaluation,
+                proxy={
+                    "quality": 0.5,
+                    "val_loss": 0.5,
+                    "quality_label": "val_loss",
+                    "stopped_at": 2,
+                    "rungs": {"2": 0.5},
+                },
+            )
+        save(spec, folder.trial(number) / "architecture.yaml")
+        if status == "complete":
+            Image.new("RGB", (64, 32), "teal").save(folder.trial(number) / "samples.png")
+        record = Record(
+            trial=number,
+            architecture=spec.id,
+            knobs=space.baseline_values | as_params(values),
+            evaluation=evaluation,
+            seconds=2.0,
+            finished=f"2026-01-01T10:{number // 60 % 60:02d}:{number % 60:02d}+00:00",
+        )
+        record.save(folder.trial(number) / "evaluation.json")
+    return Study(folder)
+
+
+def _proxy(architecture: str, cost: Any) -> dict[str, Any]:
+    quality = 1 / cost.params_m + 0.1 * random.Random(architecture).random()
+    return {
+        "quality": quality,
+        "quality_label": "val_loss",
+        "val_loss": quality,
+        "rungs": {"2": 2 * quality, "3": quality},
+    }
