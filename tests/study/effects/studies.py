@@ -1,0 +1,81 @@
+"""Spaces of five free knobs, and studies of them whose quality is a formula with known effects."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from archlab.cost import count
+from archlab.space import SearchSpace, label, load_space, plan
+from archlab.space.plans import full_change
+from archlab.study import Study, load_study
+from archlab.study.claim import claim
+from archlab.study.folder import study_folder
+from archlab.study.record import Evaluation, Record
+
+KNOBS: dict[str, list[Any]] = {
+    "kv_sharing": ["none", "self"],
+    "attention_normalizer": ["softmax", "relu"],
+    "ff_ratio": [8, 4],
+    "ff_activation": ["gelu", "swish"],
+    "conv": ["standard", "separable"],
+}
+
+
+def write_space(folder: Path, strategy: str, search: Mapping[str, Any] | None = None, **sections: Any) -> SearchSpace:
+    """A space with this strategy; more of ``search``, and other sections by keyword."""
+    data = {
+        "baseline": "tiny",
+        "knobs": KNOBS,
+        "measure": [],
+        "objectives": ["quality", "macs_g"],
+        "proxy": {"data": "digits", "rungs": [3]},
+        "search": {"strategy": strategy, **(search or {})},
+        **sections,
+    }
+    if strategy == "ladder":
+        data["ladder"] = [{"step": name, "values": {name: values[1]}} for name, values in KNOBS.items()]
+    path = folder / "space.yaml"
+    path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
+    return load_space(path)
+
+
+def made_up_study(
+    folder: Path,
+    space: SearchSpace,
+    quality: Callable[[set[str], int], float],
+    seeds: int = 1,
+    trials: list[dict[str, Any]] | None = None,
+    gated: tuple[int, ...] = (),
+) -> Study:
+    """The study of a space: each arm, or each of ``trials``, scored by ``quality(changed knobs, seed)``."""
+    files = study_folder("made-up", folder)
+    claim(files, space)
+    files.write_baseline({"knobs": space.baseline_values, "limits": {}})
+    for number, values in enumerate([arm.values for arm in plan(space)] if trials is None else trials):
+        spec = space.spec(values)
+        scores = [quality(changed(space, values), seed) for seed in range(seeds)]
+        proxy = {
+            "quality": sum(scores) / seeds,
+            "quality_label": "val_loss",
+            "val_loss": sum(scores) / seeds,
+            "by_seed": [{"seed": seed, "val_loss": score, "fid": 9.0} for seed, score in enumerate(scores)],
+        }
+        cost = count(spec)
+        evaluation = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
+        if number in gated:
+            reason = "macs_g 9 is over the limit of 8"
+            evaluation = replace(evaluation, status="gated", gate="macs_g", reason=reason, proxy=None)
+        knobs = space.baseline_values | {name: label(value) for name, value in values.items()}
+        record = Record(
+            trial=number, architecture=spec.id, knobs=knobs, evaluation=evaluation, seconds=1.0, finished="now"
+        )
+        record.save(files.trial(number) / "evaluation.json")
+    return load_study("made-up", folder)
+
+
+def changed(space: SearchSpace, values: Mapping[str, Any]) -> set[str]:
+    """Knobs that have the change's value."""
+    return {name for name, value in full_change(space).items() if values.get(name) == value}
