@@ -12,7 +12,7 @@ __all__ = ["Card", "FrontInfo", "StudyTable", "front_info", "write_report"]
 
 def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None = None) -> Path:
     """Write the report of a study, finished or not: ``index.html``, ``pareto.png`` and ``.svg`` (for each further
-    latency among the objectives ``pareto_<device>``), ``trials.csv``, and ``front`` and ``knobs`` as ``.csv``, ``.md``
+    latency among the objectives ``pareto_<device>``), ``trials.csv``, and ``front`` and ``prices`` as ``.csv``, ``.md``
     and ``.tex``; each whole or not at all.
 
     Args:
@@ -24,9 +24,9 @@ def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None =
     Raises:
         BadInput: the folder cannot be written.
     """
+    from archlab.report.effects import prices
     from archlab.report.front_table import front_table
     from archlab.report.html import render
-    from archlab.report.knobs import knob_table
     from archlab.report.pareto import write_pareto
     from archlab.report.tables import to_csv, write_tables
     from archlab.report.trials import trials_table
@@ -36,6 +36,6 @@ def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None =
     for column, device in further_latencies(study).items():
         write_pareto(front_info(study, picks, column), folder, f"pareto_{device}")
     write_text(folder / "trials.csv", to_csv(trials_table(study)))
-    write_tables({"front": front_table(study, picks), "knobs": knob_table(study)}, folder)
+    write_tables({"front": front_table(study, picks), "prices": prices(study)}, folder)
     write_text(folder / "index.html", render(study, picks))
     return folder / "index.html"

@@ -20,6 +20,8 @@ from archlab.report.table import (
     text,
 )
 
+STATUSES = {"failed": "failed", "stopped": "stopped at a rung", "gated": "over a limit"}  # of trials without a score
+
 
 class Point(NamedTuple):
     """A trial with both numbers."""
@@ -42,10 +44,10 @@ class FrontInfo(NamedTuple):
 
     Attributes:
         front, dominated: complete trials within the limits, by cost.
-        infeasible: trials with a quality that are over a hard limit or were stopped.
+        infeasible: trials with a quality that are over a hard limit.
         staircase: the points of ``front`` that no other dominates in these two numbers, by cost.
-        unscored: trials stopped or failed after their cost was known.
-        unmeasured: trials stopped or failed before it was.
+        unscored: trials gated, stopped at a rung or failed after their cost was known.
+        unmeasured: trials that ended so before it was.
         incomparable: complete trials left out because their quality bears another label.
         limit: the hard limit on the cost.
         estimated: trials whose cost is estimated; they are drawn hollow.
@@ -80,9 +82,9 @@ def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None =
     good = scored(study, cost)
     within = feasible(good, study.limits)
     on_front = good["trial"].isin(front_trials(study)) & within
-    stopped = trials[trials["status"].isin(["gated", "failed"])]
-    costs = pd.to_numeric(stopped[cost]) if cost in stopped else pd.Series(float("nan"), index=stopped.index)
-    has_quality = stopped["quality"].notna()
+    ended = trials[trials["status"].isin(STATUSES)]
+    costs = pd.to_numeric(ended[cost]) if cost in ended else pd.Series(float("nan"), index=ended.index)
+    has_quality = ended["quality"].notna()
     complete = int((trials["status"] == "complete").sum())
     front = _points(good[on_front], cost)
     baseline = baseline_row(study)
@@ -95,14 +97,11 @@ def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None =
         front=front,
         dominated=_points(good[within & ~on_front], cost),
         infeasible=sorted(
-            _points(good[~within], cost) + _points(stopped[costs.notna() & has_quality], cost),
+            _points(good[~within], cost) + _points(ended[costs.notna() & has_quality], cost),
             key=lambda point: point.cost,
         ),
         staircase=non_dominated(front),
-        unscored=[
-            Unscored(int(row["trial"]), float(row[cost]), str(row["status"]))
-            for _, row in stopped[costs.notna() & ~has_quality].iterrows()
-        ],
+        unscored=_unscored(ended[costs.notna() & ~has_quality], cost),
         unmeasured=int(costs.isna().sum()),
         incomparable=complete - len(good),
         estimated=estimated(study, cost),
@@ -113,6 +112,12 @@ def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None =
         picks=_names_by_trial(picks or {}),
         objectives=len(study.objectives),
     )
+
+
+def endings(info: FrontInfo) -> dict[str, str]:
+    """Those of `STATUSES` that unscored trials have, each with its words."""
+    found = {trial.status for trial in info.unscored}
+    return {status: words for status, words in STATUSES.items() if status in found}
 
 
 def baseline_label(info: FrontInfo) -> str:
@@ -161,6 +166,13 @@ def _points(rows: pd.DataFrame, cost: str) -> list[Point]:
         for trial, value, quality in zip(rows["trial"], rows[cost], rows["quality"], strict=True)
     ) if len(rows) else ()  # fmt: skip
     return sorted(points, key=lambda point: (point.cost, point.quality))
+
+
+def _unscored(rows: pd.DataFrame, cost: str) -> list[Unscored]:
+    if rows.empty:
+        return []
+    found = zip(rows["trial"], rows[cost], rows["status"], strict=True)
+    return [Unscored(int(trial), float(value), str(status)) for trial, value, status in found]
 
 
 def _names_by_trial(picks: Picks) -> dict[int, str]:

@@ -6,8 +6,8 @@ from typing import Any
 import plotly.graph_objects as go
 
 from archlab.report.cards import Card, NotYetError, Picks, draw
-from archlab.report.front import FrontInfo, Point, baseline_label, front_info, view
-from archlab.report.history import counts
+from archlab.report.front import FrontInfo, Point, baseline_label, endings, front_info, view
+from archlab.report.history import summary
 from archlab.report.style import DOMINATED, FRONT, INK, LIMIT, MUTED, STOPPED, figure_layout
 from archlab.report.table import StudyTable, further_latencies, text
 
@@ -31,7 +31,7 @@ def front_card(
     """
     info = front_info(study, picks, cost)
     if not info.front + info.dominated + info.infeasible:
-        raise NotYetError(f"No trial has been trained to the end yet. {counts(study).sentence()}")
+        raise NotYetError(f"No trial has been trained to the end yet. {summary(study)}")
     return Card(key=key, title=title, sentence=sentence(info), figure=front_figure(info))
 
 
@@ -51,7 +51,7 @@ def sentence(info: FrontInfo) -> str:
     if info.estimated:
         parts.append(f"{len(info.estimated)} latencies are estimated, not measured: hollow.")
     if info.unscored:
-        parts.append(f"{len(info.unscored)} ended after their cost was known, untrained: ticks below the chart.")
+        parts.append(f"{len(info.unscored)} ended after their cost was known, without a score: ticks below the chart.")
     if info.unmeasured:
         parts.append(f"{info.unmeasured} ended before it was known (not drawn).")
     if info.incomparable:
@@ -67,8 +67,8 @@ def _finding(info: FrontInfo) -> str:
     if info.objectives == 1 and len(info.front) == 1:
         return f"Trial {info.front[0].trial} is the best of {trained}."
     numbers = "both numbers" if info.objectives == 2 else "every objective"
-    verb = "is" if len(info.front) == 1 else "are"
-    return f"{len(info.front)} of {trained} {verb} on the front: nothing tried beats them in {numbers}."
+    verb, them = ("is", "it") if len(info.front) == 1 else ("are", "them")
+    return f"{len(info.front)} of {trained} {verb} on the front: nothing tried beats {them} in {numbers}."
 
 
 def front_figure(info: FrontInfo) -> Any:
@@ -76,7 +76,7 @@ def front_figure(info: FrontInfo) -> Any:
     are ticks in a strip below."""
     figure = go.Figure(layout=figure_layout())
     figure.add_trace(_points("dominated", info.dominated, info, color=DOMINATED, size=9))
-    figure.add_trace(_points("over a limit or stopped", info.infeasible, info, color=LIMIT, size=9, symbol="x"))
+    figure.add_trace(_points("over a limit", info.infeasible, info, color=LIMIT, size=9, symbol="x"))
     if len(info.staircase) > 1:
         figure.add_scatter(
             x=[point.cost for point in info.staircase],
@@ -91,29 +91,30 @@ def front_figure(info: FrontInfo) -> Any:
     if info.estimated:
         hollow = {"symbol": "circle-open", "size": 9, "color": MUTED, "line": {"width": 2}}
         figure.add_scatter(name="estimated (hollow)", x=[None], y=[None], mode="markers", marker=hollow)
-    for status in ("gated", "failed"):
-        _add_ticks(figure, info, status)
+    for height, (status, words) in enumerate(endings(info).items()):
+        _add_ticks(figure, info, status, words, height)
     _add_baseline(figure, info)
     if info.limit is not None:
         _add_line(figure, info.limit, LIMIT, f"limit {text(info.limit)} {info.cost_unit}")
     ranges = view(info)
     figure.update_xaxes(title=info.cost_title, range=ranges and ranges[0])
-    figure.update_yaxes(title=info.quality_title, range=ranges and ranges[1], domain=[0.1 if info.unscored else 0, 1])
+    figure.update_yaxes(title=info.quality_title, range=ranges and ranges[1], domain=[0.12 if info.unscored else 0, 1])
     if info.unscored:
-        figure.update_layout(yaxis2=_STRIP, xaxis={"anchor": "free", "position": 0})
+        figure.update_layout(yaxis2=_strip(list(endings(info).values())), xaxis={"anchor": "free", "position": 0})
     return figure
 
 
-_STRIP = {
-    "domain": [0, 0.07],
-    "range": [-0.6, 1.6],
-    "tickvals": [0, 1],
-    "ticktext": ["failed", "stopped"],
-    "showgrid": False,
-    "zeroline": False,
-    "fixedrange": True,
-    "tickfont": {"size": 11, "color": MUTED},
-}
+def _strip(words: list[str]) -> dict[str, Any]:
+    return {
+        "domain": [0, 0.09],
+        "range": [-0.6, len(words) - 0.4],
+        "tickvals": list(range(len(words))),
+        "ticktext": words,
+        "showgrid": False,
+        "zeroline": False,
+        "fixedrange": True,
+        "tickfont": {"size": 11, "color": MUTED},
+    }
 
 
 def _points(
@@ -156,24 +157,23 @@ def _points(
     )
 
 
-def _add_ticks(figure: Any, info: FrontInfo, status: str) -> None:
+def _add_ticks(figure: Any, info: FrontInfo, status: str, words: str, height: int) -> None:
     trials = [trial for trial in info.unscored if trial.status == status]
-    if trials:
-        figure.add_scatter(
-            name=f"{'stopped' if status == 'gated' else status}: cost only ({len(trials)})",
-            x=[trial.cost for trial in trials],
-            y=[1 if status == "gated" else 0] * len(trials),
-            yaxis="y2",
-            customdata=[trial.trial for trial in trials],
-            mode="markers",
-            marker={
-                "symbol": ["circle-open" if trial.trial in info.estimated else "line-ns" for trial in trials],
-                "size": [6 if trial.trial in info.estimated else 9 for trial in trials],
-                "color": STOPPED,
-                "line": {"width": 1.5, "color": STOPPED},
-            },
-            hovertemplate="trial %{customdata}<br>%{x:.4g}<extra></extra>",
-        )
+    figure.add_scatter(
+        name=f"{words}: cost only ({len(trials)})",
+        x=[trial.cost for trial in trials],
+        y=[height] * len(trials),
+        yaxis="y2",
+        customdata=[trial.trial for trial in trials],
+        mode="markers",
+        marker={
+            "symbol": ["circle-open" if trial.trial in info.estimated else "line-ns" for trial in trials],
+            "size": [6 if trial.trial in info.estimated else 9 for trial in trials],
+            "color": STOPPED,
+            "line": {"width": 1.5, "color": STOPPED},
+        },
+        hovertemplate="trial %{customdata}<br>%{x:.4g}<extra></extra>",
+    )
 
 
 def _add_baseline(figure: Any, info: FrontInfo) -> None:

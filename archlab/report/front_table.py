@@ -19,11 +19,10 @@ def front_table_card(study: StudyTable, picks: Picks) -> Card:
     table = front_table(study, picks)
     if table.empty:
         raise NotYetError("The front is empty: no trial within the limits has been trained to the end yet.")
-    marked = ", ".join(f"{name} is trial {number}" for name, number in picks.items())
     return Card(
         key="front_table",
         title="The front, row by row",
-        sentence=f"From cheap to good{': ' + marked if marked else ''}. Click a row to see the trial.",
+        sentence="From cheap to good. Click a row to see the trial.",
         data=table,
     )
 

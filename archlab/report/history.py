@@ -1,8 +1,5 @@
 """What became of the trials, and how the front grew."""
 
-import re
-from bisect import bisect_left
-from collections import Counter
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -11,31 +8,9 @@ import plotly.graph_objects as go
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
 from archlab.report.style import FRONT, figure_layout
-from archlab.report.table import StudyTable, cost_column, feasible, scored
-
-
-class Counts(NamedTuple):
-    """How many trials were asked for, and how each ended; reasons without their numbers."""
-
-    wanted: int
-    asked: int
-    trained: int
-    gated: dict[str, int]
-    failed: dict[str, int]
-    repeated: int
-
-    def sentence(self) -> str:
-        """``40 asked: 23 trained, 11 stopped early, 2 failed. The budget is 40 distinct architectures.``"""
-        gated, failed = sum(self.gated.values()), sum(self.failed.values())
-        ends = [f"{self.trained} trained"]
-        ends += [f"{gated} stopped early"] if gated else []
-        ends += [f"{failed} failed"] if failed else []
-        ends += [f"{self.repeated} answered by an earlier trial"] if self.repeated else []
-        return (
-            f"{self.asked} asked: {', '.join(ends)}. The budget is {self.wanted} distinct architectures."
-            if self.asked
-            else "No trial was asked yet."
-        )
+from archlab.report.table import StudyTable, feasible, scored
+from archlab.study.counts import Counts, count_trials
+from archlab.study.hypervolume import covered_after_each
 
 
 class HistoryInfo(NamedTuple):
@@ -48,67 +23,53 @@ class HistoryInfo(NamedTuple):
 
 def history_card(study: StudyTable, picks: Picks) -> Card:
     """The growth of the front and the fate of every trial."""
-    found = counts(study)
+    found = count_trials(study.trials)
     if not found.asked:
         raise NotYetError("No trial has finished yet.")
     info = history_info(study)
     if info is None:
-        how = "The growth of the front is drawn once two trained trials differ in both numbers."
+        how = "The growth of the front is drawn once two trained trials differ in every objective."
     elif info.kind == "best":
         how = "The line is the best quality so far; lower is better."
     else:
         how = (
-            "The line is the share of the area between the best and the worst trained trial that the front "
-            "covers (hypervolume). A new end of the front that is worst in the other number adds no area."
+            "The line is the hypervolume that the trials so far cover: the share of the box between the best of every "
+            "objective and the reference point, which lies a tenth of each range beyond the worst trained trial."
         )
     return Card(
         key="history",
         title="History",
-        sentence=f"{found.sentence()} {how}",
-        data=_ends(found),
+        sentence=f"{summary(study)} {how}",
+        data=_ends(found, study),
         figure=history_figure(info, study) if info else None,
     )
 
 
-def counts(study: StudyTable) -> Counts:
-    """Count the trials by how they ended."""
-    trials = study.trials
-
-    def reasons(status: str) -> dict[str, int]:
-        rows = trials[trials["status"] == status]
-        kinds = (_kind(gate, reason, study) for gate, reason in zip(rows["gate"], rows["reason"], strict=True))
-        return dict(Counter(kinds).most_common())
-
-    return Counts(
-        wanted=study.trials_wanted,
-        asked=len(trials),
-        trained=int((trials["status"] == "complete").sum()),
-        gated=reasons("gated"),
-        failed=reasons("failed"),
-        repeated=int((trials["status"] == "repeat").sum()),
-    )
+def summary(study: StudyTable) -> str:
+    """``40 asked: 23 trained, 11 over a limit (latency_ms 7, params_m 4). The budget is 40 distinct architectures.``"""
+    found = count_trials(study.trials)
+    budget = f" The budget is {study.trials_wanted} distinct architectures." if found.asked else ""
+    return f"{str(found)[0].upper()}{str(found)[1:]}.{budget}"
 
 
 def history_info(study: StudyTable) -> HistoryInfo | None:
-    """Hypervolume of quality and charted cost after each trained trial; with one objective, the best so far.
+    """Hypervolume of all objectives after each trained trial, see `archlab.study.hypervolume`; with one objective, the
+    best so far.
 
-    Both are scaled to [0, 1] between the best and the worst trained trial; the reference point is (1, 1).
-
-    None where there is nothing to measure: no trained trial, or all equal in one of the numbers.
+    None where there is nothing to measure: no trained trial, or all equal in one of the objectives.
     """
     rows = scored(study).sort_values("trial")
-    rows = rows[feasible(rows, study.limits)]
+    rows = rows[feasible(rows, study.limits)].dropna(subset=list(study.objectives))
     if rows.empty:
         return None
     trials = [int(number) for number in rows["trial"]]
     if len(study.objectives) == 1:
         best = pd.to_numeric(rows[study.objectives[0]]).cummin()
         return HistoryInfo("best", trials, [float(value) for value in best])
-    pair = [pd.to_numeric(rows[name]) for name in (cost_column(study), "quality")]
-    if any(values.min() == values.max() for values in pair):
+    points = rows[list(study.objectives)].astype(float)
+    if (points.min() == points.max()).any():
         return None
-    scaled = [(values - values.min()) / (values.max() - values.min()) for values in pair]
-    return HistoryInfo("hypervolume", trials, _hypervolumes(list(zip(*scaled, strict=True))))
+    return HistoryInfo("hypervolume", trials, covered_after_each(points))
 
 
 def history_figure(info: HistoryInfo, study: StudyTable) -> Any:
@@ -125,43 +86,20 @@ def history_figure(info: HistoryInfo, study: StudyTable) -> Any:
     )
     figure.update_xaxes(title="trial")
     title = (
-        f"best {heading('quality', study)} so far · lower is better" if best else "area covered (%) · higher is better"
+        f"best {heading('quality', study)} so far · lower is better" if best else "hypervolume (%) · higher is better"
     )
     figure.update_yaxes(title=title, rangemode="normal" if best else "tozero")
     return figure
 
 
-def _hypervolumes(points: list[tuple[float, float]]) -> list[float]:
-    """Area dominated within the unit square after each point, by keeping the front sorted."""
-    xs: list[float] = []
-    ys: list[float] = []  # falling, as xs rise
-    area, areas = 0.0, []
-    for x, y in points:
-        at = bisect_left(xs, x)
-        dominated = (at > 0 and ys[at - 1] <= y) or (at < len(xs) and xs[at] == x and ys[at] <= y)
-        if not dominated:
-            end = at
-            while end < len(xs) and ys[end] >= y:
-                end += 1
-            xs[at:end], ys[at:end] = [x], [y]
-            edges = [*xs[1:], 1.0]
-            area = sum((right - left) * (1 - height) for left, right, height in zip(xs, edges, ys, strict=True))
-        areas.append(area)
-    return areas
-
-
-def _kind(gate: object, reason: object, study: StudyTable) -> str:
-    if gate in study.limits:
-        return f"{heading(str(gate), study)} over the limit"
-    words = str(reason) if reason else "no reason recorded"
-    return re.sub(r"[-+]?\d[\d.]*(e[-+]?\d+)?", "…", words)
-
-
-def _ends(found: Counts) -> pd.DataFrame:
-    rows = [("trained", "", found.trained)]
-    rows += [("stopped", reason, number) for reason, number in found.gated.items()]
+def _ends(found: Counts, study: StudyTable) -> pd.DataFrame:
+    limits = {gate: heading(gate, study) for gate in found.gated}
+    rows: list[tuple[str, str, int]] = [("trained", "", found.trained)]
+    rows += [("stopped", f"at {steps} steps", number) for steps, number in found.stopped.items()]
+    rows += [
+        ("gated", "excluded by require" if gate == "require" else f"{limits[gate]} over the limit", number)
+        for gate, number in found.gated.items()
+    ]
     rows += [("failed", reason, number) for reason, number in found.failed.items()]
-    rows += (
-        [("repeat", "answered by an earlier trial of the same architecture", found.repeated)] if found.repeated else []
-    )
+    rows += [("repeat", "answered by an earlier trial of the same architecture", found.repeats)] * bool(found.repeats)
     return pd.DataFrame(rows, columns=["end", "reason", "trials"])

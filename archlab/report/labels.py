@@ -9,6 +9,7 @@ _HEADINGS = {
     "trial": "trial",
     "status": "status",
     "reason": "reason",
+    "stopped_at": "stopped at (steps)",
     "architecture": "architecture",
     "macs_g": "MACs (G)",
     "params_m": "parameters (M)",

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+
 
 class Box(NamedTuple):
     """A rectangle in pixels."""
@@ -57,28 +59,43 @@ def place_labels(
         sizes: width and height of the labels [N, 2].
         scale: of the distances tried, for figures with more pixels to the inch.
     """
-    taken, leaders, labels = list(obstacles), list[Box](), list[Box]()
+    taken, labels = np.array(obstacles, dtype=float).reshape(-1, 4), np.empty((0, 4))
     placed: list[Label | None] = []
     for anchor, size in zip(anchors, sizes, strict=True):
-        found: Label | None = None
-        for distance in _DISTANCES:
-            for direction in _DIRECTIONS:
-                box = _box(anchor, size, direction, distance * scale)
-                line = _leader(anchor, box) if distance > _NEAR else []
-                if (
-                    box.within(bounds)
-                    and not any(box.overlaps(other) for other in taken + leaders)
-                    and not any(part.overlaps(label) for part in line for label in labels)
-                ):
-                    found = Label(box, bool(line))
-                    taken.append(box)
-                    labels.append(box)
-                    leaders += line
-                    break
-            if found:
-                break
+        found = _first_free(anchor, size, taken, labels, bounds, scale)
         placed.append(found)
+        if found:
+            line = _leader(anchor, found.box) if found.leader else []
+            taken = np.vstack([taken, [found.box, *line]])
+            labels = np.vstack([labels, [found.box]])
     return placed
+
+
+def _first_free(
+    anchor: tuple[float, float],
+    size: tuple[float, float],
+    taken: np.ndarray,
+    labels: np.ndarray,
+    bounds: Box,
+    scale: float,
+) -> Label | None:
+    for distance in _DISTANCES:
+        for direction in _DIRECTIONS:
+            box = _box(anchor, size, direction, distance * scale)
+            line = _leader(anchor, box) if distance > _NEAR else []
+            if (
+                box.within(bounds)
+                and not _overlaps_any(box, taken)
+                and not any(_overlaps_any(part, labels) for part in line)
+            ):
+                return Label(box, bool(line))
+    return None
+
+
+def _overlaps_any(box: Box, others: np.ndarray) -> bool:
+    """`Box.overlaps` for many others [N, 4]."""
+    left, bottom, right, top = others.T
+    return bool(((box.left < right) & (left < box.right) & (box.bottom < top) & (bottom < box.top)).any())
 
 
 def _leader(anchor: tuple[float, float], box: Box) -> list[Box]:

@@ -10,6 +10,15 @@ DOMINATED = "#b3bac6"
 LIMIT = "#c4452f"
 STOPPED = "#a97f3a"
 
+STUDIES = (  # colours that the colour-blind tell apart (Okabe and Ito), each with matplotlib's and plotly's mark
+    ("#0072b2", "o", "circle"),
+    ("#d55e00", "s", "square"),
+    ("#009e73", "^", "triangle-up"),
+    ("#cc79a7", "D", "diamond"),
+    ("#e69f00", "v", "triangle-down"),
+    ("#56b4e9", "P", "cross"),
+)
+
 
 def figure_layout() -> dict[str, Any]:
     """A plotly layout: white, light grid, system fonts, legend above."""

@@ -11,15 +11,16 @@ import pandas as pd
 from archlab.space.settings import column_suffixes
 
 COSTS = ("latency_ms", "macs_g", "params_m")
-_COLUMNS = ("trial", "status", "gate", "reason", "architecture", "quality", "macs_g")
+_COLUMNS = ("trial", "status", "gate", "reason", "stopped_at", "architecture", "quality", "macs_g")
 
 
 class StudyTable(Protocol):
     """A study as the report reads it; `archlab.study.Study` is one.
 
-    ``trials`` has one row a trial: trial, status (complete, gated, failed, repeat), gate, reason, architecture, one
-    column a knob, and the measurements, NaN where there is none. All objectives are minimised. ``front``
-    holds the rows of the Pareto front. ``baseline`` is row-like: knob values and what was measured of it.
+    ``trials`` has one row a trial: trial, status (complete, gated, stopped, failed, repeat), gate, reason, stopped_at
+    (optimiser steps), architecture, one column a knob, and the measurements, NaN where there is none. All objectives
+    are minimised. ``front`` holds the rows of the Pareto front. ``baseline`` is row-like: knob values and what was
+    measured of it.
     ``settings`` names under ``measure`` the devices: the first one's latency is ``latency_ms`` with its
     ``latency_p90_ms`` and ``latency_kind`` (measured, estimated, replayed), every other's ``latency_ms_<name>`` and so
     on.
@@ -153,12 +154,12 @@ def baseline_row(study: StudyTable) -> dict[str, Any]:
     """The baseline, with the measurements of a trial that happens to be it where its own are missing."""
     row = {key: value for key, value in study.baseline.items() if is_known(value)}
     rows = scored(study)
-    same = pd.Series(bool(study.knobs), index=rows.index)
+    same = rows if study.knobs else rows[:0]
     for knob in study.knobs:
-        same &= _column(rows, knob).map(text) == text(study.baseline.get(knob))
+        same = same[_column(same, knob).map(text) == text(study.baseline.get(knob))]
     if "architecture" in row:
-        same |= _column(rows, "architecture") == row["architecture"]
-    for _, trial in rows[same].head(1).iterrows():
+        same = rows[rows.index.isin(same.index) | (_column(rows, "architecture") == row["architecture"])]
+    for _, trial in same.head(1).iterrows():
         row |= {key: trial[key] for key in measurements(study) if key not in row and is_known(trial[key])}
     return row
 

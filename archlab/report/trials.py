@@ -17,7 +17,7 @@ def trials_card(study: StudyTable, picks: Picks) -> Card:
     return Card(
         key="trials",
         title="Every trial",
-        sentence="Nothing is left out: trials that were stopped or failed are here with their reason.",
+        sentence="Nothing is left out: what was over a limit, stopped at a rung or failed is here with its reason.",
         data=shown_trials(study),
     )
 
@@ -37,6 +37,7 @@ def trials_table(study: StudyTable) -> pd.DataFrame:
         "trial",
         "status",
         "reason",
+        "stopped_at",
         "on_front",
         *measurements(study),
         *study.knobs,

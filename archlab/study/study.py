@@ -1,5 +1,6 @@
 """A study as others read it: a table of trials, its front and its picks."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,12 @@ from typing import Any
 import pandas as pd
 
 from archlab.errors import BadInput
-from archlab.files import read_json
+from archlab.space.settings import column_suffixes
+from archlab.study.counts import Counts, count_trials
 from archlab.study.folder import StudyFolder, study_folder
-from archlab.study.front import Pick, mark_front, pick, picks
-from archlab.study.record import Record, by_device, latency_cells, table_columns
+from archlab.study.front import mark_front
+from archlab.study.picks import Pick, pick, picks
+from archlab.study.record import Record, by_device, latency_cells, pooled, table_columns
 
 ROOT = Path("studies")
 
@@ -35,10 +38,11 @@ class Study:
         records: every finished trial, by number.
     """
 
-    def __init__(self, folder: StudyFolder) -> None:
+    def __init__(self, folder: StudyFolder, records: Sequence[Record] | None = None) -> None:
+        """``records``: all finished trials, by number, where they are known; absent: read from disk."""
         self.files = folder
         self.settings: dict[str, Any] = folder.settings()
-        self.records: list[Record] = folder.records()
+        self.records: list[Record] = folder.records() if records is None else list(records)
 
     @property
     def name(self) -> str:
@@ -59,6 +63,12 @@ class Study:
     def objectives(self) -> list[str]:
         """What is minimised."""
         return list(self.settings["objectives"])
+
+    @property
+    def latency_columns(self) -> dict[str, str]:
+        """Columns of latencies in ms, each with the name of its device."""
+        suffixes = column_suffixes(entry["name"] for entry in self.settings["measure"])
+        return {f"latency_ms{suffix}": name for name, suffix in suffixes.items()}
 
     @property
     def trials_wanted(self) -> int:
@@ -84,21 +94,21 @@ class Study:
     @cached_property
     def quality_label(self) -> str:
         """What ``quality`` is: ``val_loss`` or ``fid@N`` with its extractor."""
-        labels = (record.evaluation.proxy or {} for record in self.records)
-        found = (proxy["quality_label"] for proxy in labels if proxy)
-        return str(next(found, self.settings["proxy"]["quality"]))
+        return str(self._first_scored("quality_label") or self.settings["proxy"]["quality"])
 
     @cached_property
     def feature_accuracy(self) -> float | None:
         """Validation accuracy of the network whose features FID compares; None before the first score."""
-        scored = (record.evaluation.proxy for record in self.records if record.evaluation.proxy)
-        return next((proxy.get("feature_accuracy") for proxy in scored), None)
+        accuracy: float | None = self._first_scored("feature_accuracy")
+        return accuracy
 
     @cached_property
     def trials(self) -> pd.DataFrame:
-        """One row a trial: status, reason, architecture, knobs, costs, latency, scores, ``on_front``."""
+        """One row a trial: status, reason, architecture, knobs, costs, latency, scores, ``stopped_at`` (optimiser steps
+        of the rung that ended it; then there is no quality), ``on_front``. An architecture that was trained again with
+        more seeds has the scores of all of them."""
         columns = table_columns(self.knobs, [entry["name"] for entry in self.settings["measure"]])
-        table = pd.DataFrame([record.row() for record in self.records], columns=columns)
+        table = pd.DataFrame([record.row() for record in pooled(self.records)], columns=columns)
         numbers = [name for name in columns if name in _NUMBERS or name.startswith(_LATENCIES)]
         table[numbers] = table[numbers].astype(float)
         table["on_front"] = mark_front(table, self.objectives).astype(bool)
@@ -110,14 +120,19 @@ class Study:
         costs = [name for name in self.objectives if name != "quality"] or self.objectives
         return self.trials[self.trials["on_front"]].sort_values(costs).reset_index(drop=True)
 
+    @cached_property
+    def counts(self) -> Counts:
+        """What became of the trials."""
+        return count_trials(self.trials)
+
     @property
     def picks(self) -> dict[str, Pick]:
-        """``knee``, ``fastest`` and ``best`` of the front."""
-        return picks(self.front, self.objectives)
+        """``knee``, ``fastest``, ``best``, ``smallest`` and ``cheapest`` of the front, each with its reason."""
+        return picks(self.front, self.objectives, self.limits)
 
     def pick(self, word: str) -> Pick:
-        """The trial that ``word`` names; see `archlab.study.front.pick`."""
-        return pick(self.trials, self.front, self.objectives, word)
+        """The trial that ``word`` names; see `archlab.study.picks.pick`."""
+        return pick(self.trials, self.front, self.objectives, word, self.limits)
 
     def record(self, trial: int) -> Record:
         """One finished trial.
@@ -130,7 +145,11 @@ class Study:
                 return record
         raise BadInput(f"study {self.name} has no finished trial {trial}")
 
+    def _first_scored(self, fact: str) -> Any:
+        """A fact about how trials were scored, from the first that has it."""
+        found = ((record.evaluation.proxy or {}).get(fact) for record in self.records)
+        return next((value for value in found if value is not None), None)
+
     @cached_property
     def _baseline_file(self) -> dict[str, Any]:
-        path = self.folder / "baseline.json"
-        return read_json(path) if path.is_file() else {}
+        return self.files.baseline()

@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -100,6 +102,7 @@ def made_up_trials(count: int) -> pd.DataFrame:
             "fid": np.nan,
             "fid_label": None,
             "quality_std": np.nan,
+            "stopped_at": np.nan,
             "train_seconds": round(9 + 3 * weight, 1),
             "seconds": round(21 + 4 * weight, 1),
             "finished": f"2026-01-01T10:{number // 60 % 60:02d}:{number % 60:02d}+00:00",
@@ -173,3 +176,15 @@ def two_devices(make_study: MakeStudy) -> MadeUpStudy:
         baseline=study.baseline | {"latency_ms_pixel8": 140.0, "latency_kind_pixel8": "estimated"},
         settings=study.settings | {"measure": [*study.settings["measure"], phone]},
     )
+
+
+@pytest.fixture(scope="session")
+def browser() -> str:
+    """A Chromium; CI must have one, a laptop need not."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next((path for name in names if (path := shutil.which(name))), None)
+    if found is None and os.environ.get("CI"):
+        pytest.fail("no Chromium: the report's page cannot be tested")
+    if found is None:
+        pytest.skip("no Chromium on this machine; install it to test the report's page in a browser")
+    return found

@@ -8,14 +8,14 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
-from optuna._hypervolume import compute_hypervolume
 from PIL import Image
 
-from archlab.report.front import Point, front_info, non_dominated, view
+from archlab.report.front import Point, endings, front_info, non_dominated, view
 from archlab.report.front_chart import front_figure
-from archlab.report.history import counts, history_info
+from archlab.report.history import history_card, history_info, summary
 from archlab.report.pareto import pareto_figure, write_pareto
 from archlab.report.placement import Box, place_labels
+from archlab.study.hypervolume import covered_after_each
 
 COLUMNS = ("trial", "status", "latency_ms", "quality", "params_m", "on_front")
 NAN = float("nan")
@@ -147,16 +147,19 @@ def test_view_is_not_squashed_by_one_slow_candidate(make_study: Any, small: pd.D
     assert ranges[0][1] < 30
 
 
-def test_hypervolume_agrees_with_optuna(make_study: Any) -> None:
+def test_history_is_the_hypervolume_of_the_trained_trials(make_study: Any) -> None:
     study = make_study(samples=False)
-    info = history_info(study)
-    assert info is not None
     rows = study.trials[study.trials["status"] == "complete"]
-    values = rows[["latency_ms", "quality"]].to_numpy(dtype=float)
-    scaled = (values - values.min(0)) / (values.max(0) - values.min(0))
-    expected = [compute_hypervolume(scaled[:n], np.ones(2)) for n in range(1, len(scaled) + 1)]
-    assert info.trials == list(rows["trial"])
-    np.testing.assert_allclose(info.values, expected, atol=1e-12)
+    shares = covered_after_each(rows[["quality", "latency_ms"]])  # against Optuna: tests/study/test_hypervolume.py
+    assert history_info(study) == ("hypervolume", list(rows["trial"]), shares)
+
+
+def test_history_is_over_every_objective(two_devices: Any) -> None:
+    info, objectives = history_info(two_devices), two_devices.objectives
+    assert info is not None
+    rows = two_devices.trials[two_devices.trials["trial"].isin(info.trials)]
+    assert info.values == covered_after_each(rows[objectives])
+    assert info.values != covered_after_each(rows[objectives[:2]])
 
 
 def test_single_objective_shows_the_best_so_far(make_study: Any, small: pd.DataFrame) -> None:
@@ -164,11 +167,23 @@ def test_single_objective_shows_the_best_so_far(make_study: Any, small: pd.DataF
     assert info == ("best", [0, 1, 2, 3], [0.30, 0.20, 0.20, 0.10])
 
 
-def test_counts_group_reasons_without_their_numbers(make_study: Any, small: pd.DataFrame) -> None:
-    found = counts(make_study(trials=small, knobs=[]))
-    assert (found.wanted, found.asked, found.trained, found.repeated) == (40, 8, 4, 1)
-    assert found.gated == {"latency (ms) over the limit": 1, "parameters (M) over the limit": 1}
-    assert found.failed == {"loss became NaN at step …": 1}
+def test_history_says_how_every_trial_ended(make_study: Any, small: pd.DataFrame) -> None:
+    rows = pd.concat([small, small[-1:].assign(trial=8, status="stopped", stopped_at=200.0, quality=NAN)])
+    study = make_study(trials=rows, knobs=[])
+    data = history_card(study, {}).data
+    assert data is not None
+    assert data.to_numpy().tolist() == [
+        ["trained", "", 4],
+        ["stopped", "at 200 steps", 1],
+        ["gated", "latency (ms) over the limit", 1],
+        ["gated", "parameters (M) over the limit", 1],
+        ["failed", "loss became NaN at step …", 1],
+        ["repeat", "answered by an earlier trial of the same architecture", 1],
+    ]
+    assert summary(study).endswith(", 1 answered by an earlier trial. The budget is 40 distinct architectures.")
+    info = front_info(study)
+    assert [trial.status for trial in info.unscored] == ["gated", "failed", "stopped"]
+    assert list(endings(info).values()) == ["failed", "stopped at a rung", "over a limit"]
 
 
 def test_labels_cover_nothing() -> None:

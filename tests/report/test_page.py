@@ -1,9 +1,7 @@
 """The page: what it holds, and how a real browser takes it."""
 
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -35,23 +33,11 @@ setTimeout(() => {
 """
 
 
-@pytest.fixture(scope="session")
-def browser() -> str:
-    """A Chromium; CI must have one, a laptop need not."""
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = next((path for name in names if (path := shutil.which(name))), None)
-    if found is None and os.environ.get("CI"):
-        pytest.fail("no Chromium: the report's page cannot be tested")
-    if found is None:
-        pytest.skip("no Chromium on this machine; install it to test the report's page in a browser")
-    return found
-
-
 def test_report_is_complete_and_needs_nothing_else(make_study: Any, tmp_path: Path) -> None:
     study = make_study()
     index = write_report(study, tmp_path / "report", {"knee": int(study.front["trial"].iloc[1])})
     assert index == tmp_path / "report" / "index.html"
-    tables = {f"{name}.{kind}" for name in ("front", "knobs") for kind in ("csv", "md", "tex")}
+    tables = {f"{name}.{kind}" for name in ("front", "prices") for kind in ("csv", "md", "tex")}
     assert {file.name for file in index.parent.iterdir()} == tables | {
         "index.html", "pareto.png", "pareto.svg", "trials.csv",
     }  # fmt: skip
@@ -101,7 +87,7 @@ def test_cards_that_cannot_be_drawn_say_why(make_study: Any, tmp_path: Path) -> 
     assert "so no knob has a price" in text
     empty = write_report(make_study(samples=False, trials=trials[:0]), tmp_path / "b").read_text()
     assert "No trial was asked yet." in empty
-    assert empty.count('class="missing"') == 6
+    assert empty.count('class="missing"') == 7
     bare = make_study(samples=False, trials=pd.DataFrame(columns=["on_front", "latency_ms"]))
     assert "No trial was asked yet." in write_report(bare, tmp_path / "c").read_text()
 
@@ -112,7 +98,7 @@ def test_cards_that_cannot_be_drawn_say_why(make_study: Any, tmp_path: Path) -> 
 )
 def test_any_number_of_objectives_makes_a_report(make_study: Any, tmp_path: Path, objectives: list[str]) -> None:
     index = write_report(make_study(samples=False, objectives=objectives), tmp_path / "report")
-    assert set(_data(index)["figures"]) == {"front", "history"}
+    assert set(_data(index)["figures"]) == {"front", "effects", "history"}
 
 
 def test_samples_that_are_no_png_are_left_out(make_study: Any, tmp_path: Path) -> None:
@@ -148,9 +134,9 @@ def test_report_imports_no_torch() -> None:
 
 def test_thousands_of_trials_take_seconds(make_study: Any, tmp_path: Path) -> None:
     study = make_study(5000, samples=False)
-    started = time.perf_counter()
+    started = time.process_time()
     index = write_report(study, tmp_path / "report")
-    assert time.perf_counter() - started < 20
+    assert time.process_time() - started < 10
     assert index.stat().st_size < 12e6
 
 
@@ -159,7 +145,7 @@ def test_browser_draws_a_chart_for_every_device_and_marks_estimates(
 ) -> None:
     index = write_report(two_devices, tmp_path / "report", {"knee": int(two_devices.front["trial"].iloc[0])})
     assert (index.parent / "pareto_pixel8.png").is_file()
-    assert set(_data(index)["figures"]) == {"front", "front_pixel8", "history"}
+    assert set(_data(index)["figures"]) == {"front", "front_pixel8", "effects", "history"}
     page, console = _open(browser, index)
     assert console == []
     assert page.count('class="main-svg"') >= 3

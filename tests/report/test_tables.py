@@ -11,39 +11,7 @@ import pytest
 
 from archlab.report import write_report
 from archlab.report.front_table import front_table
-from archlab.report.knobs import knob_table
 from archlab.report.tables import to_csv, to_latex, to_markdown
-
-
-def test_knob_table_is_medians_by_value_against_the_baseline(make_study: Any) -> None:
-    study = make_study(samples=False)
-    table: Any = knob_table(study).set_index(["knob", "value"])
-    complete = study.trials[study.trials["status"] == "complete"]
-    for value in ("standard", "separable"):
-        row, group = table.loc[("conv", value)], complete[complete["conv"] == value]
-        assert row["trained"] == len(group)
-        assert row["asked"] == (study.trials["conv"] == value).sum()
-        assert row["median validation loss"] == pytest.approx(np.median(group["quality"]))
-        assert row["best validation loss"] == group["quality"].min()
-        assert row["median latency (ms)"] == pytest.approx(np.median(group["latency_ms"]))
-    separable: Any = table.loc[("conv", "separable")]
-    standard: Any = table.loc[("conv", "standard")]
-    assert standard["baseline"] == "baseline"
-    assert pd.isna(standard["Δ latency (ms)"])
-    assert separable["Δ latency (ms)"] == pytest.approx(
-        separable["median latency (ms)"] - standard["median latency (ms)"]
-    )
-    assert list(table.loc["ff_ratio"].index) == ["4", "5", "6", "7", "8"]
-
-
-def test_value_that_was_never_trained_has_empty_cells(make_study: Any) -> None:
-    trials = make_study(samples=False).trials.copy()
-    trials.loc[trials["conv"] == "separable", ["status", "quality"]] = ["gated", np.nan]
-    table = knob_table(make_study(samples=False, trials=trials)).set_index(["knob", "value"])
-    row: Any = table.loc[("conv", "separable")]
-    assert row["trained"] == 0
-    assert pd.isna(row["median validation loss"])
-    assert pd.isna(row["Δ latency (ms)"])
 
 
 def test_front_table_marks_picks_and_compares_with_the_baseline(make_study: Any) -> None:
@@ -62,7 +30,6 @@ def test_each_device_heads_its_columns_and_estimates_are_marked(two_devices: Any
     assert {"latency (ms, tflite)", "latency p90 (ms, tflite)", "latency (ms, pixel8)"} <= set(table)
     assert [kind == "estimated" for kind in table["latency (kind, pixel8)"]] == [n % 2 == 1 for n in table.index]
     assert "latency (kind, tflite)" not in table  # all were measured
-    assert "median latency (ms, tflite)" in knob_table(two_devices)
 
 
 def test_trials_csv_reads_back_equal(make_study: Any, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@
   const get = (row, key) => (key in index ? row[index[key]] : null);
   const byTrial = new Map(data.rows.map((row) => [get(row, "trial"), row]));
   const isEstimated = (row, key) => key.startsWith("latency_") && get(row, key.replace(/_(p90_)?ms/, "_kind")) === "estimated";
-  const words = { complete: "trained", gated: "stopped", failed: "failed", repeat: "repeat" };
+  const words = { complete: "trained", gated: "over a limit", stopped: "stopped", failed: "failed", repeat: "repeat" };
   const narrow = window.matchMedia("(max-width: 560px)");
 
   function text(value) {
@@ -19,6 +19,11 @@
 
   function cellText(row, key) {
     return `${isEstimated(row, key) && typeof get(row, key) === "number" ? "≈ " : ""}${text(get(row, key))}`;
+  }
+
+  function ended(row) {
+    const status = get(row, "status"), steps = get(row, "stopped_at");
+    return status === "stopped" && steps !== null ? `stopped at ${text(steps)} steps` : words[status] || status;
   }
 
   function element(tag, content, className) {
@@ -38,7 +43,7 @@
     if (!panel || !row) return;
     if (keep) kept = trial;
     const badges = element("div");
-    badges.append(element("span", words[get(row, "status")] || get(row, "status"), `badge ${get(row, "status")}`));
+    badges.append(element("span", ended(row), `badge ${get(row, "status")}`));
     if (get(row, "on_front")) badges.append(element("span", "on the front", "badge front"));
     if (data.picks[trial]) badges.append(element("span", data.picks[trial], "badge pick"));
     panel.replaceChildren(element("h3", `Trial ${trial}`), badges);
@@ -204,7 +209,7 @@
       for (const { key } of data.columns) {
         const value = row[index[key]];
         const cell = element("td", cellText(row, key), typeof value === "number" ? "number" : key === "reason" ? "reason" : "");
-        if (key === "status") cell.replaceChildren(element("span", words[value] || value, `badge ${value}`));
+        if (key === "status") cell.replaceChildren(element("span", ended(row), `badge ${value}`));
         line.append(cell);
       }
       body.append(line);

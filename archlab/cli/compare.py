@@ -1,0 +1,32 @@
+"""``archlab compare NAME NAME …``"""
+
+from pathlib import Path
+
+import click
+
+from archlab.cli.folders import reports_option, studies_option
+from archlab.cli.listing import format_option, print_listing
+
+
+@click.command()
+@click.argument("names", nargs=-1, required=True, metavar="NAME NAME ...")
+@studies_option
+@reports_option
+@format_option
+def compare(names: tuple[str, ...], studies: Path, reports: Path, form: str) -> None:
+    """Put several studies on one front. Writes reports/compare/NAME+NAME/."""
+    from archlab.report.compare import front_table, write_comparison
+    from archlab.study import load_study
+    from archlab.study.compare import compare as compare_studies
+
+    comparison = compare_studies([load_study(name, studies) for name in names])
+    page = write_comparison(comparison, reports / "compare" / "+".join(names))
+    table = front_table(comparison).astype(object)
+    rows = [
+        {str(name): value for name, value in row.items()} for row in table.where(table.notna(), None).to_dict("records")
+    ]
+    print_listing(rows, form, title="The front over all studies (lower is better)")
+    if form == "table":
+        for word, pick in comparison.picks.items():
+            click.echo(f"{word:<10}trial {pick.trial} of {pick.study}: {pick.why}")
+        click.echo(f"{'report':<10}{page}")

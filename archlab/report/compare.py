@@ -1,0 +1,233 @@
+"""Several studies on one front: a page, a picture and tables."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import plotly.graph_objects as go
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from archlab.files import writable_folder, write_text
+from archlab.report.axes import draw_frame, label_points, line_boxes, point_boxes, staircase
+from archlab.report.cards import Card
+from archlab.report.front import Point, non_dominated
+from archlab.report.labels import cost_axis, heading, quality_axis
+from archlab.report.page import render_page
+from archlab.report.picture import DPI, write_picture
+from archlab.report.style import INK, STUDIES, figure_layout
+from archlab.report.table import is_plain, kind_column, text
+from archlab.report.tables import write_tables
+from archlab.study.compare import Comparison
+from archlab.study.picks import amount
+
+_SIZE_INCHES = (8.4, 5.4)
+_FADED = 0.35
+
+
+class Series(NamedTuple):
+    """One study's trials in the chart; ``front``: those on the front over all studies. By cost."""
+
+    study: str
+    front: list[Point]
+    dominated: list[Point]
+
+
+class CompareInfo(NamedTuple):
+    """The chart as data.
+
+    Attributes:
+        staircase: the points of all fronts that no other dominates in these two numbers, by cost.
+        estimated: by study, the trials whose cost is estimated; they are drawn hollow.
+    """
+
+    title: str
+    cost_title: str
+    quality_title: str
+    series: list[Series]
+    staircase: list[Point]
+    estimated: dict[str, set[int]]
+
+
+def write_comparison(comparison: Comparison, folder: Path) -> Path:
+    """Write ``index.html``, ``compare.png`` and ``.svg``, and ``front`` and ``studies`` as ``.csv``, ``.md`` and
+    ``.tex``; each whole or not at all.
+
+    Returns:
+        The path of ``index.html``.
+
+    Raises:
+        BadInput: the folder cannot be written.
+    """
+    info, folder = compare_info(comparison), writable_folder(folder)
+    front, studies = front_table(comparison), studies_table(comparison)
+    write_picture(lambda: compare_figure(info), folder / "compare")
+    write_tables({"front": front, "studies": studies}, folder)
+    cards = [
+        Card(key="front", title="One front", sentence=_finding(comparison), figure=_chart(info)),
+        Card(key="picks", title="Which one", sentence="Picks of the front over all.", data=_picks_table(comparison)),
+        Card(key="studies", title="The studies", sentence=_coverage(comparison), data=studies),
+        Card(key="rows", title="The front, row by row", sentence="From cheap to good.", data=front),
+    ]
+    figures = {card.key: card.figure.to_plotly_json() for card in cards if card.figure is not None}
+    page = render_page("compare.html.j2", {"figures": figures}, name=info.title, cards=cards)
+    write_text(folder / "index.html", page)
+    return folder / "index.html"
+
+
+def compare_info(comparison: Comparison) -> CompareInfo:
+    """What the chart shows: quality against the first cost."""
+    cost, first, trials = _cost(comparison), comparison.first, comparison.trials
+    kinds = trials[kind_column(cost)] if kind_column(cost) in trials else pd.Series("", index=trials.index)
+    series, estimated = [], {}
+    for name in comparison.studies:
+        own = trials["study"] == name
+        series.append(Series(name, *(_points(trials[own & (trials["on_front"] == on)], cost) for on in (True, False))))
+        estimated[name] = {int(number) for number in trials.loc[own & (kinds == "estimated"), "trial"]}
+    return CompareInfo(
+        title=" · ".join(comparison.studies),
+        cost_title=cost_axis(cost, first),
+        quality_title=quality_axis(first),
+        series=series,
+        staircase=non_dominated([point for each in series for point in each.front]),
+        estimated=estimated,
+    )
+
+
+def front_table(comparison: Comparison) -> pd.DataFrame:
+    """The front over all studies, headed as people read it, rows by rising cost."""
+    front, first = comparison.front, comparison.first
+    words: dict[tuple[str, int], list[str]] = {}
+    for word, pick in comparison.picks.items():
+        words.setdefault((pick.study, pick.trial), []).append(word)
+    keys = zip(front["study"], front["trial"], strict=True)
+    front.insert(2, "pick", [", ".join(words.get(key, [])) for key in keys])
+    kept = [name for name in front.drop(columns="on_front") if name == "pick" or not is_plain(front[name])]
+    return front[kept].rename(columns={name: heading(str(name), first) for name in kept})
+
+
+def studies_table(comparison: Comparison) -> pd.DataFrame:
+    """One row a study: how many trials, how many on the front over all, its best, the hypervolume that it covers."""
+    cost, first, rows = _cost(comparison), comparison.first, []
+    for name in comparison.studies:
+        own = comparison.trials[comparison.trials["study"] == name]
+        rows.append(
+            {
+                "study": name,
+                "trained": len(own),
+                "on the front": int(own["on_front"].sum()),
+                f"best {heading('quality', first)}": own["quality"].min(),
+                f"least {heading(cost, first)}": own[cost].min(),
+                "hypervolume (%)": round(100 * comparison.covered[name], 1),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def compare_figure(info: CompareInfo) -> Figure:
+    """A colour for each study; full marks are on the front over all, faded ones are not, hollow ones are estimated."""
+    figure = Figure(figsize=_SIZE_INCHES, dpi=DPI, layout="constrained", facecolor="white")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    draw_frame(axes, axes, info.title, info.cost_title, info.quality_title)
+    for each, (color, mark, _) in zip(info.series, _looks(info), strict=True):
+        for points, alpha in ((each.dominated, _FADED), (each.front, 1.0)):
+            for hollow in (False, True):
+                shown = [point for point in points if (point.trial in info.estimated[each.study]) == hollow]
+                axes.scatter(
+                    *_xy(shown), s=40, marker=mark, alpha=alpha, facecolors="white" if hollow else color,
+                    edgecolors=color, zorder=3 + alpha,
+                )  # fmt: skip
+        axes.scatter([], [], s=40, marker=mark, color=color, label=_said(each))
+    figure.legend(loc="outside upper right", ncols=min(4, len(info.series)), frameon=False, handletextpad=0.3)
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    axes.set_xlim(axes.get_xlim())
+    axes.set_ylim(axes.get_ylim())
+    stairs = staircase(axes, list(zip(*_xy(info.staircase), strict=True)))
+    axes.plot(*stairs, color=INK, linewidth=1.2, alpha=0.6, zorder=2)
+    labelled = [point for each in info.series for point in each.front]
+    every = [*labelled, *(point for each in info.series for point in each.dominated)]
+    boxes = [*point_boxes(axes, list(zip(*_xy(every), strict=True))), *line_boxes(axes, *stairs)]
+    places = list(zip(*_xy(labelled), strict=True))
+    label_points(figure, axes, places, [str(point.trial) for point in labelled], boxes, bold=[False] * len(labelled))
+    return figure
+
+
+def _chart(info: CompareInfo) -> Any:
+    figure = go.Figure(layout=figure_layout())
+    corners = info.staircase
+    figure.add_scatter(
+        x=[point.cost for point in corners], y=[point.quality for point in corners], mode="lines",
+        line={"color": INK, "width": 1.5, "shape": "hv"}, opacity=0.6, hoverinfo="skip", name="front over all",
+    )  # fmt: skip
+    for each, (color, _, symbol) in zip(info.series, _looks(info), strict=True):
+        points = [*each.front, *each.dominated]
+        hollow = [point.trial in info.estimated[each.study] for point in points]
+        figure.add_scatter(
+            name=_said(each),
+            x=[point.cost for point in points],
+            y=[point.quality for point in points],
+            customdata=[point.trial for point in points],
+            text=[" (estimated)" if estimated else "" for estimated in hollow],
+            mode="markers",
+            marker={
+                "color": color,
+                "size": 10,
+                "symbol": [f"{symbol}-open" if estimated else symbol for estimated in hollow],
+                "opacity": [1.0] * len(each.front) + [_FADED] * len(each.dominated),
+            },
+            hovertemplate=f"{each.study}, trial %{{customdata}}<br>%{{x:.4g}}%{{text}} · %{{y:.4g}}<extra></extra>",
+        )
+    figure.update_xaxes(title=info.cost_title)
+    figure.update_yaxes(title=info.quality_title)
+    return figure
+
+
+def _finding(comparison: Comparison) -> str:
+    front, cost = comparison.front, _cost(comparison)
+    shares = [f"{(front['study'] == name).sum()} of {name}" for name in comparison.studies]
+    cheapest, best = front.iloc[0], front.sort_values(["quality", cost]).iloc[0]
+    return (
+        f"{len(front)} of {len(comparison.trials)} trained architectures are on the front over all studies: "
+        f"{', '.join(shares)}. The cheapest, {amount(cost, cheapest)}, is trial {cheapest['trial']} of "
+        f"{cheapest['study']}; the best, {text(best['quality'])}, is trial {best['trial']} of {best['study']}. "
+        "Full marks are on that front, faded ones are beaten by it."
+    )
+
+
+def _coverage(comparison: Comparison) -> str:
+    return (
+        f"Together they cover {comparison.covered_by_all:.1%} of the box between the best of every objective and the "
+        "reference point, a tenth of each range beyond the worst (hypervolume); each alone covers what the table says."
+    )
+
+
+def _cost(comparison: Comparison) -> str:
+    """What quality is charted against: the first cost among the objectives."""
+    return next((name for name in comparison.objectives if name != "quality"), "macs_g")
+
+
+def _picks_table(comparison: Comparison) -> pd.DataFrame:
+    return pd.DataFrame([{"pick": word, **pick._asdict()} for word, pick in comparison.picks.items()])
+
+
+def _said(series: Series) -> str:
+    return f"{series.study} ({len(series.front)} of {len(series.front) + len(series.dominated)} on the front)"
+
+
+def _looks(info: CompareInfo) -> list[tuple[str, str, str]]:
+    """Colour, matplotlib's and plotly's mark of each study."""
+    return [STUDIES[index % len(STUDIES)] for index in range(len(info.series))]
+
+
+def _points(rows: pd.DataFrame, cost: str) -> list[Point]:
+    found = zip(rows["trial"], rows[cost], rows["quality"], strict=True)
+    return sorted(
+        (Point(int(trial), float(value), float(quality)) for trial, value, quality in found),
+        key=lambda point: (point.cost, point.quality),
+    )
+
+
+def _xy(points: list[Point]) -> tuple[list[float], list[float]]:
+    return [point.cost for point in points], [point.quality for point in points]

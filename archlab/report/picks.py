@@ -1,0 +1,26 @@
+"""Which trial of the front to take, and why."""
+
+import pandas as pd
+
+from archlab.report.cards import Card, NotYetError, Picks
+from archlab.report.table import StudyTable
+from archlab.study.picks import picks as reasoned
+
+
+def picks_card(study: StudyTable, picks: Picks) -> Card:
+    """A row for each pick with its reason.
+
+    Raises:
+        NotYetError: nothing was picked.
+    """
+    if not picks:
+        raise NotYetError("The front is empty, so there is nothing to pick from yet.")
+    known = reasoned(study.front, study.objectives, study.limits)
+    whys = {(word, pick.trial): pick.why for word, pick in known.items()}
+    rows = [{"pick": word, "trial": trial, "why": whys.get((word, trial), "")} for word, trial in picks.items()]
+    return Card(
+        key="picks",
+        title="Which one to take",
+        sentence="Any of these names a trial in `archlab export NAME --pick …`, and so does a trial's number.",
+        data=pd.DataFrame(rows),
+    )

@@ -1,0 +1,132 @@
+"""Which architecture of the front to take, and why. Every objective is minimised."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from archlab.errors import BadInput
+
+WORDS = ("knee", "fastest", "best", "smallest", "cheapest")
+WITHIN = 0.1  # of the front's quality range: what `fastest` may give away of the best quality
+
+_MOST_DIGITS = 10
+_UNITS = {"params_m": "M parameters", "macs_g": "G MACs"}
+
+
+class Pick(NamedTuple):
+    """A trial chosen from the front, with one sentence of why."""
+
+    trial: int
+    why: str
+
+
+def picks(
+    front: pd.DataFrame, objectives: Sequence[str], limits: Mapping[str, float] | None = None, within: float = WITHIN
+) -> dict[str, Pick]:
+    """Picks of a front by what they are called, as far as its objectives allow them; empty for an empty front.
+
+    - ``knee``: nearest to the best of every objective at once, objectives scaled to the front's range
+    - ``fastest``: the least of the first cost objective among those whose quality is near the best
+    - ``best``: the best quality; all of the front is under the limits
+    - ``smallest``: the fewest parameters
+    - ``cheapest``: the least of the first cost objective, whatever its quality
+
+    Of equals, the first objectives decide, then the earlier trial.
+
+    Args:
+        limits: the study's hard limits, for the sentences.
+        within: how far ``fastest`` may be from the best quality, as a share of the front's range.
+    """
+    if front.empty:
+        return {}
+    front = front.sort_values([*objectives, "trial"])
+    costs = [name for name in objectives if name != "quality"]
+    chosen = {"knee": _knee(front, objectives)}
+    if "quality" in objectives:
+        if costs:
+            chosen["fastest"] = _fastest(front, costs[0], within)
+        chosen["best"] = _best(front, costs, limits or {})
+    if "params_m" in front and front["params_m"].notna().all():
+        row = front.sort_values("params_m", kind="stable").iloc[0]
+        chosen["smallest"] = _pick(row, f"fewest parameters on the front: {amount('params_m', row)}")
+    if costs:
+        row = front.sort_values(costs[0], kind="stable").iloc[0]
+        chosen["cheapest"] = _pick(row, f"least {costs[0]} on the front: {amount(costs[0], row)}")
+    return chosen
+
+
+def pick(
+    table: pd.DataFrame,
+    front: pd.DataFrame,
+    objectives: Sequence[str],
+    word: str,
+    limits: Mapping[str, float] | None = None,
+) -> Pick:
+    """The trial that ``word`` names: a pick, ``fastest:25%`` for another share of the quality range, or a number.
+
+    Raises:
+        BadInput: no such pick, no such trial, or one without trained weights.
+    """
+    name, within = _share(word)
+    chosen = picks(front, objectives, limits, within)
+    if name in chosen:
+        return chosen[name]
+    if not (word.isdecimal() and len(word) < _MOST_DIGITS):
+        valid = ", ".join([*chosen, "a trial's number"])
+        raise BadInput(f"--pick: no {word!r}; valid: {valid}" if chosen else "--pick: the front is empty")
+    rows = table[table["trial"] == int(word)]
+    if rows.empty:
+        raise BadInput(f"--pick: there is no trial {word}; the last is {table['trial'].max()}")
+    if rows.iloc[0]["status"] != "complete":
+        raise BadInput(f"--pick: trial {word} is {rows.iloc[0]['status']} ({rows.iloc[0]['reason']}), not trained")
+    return Pick(int(word), "chosen by number")
+
+
+def amount(column: str, row: Mapping[str, float] | pd.Series) -> str:
+    """A number with its unit: ``7.5 ms``, ``3.2 M parameters``."""
+    unit = "ms" if column.startswith("latency_ms") else _UNITS.get(column, "")
+    return f"{row[column]:.4g} {unit}".strip()
+
+
+def _knee(front: pd.DataFrame, objectives: Sequence[str]) -> Pick:
+    values = front[list(objectives)].to_numpy(dtype=float)
+    low, high = values.min(axis=0), values.max(axis=0)
+    scaled = (values - low) / np.where(high > low, high - low, 1.0)
+    row = front.iloc[int(np.linalg.norm(scaled, axis=1).argmin())]
+    best = front[list(objectives)].min()
+    said = [f"{name} {amount(name, row)} (the best: {amount(name, best)})" for name in objectives]
+    return _pick(row, f"nearest to the best of every objective at once, scaled to the front's range: {', '.join(said)}")
+
+
+def _fastest(front: pd.DataFrame, cost: str, within: float) -> Pick:
+    best = front["quality"].min()
+    slack = within * (front["quality"].max() - best)
+    row = front[front["quality"] <= best + slack].sort_values(cost, kind="stable").iloc[0]
+    return _pick(
+        row,
+        f"least {cost}, {amount(cost, row)}, of those whose quality is within {slack:.2g} of the best "
+        f"({within:.0%} of the front's range): {row['quality']:.4g} against {best:.4g}",
+    )
+
+
+def _best(front: pd.DataFrame, costs: Sequence[str], limits: Mapping[str, float]) -> Pick:
+    row = front.sort_values(["quality", *costs], kind="stable").iloc[0]
+    bounds = ", ".join(f"{name} up to {amount(name, limits)}" for name in limits)
+    return _pick(
+        row,
+        f"best quality {f'under the limits ({bounds})' if bounds else 'on the front'}: {row['quality']:.4g}"
+        + "".join(f", at {amount(name, row)}" for name in costs),
+    )
+
+
+def _pick(row: pd.Series, why: str) -> Pick:
+    return Pick(int(row["trial"]), why)
+
+
+def _share(word: str) -> tuple[str, float]:
+    """``fastest:25%`` as its name and share."""
+    found = re.fullmatch(r"(fastest):(\d{1,3}(?:\.\d+)?) ?%", word)
+    return (found[1], float(found[2]) / 100) if found else (word, WITHIN)
