@@ -1,13 +1,12 @@
 """What a mirror is, and which one a study gets."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol
-
-import pandas as pd
+from typing import Literal, Protocol
 
 from archlab.errors import BadInput, MissingExtra, nearest, require
 from archlab.tracking.login import is_logged_in, mode_from_environment
+from archlab.tracking.rows import MirroredStudy, MirroredTrial
 from archlab.tracking.wandb_mirror import WandbMirror
 
 MirrorMode = Literal["auto", "online", "offline", "disabled"]
@@ -19,48 +18,37 @@ class Mirror(Protocol):
     """A copy of the study's table elsewhere. The local table is the truth; a mirror never stops a study."""
 
     @property
+    def mode(self) -> Literal["online", "offline", "stopped", "disabled"]:
+        """Where rows go now; it changes where W&B or the disk fails."""
+
+    @property
     def notice(self) -> str | None:
         """One line for the person at the keyboard, if something is not mirrored as asked."""
 
-    def trial(
-        self, row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = (), samples: Path | None = None
-    ) -> None:
-        """Mirror one trial.
+    @property
+    def place(self) -> str | None:
+        """Where the mirror is to be looked at; None before anything was mirrored."""
 
-        Args:
-            row: its row of the study's table.
-            curve: rows of its ``curve.csv``: seed, step, loss, seconds.
-            samples: its samples image, if there is one.
-        """
+    def trial(self, trial: MirroredTrial) -> None:
+        """Mirror one trial. One that is there already is brought up to date."""
 
-    def study(
-        self,
-        trials: pd.DataFrame,
-        front: pd.DataFrame,
-        figure: Path | None = None,
-        config: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Mirror the study: every trial, the front, the front's figure and the resolved settings."""
+    def study(self, study: MirroredStudy) -> None:
+        """Mirror the study; what is there already is brought up to date."""
 
 
 class NoMirror:
     """Mirrors nothing."""
 
+    mode: Literal["disabled"] = "disabled"
+    place = None
+
     def __init__(self, notice: str | None = None) -> None:
         self.notice = notice
 
-    def trial(
-        self, row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = (), samples: Path | None = None
-    ) -> None:
+    def trial(self, trial: MirroredTrial) -> None:
         """Nothing."""
 
-    def study(
-        self,
-        trials: pd.DataFrame,
-        front: pd.DataFrame,
-        figure: Path | None = None,
-        config: Mapping[str, Any] | None = None,
-    ) -> None:
+    def study(self, study: MirroredStudy) -> None:
         """Nothing."""
 
 

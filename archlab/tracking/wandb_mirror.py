@@ -1,19 +1,20 @@
 """One W&B run a trial and one for the study."""
 
 import hashlib
-import math
 import os
-from collections import defaultdict
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 
+from archlab.tracking.rows import MirroredStudy, MirroredTrial, plain
+from archlab.tracking.workspace import save_workspace
+
 MEASUREMENTS = (
-    *("params_m", "macs_g", "quality", "val_loss", "fid", "quality_std"),
+    *("params_m", "macs_g", "quality", "val_loss", "fid", "quality_std", "stopped_at"),
     *("train_seconds", "seconds", "on_front", "finished", "status", "gate", "reason", "repeat_of", "fid_label"),
 )
 INIT_SECONDS, FINISH_SECONDS = 30, 60
@@ -23,7 +24,9 @@ class WandbMirror:
     """Mirrors rows to W&B.
 
     A failure never reaches the caller: an online mirror goes on offline, an offline one stops, and ``notice``
-    says so. Mirroring a row again goes to the same run: its id follows from the study and the trial's number.
+    says so. Mirroring again goes to the same runs: their ids follow from the study and the trial's number. A trial's
+    run gets the steps that W&B lacks; the study's gets one more, the study as it stands. On this computer a run has one
+    folder, its latest.
     """
 
     def __init__(
@@ -39,43 +42,50 @@ class WandbMirror:
         self.mode: Literal["online", "offline", "stopped"] = mode
         self.study_name, self.study_uid, self.folder, self.knobs = study_name, study_uid, folder, knobs
         self.notice: str | None = None
+        self.place: str | None = None
 
-    def trial(
-        self, row: Mapping[Any, Any], curve: Sequence[Mapping[str, Any]] = (), samples: Path | None = None
-    ) -> None:
+    def trial(self, trial: MirroredTrial) -> None:
         """One run: the knobs as configuration, the training curve, the numbers as summary, the samples."""
-        number = int(row["trial"])
-        config, summary = self._split(row)
+        config, summary = self._split(trial.row)
 
         def write(run: Any) -> None:
-            points = _by_step(curve)
-            for step, losses in points.items():
-                run.log(losses, step=step)
-            if samples is not None and samples.is_file():
-                run.log({"samples": self.wandb.Image(str(samples))}, step=max(points, default=0))
+            points = trial.points
+            if trial.samples is not None and trial.samples.is_file():
+                points.setdefault(max(points, default=0), {})["samples"] = self.wandb.Image(str(trial.samples))
+            for step, point in points.items():
+                if step >= run.starting_step:
+                    run.log(point, step=step)
             run.summary.update(summary)
 
-        self._run(f"trial-{number}", "trial", config, write)
+        self._run(f"trial-{int(trial.row['trial'])}", "trial", config, write, trial.row.get("status"))
 
-    def study(
-        self,
-        trials: pd.DataFrame,
-        front: pd.DataFrame,
-        figure: Path | None = None,
-        config: Mapping[str, Any] | None = None,
-    ) -> None:
-        """One run: every trial and the front as tables, the front's figure, the resolved settings."""
+    def study(self, study: MirroredStudy) -> None:
+        """One run: every trial, the front and the price list as tables, the growth of the hypervolume, the front's
+        picture, the resolved settings; and once, online, a workspace."""
 
         def write(run: Any) -> None:
-            logged = {"trials": self._table(trials), "front": self._table(front)}
-            if figure is not None and figure.is_file():
-                logged["pareto"] = self.wandb.Image(str(figure))
-            run.log(logged)
-            run.summary.update({"trials_finished": len(trials), "front_size": len(front)})
+            logged = {name: self._table(frame) for name, frame in study.tables.items()}
+            if study.figure is not None and study.figure.is_file():
+                logged["pareto"] = self.wandb.Image(str(study.figure))
+            title = "hypervolume by finished trials"
+            chart = self.wandb.plot.line(self._table(study.growth), "finished", "hypervolume", title=title)
+            run.log({**logged, "hypervolume": chart}, step=max(len(study.growth), run.starting_step))
+            run.summary.update(study.counts)
 
-        self._run(self.study_name, "study", dict(config or {}), write)
+        run = self._run(self.study_name, "study", dict(study.config), write)
+        if run is not None and self.mode == "online":
+            self.place = run.project_url
+            self._save_workspace(run, study)
 
-    def _run(self, name: str, job_type: str, config: dict[str, Any], write: Callable[[Any], None]) -> None:
+    def _run(
+        self,
+        name: str,
+        job_type: str,
+        config: dict[str, Any],
+        write: Callable[[Any], None],
+        status: str | None = None,
+    ) -> Any:
+        """Write a run and return it; None where that was not possible."""
         while self.mode != "stopped":
             wandb = self.wandb
             try:
@@ -89,24 +99,42 @@ class WandbMirror:
                     resume="allow",
                     reinit="create_new",
                     config=config,
+                    tags=[status] if status else None,
                     settings=self._settings(),
                 )
                 write(run)
-                run.finish()
-                return
+                run.finish(exit_code=int(status == "failed"))
+                self._drop_earlier(run)
+                self.place = run.url or str(self.folder / "wandb")
+                return run
             except Exception as error:  # whatever W&B, its server or the disk does, the study goes on
                 self._give_way(error)
                 with suppress(Exception):
                     wandb.teardown(exit_code=1)  # the failed run holds its id until W&B's process ends
+        return None
 
     def _give_way(self, error: Exception) -> None:
-        cause = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         if self.mode == "online":
             self.mode = "offline"
-            self.notice = f"W&B failed ({cause}): runs are kept in {self.folder / 'wandb'}; send them with `wandb sync`"
+            kept = f"runs are kept in {self.folder / 'wandb'}; send them with `archlab track {self.study_name}`"
+            self.notice = f"W&B failed ({_cause(error)}): {kept}"
         else:
             self.mode = "stopped"
-            self.notice = f"W&B failed ({cause}): runs are no longer mirrored"
+            self.notice = f"W&B failed ({_cause(error)}): runs are no longer mirrored"
+
+    def _drop_earlier(self, run: Any) -> None:
+        """What the run replaces on this computer would only be sent again by ``wandb sync``."""
+        latest = Path(run.settings.sync_dir).name
+        for folder in (self.folder / "wandb").glob(f"*run-*-{run.id}"):
+            if folder.name != latest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _save_workspace(self, run: Any, study: MirroredStudy) -> None:
+        saved = self.folder / "wandb" / "workspace.url"
+        try:
+            save_workspace(saved, run.entity, run.project, self.study_name, study)
+        except Exception as error:  # missing package or a server that refuses: the runs are there all the same
+            self.notice = self.notice or f"no W&B workspace was saved ({_cause(error)})"
 
     def _settings(self) -> Any:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +156,7 @@ class WandbMirror:
         )
 
     def _table(self, frame: pd.DataFrame) -> Any:
-        rows = [[_plain(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+        rows = [[plain(value) for value in row] for row in frame.itertuples(index=False, name=None)]
         columns = [str(column) for column in frame.columns]
         return self.wandb.Table(columns=columns, data=rows, allow_mixed_types=True)
 
@@ -137,34 +165,14 @@ class WandbMirror:
 
     def _split(self, row: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """A row as a run's configuration and summary; what was not measured is in neither."""
-        known = {key: _plain(value) for key, value in row.items() if _plain(value) is not None}
+        known = {key: plain(value) for key, value in row.items() if plain(value) is not None}
         knobs = self.knobs if self.knobs is not None else [key for key in known if not _is_measurement(str(key))]
         config = {key: known[key] for key in ("trial", "architecture", *knobs) if key in known}
         return config, {key: value for key, value in known.items() if key not in config}
 
 
-def _by_step(curve: Sequence[Mapping[str, Any]]) -> dict[int, dict[str, float]]:
-    """``train/loss`` by step; with several seeds their mean, and each as ``train/loss_seed_<seed>``."""
-    losses: dict[int, dict[Any, float]] = defaultdict(dict)
-    for point in curve:
-        losses[int(point["step"])][point.get("seed", 0)] = float(point["loss"])
-    several = len({seed for by_seed in losses.values() for seed in by_seed}) > 1
-    return {
-        step: {"train/loss": math.fsum(by_seed.values()) / len(by_seed)}
-        | ({f"train/loss_seed_{seed}": loss for seed, loss in by_seed.items()} if several else {})
-        for step, by_seed in sorted(losses.items())
-    }
-
-
-def _plain(value: Any) -> Any:
-    """The value as JSON has it; None for what is missing."""
-    if value is None or value is pd.NaT or value is pd.NA:
-        return None
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
+def _cause(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
 
 
 def _is_measurement(column: str) -> bool:

@@ -1,13 +1,11 @@
-"""Reads offline `.wandb` files back: LevelDB log framing around protobuf records."""
+"""No W&B settings of the person who runs the tests, and nothing of W&B outside of a test's folder."""
 
-import struct
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-BLOCK, FILE_HEADER, CHUNK_HEADER = 32768, 7, 7
+from tests.tracking.stand_in import StandIn
 
 
 @pytest.fixture(autouse=True)
@@ -16,38 +14,16 @@ def _no_wandb_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "wandb-data"))
-    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path / "wandb-cache"))
+    for name in ("DATA", "CACHE", "CONFIG"):
+        monkeypatch.setenv(f"WANDB_{name}_DIR", str(tmp_path / f"wandb-{name.lower()}"))
 
 
 @pytest.fixture
-def read_runs() -> Callable[[Path], list[list[Any]]]:
-    """All records of every run under a folder, once W&B's process has written them."""
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """A stand-in of W&B's server that this process is logged in to."""
     wandb = pytest.importorskip("wandb")
-
-    def read(folder: Path) -> list[list[Any]]:
+    monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
+    with StandIn() as server:
+        monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        yield server
         wandb.teardown()
-        return [_records(file) for file in sorted(folder.glob("wandb/*run-*/*.wandb"))]
-
-    return read
-
-
-def _records(file: Path) -> list[Any]:
-    internal = pytest.importorskip("wandb.proto.wandb_internal_pb2")
-    return [internal.Record.FromString(payload) for payload in _payloads(file.read_bytes())]
-
-
-def _payloads(data: bytes) -> list[bytes]:
-    assert data.startswith(b":W&B")
-    payloads, parts, at = [], [], FILE_HEADER
-    while at + CHUNK_HEADER <= len(data):
-        if BLOCK - at % BLOCK < CHUNK_HEADER:
-            at += BLOCK - at % BLOCK
-            continue
-        length, kind = struct.unpack_from("<HB", data, at + 4)
-        parts.append(data[at + CHUNK_HEADER : at + CHUNK_HEADER + length])
-        at += CHUNK_HEADER + length
-        if kind in (1, 4):  # a whole record, or its last part
-            payloads.append(b"".join(parts))
-            parts = []
-    return payloads

@@ -1,10 +1,9 @@
 """The W&B mirror, read back from the files that W&B itself wrote."""
 
-import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ import pandas as pd
 import pytest
 
 from archlab.errors import BadInput, MissingExtra
-from archlab.tracking import NoMirror, open_mirror
+from archlab.tracking import MirroredStudy, MirroredTrial, NoMirror, open_mirror
 from archlab.tracking.login import is_logged_in
-
-ReadRuns = Callable[[Path], list[list[Any]]]
+from tests.tracking.read_back import kept_runs
 
 TRIALS = pd.DataFrame(
     {
@@ -35,91 +33,123 @@ TRIALS = pd.DataFrame(
     }
 )
 CURVE = [{"seed": 0, "step": step, "loss": 1.0 / step, "seconds": step / 10} for step in (10, 20, 30)]
+STUDY = MirroredStudy(
+    config={"search": {"trials": 3}},
+    trials=TRIALS,
+    front=TRIALS[TRIALS["on_front"]],
+    growth=pd.DataFrame({"finished": [1, 2, 3], "trial": [0, 2, 1], "hypervolume": [0.25, 0.75, 0.75]}),
+    prices=pd.DataFrame({"knob": ["ff_ratio"], "value": ["8"], "quality_change": [-0.01]}),
+)
+
+
+def row(number: int) -> dict[Any, Any]:
+    return TRIALS.iloc[number].to_dict()
 
 
 @pytest.fixture
-def samples(tmp_path: Path) -> Path:
+def picture(tmp_path: Path) -> Path:
     image = pytest.importorskip("PIL.Image")
-    path = tmp_path / "samples.png"
+    path = tmp_path / "picture.png"
     image.new("RGB", (8, 8), (200, 30, 30)).save(path)
     return path
 
 
-def test_every_trial_is_a_run_and_the_study_is_one(tmp_path: Path, samples: Path, read_runs: ReadRuns) -> None:
+def test_every_trial_is_a_run_and_the_study_is_one(tmp_path: Path, picture: Path) -> None:
     mirror = open_mirror("offline", "demo", "uid", tmp_path)
-    for row in TRIALS.to_dict("records"):
-        mirror.trial(row, CURVE if row["status"] == "complete" else [], samples)
-    mirror.study(TRIALS, TRIALS[TRIALS["on_front"]], samples, {"search": {"trials": 3}})
+    for number, curve in enumerate((CURVE, [], CURVE)):
+        mirror.trial(MirroredTrial(row=row(number), curve=curve, samples=picture))
+    mirror.study(STUDY)
 
-    assert mirror.notice is None
-    runs = {_run(records).display_name: records for records in read_runs(tmp_path)}
-    assert sorted(runs) == ["demo", "trial-0", "trial-1", "trial-2"]
-    assert {_run(records).run_group for records in runs.values()} == {"demo"}
-    assert [_run(runs[name]).job_type for name in sorted(runs)] == ["study", "trial", "trial", "trial"]
-    assert _config(runs["trial-2"]) == {
-        "trial": 2, "architecture": "cccccccccccc", "ff_ratio": 6.0, "res_blocks": "1/1",
-    }  # fmt: skip
-    assert _config(runs["demo"]) == {"search": {"trials": 3}}
+    assert (mirror.notice, mirror.place) == (None, str(tmp_path / "wandb"))
+    runs = kept_runs(tmp_path)
+    assert [run.name for run in runs] == ["demo", "trial-0", "trial-1", "trial-2"]
+    assert {run.run.run_group for run in runs} == {"demo"}
+    assert [run.run.job_type for run in runs] == ["study", "trial", "trial", "trial"]
+    assert [list(run.run.tags) for run in runs] == [[], ["complete"], ["gated"], ["complete"]]
+    assert runs[3].config == {"trial": 2, "architecture": "cccccccccccc", "ff_ratio": 6.0, "res_blocks": "1/1"}
+    assert runs[0].config == {"search": {"trials": 3}}
 
 
-def test_curve_and_numbers_of_a_trial(tmp_path: Path, samples: Path, read_runs: ReadRuns) -> None:
-    open_mirror("offline", "demo", "uid", tmp_path).trial(TRIALS.iloc[0].to_dict(), CURVE, samples)
+def test_curve_and_numbers_of_a_trial(tmp_path: Path, picture: Path) -> None:
+    trial = MirroredTrial(row=row(0), curve=CURVE, rungs={20: 0.5, 30: 0.17}, samples=picture)
+    open_mirror("offline", "demo", "uid", tmp_path).trial(trial)
 
-    [records] = read_runs(tmp_path)
-    history = _history(records)
-    assert [(h["_step"], h["train/loss"]) for h in history if "train/loss" in h] == [
-        (10, pytest.approx(0.1)), (20, pytest.approx(0.05)), (30, pytest.approx(1 / 30)),
+    [run] = kept_runs(tmp_path)
+    assert [(line["_step"], line["train/loss"], line.get("rung/quality")) for line in run.history] == [
+        (10, pytest.approx(0.1), None), (20, pytest.approx(0.05), 0.5), (30, pytest.approx(1 / 30), 0.17),
     ]  # fmt: skip
-    assert [h["samples"]["_type"] for h in history if "samples" in h] == ["image-file"]
-    assert len(list(tmp_path.glob("wandb/offline-run-*/files/media/images/*.png"))) == 1
-    summary = _summary(records)
-    assert summary["latency_ms"] == 12.5
-    assert summary["quality"] == 0.17
-    assert summary["on_front"] is True
+    assert run.history[-1]["samples"]["_type"] == "image-file"
+    assert len(list(run.folder.glob("files/media/images/*.png"))) == 1
+    assert run.summary["latency_ms"] == 12.5
+    assert run.summary["quality"] == 0.17
+    assert run.summary["on_front"] is True
 
 
-def test_what_was_not_measured_is_absent(tmp_path: Path, read_runs: ReadRuns) -> None:
-    open_mirror("offline", "demo", "uid", tmp_path).trial(TRIALS.iloc[1].to_dict())
+def test_what_was_not_measured_is_absent(tmp_path: Path) -> None:
+    open_mirror("offline", "demo", "uid", tmp_path).trial(MirroredTrial(row=row(1)))
 
-    [records] = read_runs(tmp_path)
-    summary = _summary(records)
-    assert summary["params_m"] == 512.3
-    assert summary["reason"] == "params_m 512.3 is over the limit of 450.0"
-    assert not {"latency_ms", "quality"} & summary.keys()
-
-
-def test_tables_of_the_study_hold_every_cell(tmp_path: Path, read_runs: ReadRuns) -> None:
-    front = TRIALS[TRIALS["on_front"]]
-    open_mirror("offline", "demo", "uid", tmp_path).study(TRIALS, front)
-
-    [records] = read_runs(tmp_path)
-    [logged] = [h for h in _history(records) if "front" in h]
-    assert {logged["front"]["_type"], logged["trials"]["_type"]} == {"table-file"}
-    [run_folder] = tmp_path.glob("wandb/offline-run-*")
-    table = json.loads((run_folder / "files" / logged["front"]["path"]).read_text())
-    assert table["columns"] == list(TRIALS.columns)
-    assert [row[0] for row in table["data"]] == [0, 2]
-    everything = json.loads((run_folder / "files" / logged["trials"]["path"]).read_text())
-    latency = everything["columns"].index("latency_ms")
-    assert [row[latency] for row in everything["data"]] == [12.5, None, 7.75]
+    [run] = kept_runs(tmp_path)
+    assert run.summary["params_m"] == 512.3
+    assert run.summary["reason"] == "params_m 512.3 is over the limit of 450.0"
+    assert not {"latency_ms", "quality"} & run.summary.keys()
 
 
-def test_several_seeds_are_their_mean_and_each(tmp_path: Path, read_runs: ReadRuns) -> None:
+@pytest.mark.parametrize(
+    ("status", "reason", "exit_code"),
+    [("stopped", "rank 7 of 9 at 200 steps", 0), ("failed", "out of memory", 1), ("complete", None, 0)],
+)
+def test_how_a_trial_ended_is_in_its_run(status: str, reason: str | None, exit_code: int, tmp_path: Path) -> None:
+    trial = MirroredTrial(row={"trial": 5, "status": status, "reason": reason}, curve=CURVE)
+    open_mirror("offline", "demo", "uid", tmp_path).trial(trial)
+
+    [run] = kept_runs(tmp_path)
+    assert (run.summary["status"], run.summary.get("reason"), run.exit_code) == (status, reason, exit_code)
+    assert run.steps == [10, 20, 30]
+
+
+def test_the_study_has_its_tables_growth_and_picture(tmp_path: Path, picture: Path) -> None:
+    mirror = open_mirror("offline", "demo", "uid", tmp_path)
+    mirror.study(replace(STUDY, figure=picture))
+
+    [run] = kept_runs(tmp_path)
+    front, trials = run.table("front"), run.table("trials")
+    assert front["columns"] == list(TRIALS.columns)
+    assert [cells[0] for cells in front["data"]] == [0, 2]
+    latency = trials["columns"].index("latency_ms")
+    assert [cells[latency] for cells in trials["data"]] == [12.5, None, 7.75]
+    assert run.table("price_list")["data"] == [["ff_ratio", "8", -0.01]]
+    assert run.table("hypervolume_table")["data"] == [[1, 0, 0.25], [2, 2, 0.75], [3, 1, 0.75]]
+    assert [(line["_step"], line["pareto"]["_type"]) for line in run.history] == [(3, "image-file")]
+    counted = {"trials_finished": 3, "trials_complete": 2, "trials_gated": 1, "front_size": 2}
+    assert counted.items() <= run.summary.items()
+
+
+def test_several_seeds_are_their_mean_and_each() -> None:
     curve = [{"seed": s, "step": 10, "loss": loss, "seconds": 1.0} for s, loss in ((0, 0.25), (1, 0.75))]
-    open_mirror("offline", "demo", "uid", tmp_path).trial({"trial": 4}, curve)
-
-    [records] = read_runs(tmp_path)
-    [point] = [h for h in _history(records) if "train/loss" in h]
-    assert (point["train/loss"], point["train/loss_seed_0"], point["train/loss_seed_1"]) == (0.5, 0.25, 0.75)
+    point = {"train/loss": 0.5, "train/loss_seed_0": 0.25, "train/loss_seed_1": 0.75}
+    assert MirroredTrial(row={}, curve=curve).points == {10: point}
 
 
-def test_run_id_follows_from_study_and_trial(tmp_path: Path, read_runs: ReadRuns) -> None:
+def test_run_id_follows_from_study_and_trial(tmp_path: Path) -> None:
     folders = [tmp_path / name for name in ("first", "again", "other")]
     for folder, uid in zip(folders, ("uid", "uid", "another"), strict=True):
-        open_mirror("offline", "demo", uid, folder).trial({"trial": 3})
+        open_mirror("offline", "demo", uid, folder).trial(MirroredTrial(row={"trial": 3}))
 
-    first, again, other = (_run(read_runs(folder)[0]).run_id for folder in folders)
+    first, again, other = (kept_runs(folder)[0].run.run_id for folder in folders)
     assert first == again != other
+
+
+def test_mirroring_again_leaves_one_folder_a_run(tmp_path: Path) -> None:
+    for curve in (CURVE[:1], CURVE):
+        mirror = open_mirror("offline", "demo", "uid", tmp_path)
+        mirror.trial(MirroredTrial(row={"trial": 1}))
+        mirror.trial(MirroredTrial(row={"trial": 11}, curve=curve))
+        mirror.study(STUDY)
+        time.sleep(1.1)  # W&B names a run's folder by the second
+
+    runs = {run.name: run.steps for run in kept_runs(tmp_path)}
+    assert runs == {"demo": [3], "trial-1": [], "trial-11": [10, 20, 30]}
+    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 3
 
 
 def test_disabled_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,9 +157,9 @@ def test_disabled_writes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         open_mirror("disabled", "demo", "uid", tmp_path / "a"),
         _auto(monkeypatch, tmp_path, "disabled"),
     ):
-        mirror.trial({"trial": 0}, CURVE)
-        mirror.study(TRIALS, TRIALS)
-        assert mirror.notice is None
+        mirror.trial(MirroredTrial(row={"trial": 0}, curve=CURVE))
+        mirror.study(STUDY)
+        assert (mirror.mode, mirror.place, mirror.notice) == ("disabled", None, None)
     assert not list(tmp_path.rglob("*"))
 
 
@@ -160,47 +190,45 @@ def test_absent_wandb_changes_nothing_unless_asked_for(tmp_path: Path, monkeypat
     mirror = open_mirror("auto", "demo", "uid", tmp_path)
     assert isinstance(mirror, NoMirror)
     assert mirror.notice == "wandb is not installed: runs are not mirrored; pip install 'archlab[wandb]'"
-    mirror.trial({"trial": 0}, CURVE)
+    mirror.trial(MirroredTrial(row={"trial": 0}, curve=CURVE))
     assert not list(tmp_path.iterdir())
     with pytest.raises(MissingExtra, match=r"pip install 'archlab\[wandb\]'"):
         open_mirror("offline", "demo", "uid", tmp_path)
 
 
-def test_unreachable_server_leaves_the_runs_on_disk(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, read_runs: ReadRuns
-) -> None:
+def test_unreachable_server_leaves_the_runs_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     monkeypatch.setattr("archlab.tracking.wandb_mirror.INIT_SECONDS", 1)
     mirror = open_mirror("online", "demo", "uid", tmp_path)
-    mirror.trial(TRIALS.iloc[0].to_dict(), CURVE)
-    mirror.trial(TRIALS.iloc[2].to_dict(), CURVE)
+    for number in (0, 2):
+        mirror.trial(MirroredTrial(row=row(number), curve=CURVE))
 
-    assert mirror.notice is not None
-    assert "wandb sync" in mirror.notice
-    assert len(mirror.notice.splitlines()) == 1
-    kept = [records for records in read_runs(tmp_path) if len(_history(records)) == len(CURVE)]
-    assert [_run(records).display_name for records in kept] == ["trial-0", "trial-2"]
+    assert "`archlab track demo`" in str(mirror.notice)
+    assert len(str(mirror.notice).splitlines()) == 1
+    kept = [run.name for run in kept_runs(tmp_path) if run.steps == [10, 20, 30]]
+    assert kept == ["trial-0", "trial-2"]
 
 
 def test_full_disk_stops_the_mirror_not_the_study(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("in the way of the folder")
     mirror = open_mirror("offline", "demo", "uid", blocked)
-    mirror.trial({"trial": 0}, CURVE)
-    mirror.study(TRIALS, TRIALS)
-    assert mirror.notice is not None
-    assert "no longer mirrored" in mirror.notice
+    mirror.trial(MirroredTrial(row={"trial": 0}, curve=CURVE))
+    mirror.study(STUDY)
+    assert mirror.mode == "stopped"
+    assert "no longer mirrored" in str(mirror.notice)
 
 
 def test_terminal_stays_silent_and_runs_are_quick(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from archlab.tracking import open_mirror\n"
+        "import sys, time; from pathlib import Path; from archlab.tracking import MirroredTrial, open_mirror\n"
         "assert 'torch' not in sys.modules and 'wandb' not in sys.modules\n"
         "mirror = open_mirror('offline', 'demo', 'uid', Path(sys.argv[1]))\n"
-        "mirror.trial({'trial': 0})\n"
+        "def run(n): mirror.trial(MirroredTrial(row={'trial': n, 'quality': 0.5}, curve=[{'step': 10, 'loss': 0.5}]))\n"
+        "run(0)\n"
         "start = time.perf_counter()\n"
-        "for n in range(1, 5): mirror.trial({'trial': n, 'quality': 0.5}, [{'step': 10, 'loss': 0.5}])\n"
+        "for n in range(1, 5): run(n)\n"
         "open(sys.argv[2], 'w').write(str((time.perf_counter() - start) / 4))\n"
     )
     started = time.perf_counter()
@@ -218,31 +246,3 @@ def _auto(monkeypatch: pytest.MonkeyPatch, folder: Path, mode: str | None) -> An
     else:
         monkeypatch.setenv("WANDB_MODE", mode)
     return open_mirror("auto", "demo", "uid", folder)
-
-
-def _run(records: list[Any]) -> Any:
-    return next(record.run for record in records if record.HasField("run"))
-
-
-def _config(records: list[Any]) -> dict[str, Any]:
-    found = {item.key: json.loads(item.value_json) for item in _run(records).config.update}
-    return {key: value for key, value in found.items() if key != "_wandb"}
-
-
-def _history(records: list[Any]) -> list[dict[str, Any]]:
-    return [_nested(record.history.item) for record in records if record.HasField("history")]
-
-
-def _summary(records: list[Any]) -> dict[str, Any]:
-    return _nested([item for record in records for item in record.summary.update])
-
-
-def _nested(items: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for item in items:
-        *parents, key = list(item.nested_key) or [item.key]
-        place = found
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        place[key] = json.loads(item.value_json)
-    return found

@@ -1,0 +1,89 @@
+"""What a mirror is handed: plain rows."""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirroredTrial:
+    """One trial, however it ended.
+
+    Attributes:
+        row: its row of the study's table.
+        curve: rows of its ``curve.csv``: seed, step, loss, seconds.
+        rungs: its quality at each rung, by step.
+        samples: its samples image, if there is one.
+    """
+
+    row: Mapping[Any, Any]
+    curve: Sequence[Mapping[str, Any]] = ()
+    rungs: Mapping[int, float] = field(default_factory=dict)
+    samples: Path | None = None
+
+    @property
+    def points(self) -> dict[int, dict[str, Any]]:
+        """``train/loss`` and ``rung/quality`` by step; of several seeds their mean, and ``train/loss_seed_<seed>``."""
+        losses: dict[int, dict[Any, float]] = defaultdict(dict)
+        for point in self.curve:
+            losses[int(point["step"])][int(point.get("seed", 0))] = float(point["loss"])
+        several = len({seed for by_seed in losses.values() for seed in by_seed}) > 1
+        points: dict[int, dict[str, Any]] = defaultdict(dict)
+        for step, by_seed in losses.items():
+            points[step]["train/loss"] = math.fsum(by_seed.values()) / len(by_seed)
+            points[step] |= {f"train/loss_seed_{seed}": loss for seed, loss in by_seed.items() if several}
+        for step, quality in self.rungs.items():
+            points[int(step)]["rung/quality"] = quality
+        return dict(sorted(points.items()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirroredStudy:
+    """The study as it stands.
+
+    Attributes:
+        config: the resolved settings.
+        trials, front: rows of the study's table.
+        growth: one row for each finished trial, in the order in which they finished: ``finished`` (1, 2, …), ``trial``,
+            ``hypervolume``.
+        prices: the price list of the knobs, if there is one.
+        figure: the picture of the front, if there is one.
+    """
+
+    config: Mapping[str, Any]
+    trials: pd.DataFrame
+    front: pd.DataFrame
+    growth: pd.DataFrame
+    prices: pd.DataFrame | None = None
+    figure: Path | None = None
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """``trials``, ``front`` and, where there is one, ``price_list``; the growth is drawn as a chart."""
+        return {"trials": self.trials, "front": self.front} | (
+            {} if self.prices is None else {"price_list": self.prices}
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """``trials_finished``, ``front_size`` and ``trials_<status>`` of every status there is."""
+        statuses = self.trials["status"].value_counts().items()
+        ends = {f"trials_{status}": int(number) for status, number in statuses}
+        return {"trials_finished": len(self.trials), **ends, "front_size": len(self.front)}
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON has it; None for what is missing."""
+    if value is None or value is pd.NaT or value is pd.NA:
+        return None
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (bool, int, float, str)) else str(value)
