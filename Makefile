@@ -6,8 +6,8 @@ help:
 	@echo "make quickstart   install, run a first study on real data, say where the report is"
 	@echo "make test         install, run the tests"
 	@echo "make lint         install, check format, types and the order of packages"
-	@echo "make bench        install, run the benchmarks: one JSON line each"
-	@echo "make clean        remove the virtual environment, studies and exports"
+	@echo "make bench        install, run the benchmarks: one JSON line each; what they read is made in benchmarks/tables"
+	@echo "make clean        remove the virtual environment, studies, exports and reports that are not committed"
 
 quickstart: .venv/installed
 	$(BIN)/archlab study search_spaces/quickstart.yaml
@@ -27,6 +27,7 @@ bench: .venv/installed
 
 clean:
 	rm -rf .venv studies exports
+	git clean -dfqX reports
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv

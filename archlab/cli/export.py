@@ -4,12 +4,18 @@ from pathlib import Path
 
 import click
 
-from archlab.cli.folders import studies_option
+from archlab.cli.folders import file_name, studies_option
 
 
 @click.command()
 @click.argument("name")
-@click.option("--pick", "word", default="knee", show_default=True, help="knee, fastest, best or a trial's number.")
+@click.option(
+    "--pick",
+    "word",
+    default="knee",
+    show_default=True,
+    help="knee, fastest (or fastest:25%), best, smallest, cheapest, or a trial's number.",
+)
 @studies_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: exports/NAME-PICK]")
 def export(name: str, word: str, studies: Path, out: Path | None) -> None:
@@ -35,6 +41,6 @@ def export(name: str, word: str, studies: Path, out: Path | None) -> None:
         proxy=proxy_spec(spec, ProxySettings.model_validate(study.settings["proxy"])),
         files=files,
     )
-    folder = export_architecture(winner, out or Path("exports") / f"{name}-{word}", say=click.echo)
+    folder = export_architecture(winner, out or Path("exports") / f"{name}-{file_name(word)}", say=click.echo)
     click.echo(f"{folder}  trial {chosen.trial}, {chosen.why}")
     click.echo(f"next    read {folder / 'README.md'}")

@@ -7,6 +7,8 @@ import click
 
 import archlab
 from archlab.cli.check import check
+from archlab.cli.compare import compare
+from archlab.cli.dashboard import dashboard
 from archlab.cli.devices import devices
 from archlab.cli.diff import diff
 from archlab.cli.export import export
@@ -16,6 +18,7 @@ from archlab.cli.presets import presets
 from archlab.cli.profile import profile
 from archlab.cli.report import report
 from archlab.cli.study import EXIT_INTERRUPTED, study
+from archlab.cli.track import track
 from archlab.errors import BadInput, RunFailed
 
 EXIT_BAD_INPUT, EXIT_FAILED = 2, 1
@@ -30,7 +33,23 @@ def cli() -> None:
     """
 
 
-for command in (study, check, report, export, profile, latency, latency_table, diff, presets, devices):
+COMMANDS = (
+    study,
+    check,
+    report,
+    compare,
+    dashboard,
+    track,
+    export,
+    profile,
+    latency,
+    latency_table,
+    diff,
+    presets,
+    devices,
+)
+
+for command in COMMANDS:
     cli.add_command(command)
 
 

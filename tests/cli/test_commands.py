@@ -111,6 +111,7 @@ def test_bad_input_is_one_line_and_exit_code_2(case: str, command: str, tmp_path
     [
         ("check", "nowhere.yaml"),
         ("study", "nowhere.yaml"),
+        ("study", "nowhere.yaml", "--workers", "-1"),
         ("report", "nothing"),
         ("export", "nothing"),
         ("profile", "sd51"),
@@ -155,3 +156,27 @@ def test_the_next_command_can_be_pasted(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert "next    archlab export 'ü d' --pick knee --studies 'my studies'" in shown.stdout
+
+
+def test_options_that_do_not_go_together_are_said(tmp_path: Path) -> None:
+    space = write_space(tmp_path)
+    for options, message in (
+        (("--address", "here:1"), "--address: is of a Ray cluster; add --executor ray"),
+        (("--executor", "ray", "--workers", "0"), "--workers: 0 is this process"),
+    ):
+        shown = archlab("study", space, *options, cwd=tmp_path)
+        assert shown.returncode == 2
+        assert message in shown.stderr
+        assert not (tmp_path / "studies").exists()
+
+
+def test_a_study_goes_on_by_its_name_with_more_trials_in_two_workers(tmp_path: Path) -> None:
+    space = write_space(tmp_path, MINI.replace("trials: 6", "trials: 2"))
+    first = archlab("study", space, "--wandb", "disabled", "--workers", "0", cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    more = archlab("study", "mini", "--wandb", "disabled", "--more", "2", "--workers", "2", cwd=tmp_path)
+    assert more.returncode == 0, more.stderr
+    assert "going on after 2 of 4 trials" in more.stderr
+    assert "4 trained" in more.stdout
+    again = archlab("study", "mini", "--wandb", "disabled", cwd=tmp_path)
+    assert "is finished: nothing to do" in again.stdout
