@@ -11,7 +11,6 @@ from threading import RLock
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
 
 from archlab.architecture import UNetSpec, save
 from archlab.errors import RunFailed
@@ -135,7 +134,7 @@ class Driver:
 
     def _look_around(self) -> None:
         """Note what other drivers have under way, then what they have finished: in this order nothing is overlooked."""
-        running = self.store.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+        running = self.store.others()
         others = [t for t in running if t.number not in self.under_way and t.number not in self.waiting]
         self.elsewhere = {t.number: self.elsewhere.get(t.number) or self.asking.architecture(t) for t in others}
         for record in self.store.fetch(self.ledger.trials):

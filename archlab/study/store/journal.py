@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from archlab.space import SearchSpace
 from archlab.study.claim import claim
@@ -26,7 +26,6 @@ class JournalStore:
     """See `archlab.study.store.Store`. Who has the folder has every trial."""
 
     def __init__(self, space: SearchSpace, folder: StudyFolder, say: Say) -> None:
-        self._held: set[int] = set()
         with ExitStack() as opened:
             opened.enter_context(folder.locked())
             settings = claim(folder, space, say)
@@ -35,6 +34,8 @@ class JournalStore:
             storage = JournalStorage(journal)
             self.optuna = open_optuna(storage, settings)
             rebuild(self.optuna, space, folder)
+            running = self.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+            self._left_behind = {trial.number: trial for trial in running}
             self._opened = opened.pop_all()
 
     def asking(self) -> AbstractContextManager[None]:
@@ -43,17 +44,19 @@ class JournalStore:
 
     def lease(self, number: int) -> bool:
         """Nobody else takes it."""
-        self._held.add(number)
+        self._left_behind.pop(number, None)
         return True
 
     def release(self, number: int) -> None:
-        """See `Store`."""
-        self._held.discard(number)
+        """Nobody else waits for it."""
+
+    def others(self) -> list[FrozenTrial]:
+        """What an earlier driver left behind."""
+        return list(self._left_behind.values())
 
     def abandoned(self) -> list[int]:
-        """Every running trial that this driver has not taken."""
-        running = self.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
-        return [trial.number for trial in running if trial.number not in self._held]
+        """The same."""
+        return list(self._left_behind)
 
     def publish(self, record: Record) -> None:
         """The folder has it."""

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from optuna.storages import RDBStorage
-from optuna.trial import TrialState
+from optuna.trial import FrozenTrial, TrialState
 
 from archlab.architecture import save
 from archlab.errors import BadInput
@@ -74,6 +74,10 @@ class PostgresStore:
         """See `Store`."""
         self._leases.drop(number)
 
+    def others(self) -> list[FrozenTrial]:
+        """See `Store`."""
+        return self.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+
     def abandoned(self) -> list[int]:
         """See `Store`; after the database was away, live drivers first take again what is theirs.
 
@@ -81,7 +85,7 @@ class PostgresStore:
         the trial is given out.
         """
         held, now = self._leases.held(), time.monotonic()
-        running = self.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+        running = self.others()
         if self._breaks != self._leases.breaks:
             self._breaks, self._unheld_since = self._leases.breaks, {}
         unheld = [trial.number for trial in running if trial.number not in held]

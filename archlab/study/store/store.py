@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from archlab.errors import require
 from archlab.space import SearchSpace
@@ -35,6 +36,9 @@ class Store(Protocol):
 
     def release(self, number: int) -> None:
         """Give the right back, after the trial was told."""
+
+    def others(self) -> list[FrozenTrial]:
+        """Running trials that may be another driver's; this one's own may be among them."""
 
     def abandoned(self) -> list[int]:
         """Trials that are running and that nobody has held for some seconds: what killed drivers left behind."""
