@@ -14,8 +14,16 @@ from archlab.errors import BadInput, nearest
 from archlab.space.domain import read_domains
 from archlab.space.ladder import ladder_values
 from archlab.space.requirement import Requirement
-from archlab.space.settings import Measurement, SpaceFile, Target, words
+from archlab.space.settings import BUILTIN_DATA, Measurement, ProxySettings, SpaceFile, Target, words
 from archlab.space.space import SearchSpace
+
+_NAMED_OR_PATH: dict[str, tuple[str, ...]] = {
+    "data": BUILTIN_DATA,
+    "vae": (),
+    "text": (),
+    "extractor": ("reader",),
+    "clip": (),
+}
 
 
 def load_space(path: str | Path) -> SearchSpace:
@@ -103,7 +111,24 @@ def _completed(settings: SpaceFile, document: Document) -> SpaceFile:
         limits = [limit.model_copy(update={"device": limit.device or first}) for limit in constraints.latency_ms]
         constraints = constraints.model_copy(update={"latency_ms": tuple(limits)})
     measure = tuple(_with_files(entry, ["measure", index], document) for index, entry in enumerate(settings.measure))
-    return settings.model_copy(update={"search": search, "constraints": constraints, "measure": measure})
+    proxy = _with_data(settings.proxy, document)
+    update = {"search": search, "constraints": constraints, "measure": measure, "proxy": proxy}
+    return settings.model_copy(update=update)
+
+
+def _with_data(proxy: ProxySettings, document: Document) -> ProxySettings:
+    """Whatever of data, weights and encoders is a path, found."""
+    found = {}
+    for key, builtin in _NAMED_OR_PATH.items():
+        name = getattr(proxy, key)
+        if name is None or name in builtin:
+            continue
+        path = document.path.parent / name
+        if not os.path.exists(path):
+            message = f"no {name!r}, nor is it a path{nearest(name, builtin)}" if builtin else f"no such path: {name!r}"
+            raise document.error(["proxy", key], message)
+        found[key] = name if os.path.isabs(name) else os.path.relpath(path)
+    return proxy.model_copy(update=found)
 
 
 def _with_files(entry: Measurement, place: Place, document: Document) -> Measurement:

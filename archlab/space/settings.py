@@ -9,9 +9,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_valida
 from archlab.errors import nearest
 
 Strategy = Literal["tpe", "nsga2", "nsga3", "random", "grid", "ablate", "leave_one_out", "ladder", "factorial"]
-Quality = Literal["val_loss", "fid"]
+Quality = Literal["val_loss", "fid", "kid", "precision", "recall", "adherence", "clip_score"]
+HIGHER_IS_BETTER: tuple[Quality, ...] = ("precision", "recall", "adherence", "clip_score")
+Prediction = Literal["epsilon", "v", "flow"]
+NoiseSchedule = Literal["cosine", "linear", "shifted"]
+ImageSampler = Literal["ddim", "dpm", "euler"]
 AttentionForm = Literal["plain", "split_einsum", "split_einsum_v2"]
 
+BUILTIN_DATA = ("digits", "shapes")
 DEVICE_KINDS = ("tflite", "torch", "android", "coreml", "iphone", "replay")  # ``android:SERIAL``, ``coreml@HOST``, …
 
 
@@ -145,22 +150,47 @@ class Scale(Section):
     sample_size: Count = 16
 
 
-class ProxySettings(Section):
-    """How quality is judged: what the proxy is trained on, for how long, and how it is scored."""
+class Distillation(Section):
+    """Weights of what a proxy learns from the trained baseline, added to its own loss (BK-SDM, arXiv 2305.15798)."""
 
-    data: Literal["digits"]
+    output: Annotated[float, Field(ge=0)] = 1.0
+    features: Annotated[float, Field(ge=0)] = 0.0  # of every stage
+
+
+class ProxySettings(Section):
+    """How quality is judged: what the proxy is trained on, for how long, and how it is scored.
+
+    The defaults of rungs, quality, batch size and learning rate are what ``reports/proxy_audit`` recommends.
+    """
+
+    data: Annotated[str, Field(min_length=1)]  # digits, shapes, or a path: captioned images, shards, COCO captions
+    vae: str | None = None  # a diffusers folder; absent: pixels
+    text: str | None = None  # a transformers folder with CLIP's text encoder; absent: words as fixed vectors
     scale: Scale = Scale()
-    rungs: Annotated[tuple[Count, ...], Field(min_length=1)] = (600,)  # optimiser steps at which it is scored
+    rungs: Annotated[tuple[Count, ...], Field(min_length=1)] = (100,)  # optimiser steps at which it is scored
     quality: Quality = "val_loss"
     seeds: Count = 1
-    batch_size: Count = 64
+    batch_size: Count = 16
     micro_batch: Count | None = None  # images that are in memory at once; absent: the whole batch
-    learning_rate: Amount = 1e-3
+    learning_rate: Amount = 2e-3
+    objective: Prediction = "epsilon"
+    schedule: NoiseSchedule = "cosine"
+    min_snr: Amount | None = None  # gamma of min-SNR weighting (arXiv 2303.09556); absent: every time step counts alike
+    precision: Literal["fp32", "bf16"] = "fp32"  # bf16 on CUDA only
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    init: Literal["random", "inherit"] = "random"  # inherit: begin with the trained baseline's weights
+    distill: Distillation | None = None
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     prompt_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     finetune_share: Annotated[float, Field(gt=0, lt=1)] = 0.2  # last steps of softmax->relu, run with relu
     samples: Annotated[int, Field(ge=2)] = 256  # images that fid@N compares
+    extractor: str = "reader"  # of the features that fid compares: trained on the data, or a path to weights
+    clip: str | None = None  # a transformers folder with CLIP, for clip_score
+    zero_cost: bool = False  # scores at initialisation as further columns
+    sampler: ImageSampler = "ddim"
     sampling_steps: Count = 20
+    score_steps: tuple[Count, ...] = ()  # further numbers of sampling steps that the trained proxy is scored at
+    score_rungs: bool = False  # by everything at every rung, not at the last alone; audits do
     guidance: Annotated[float, Field(ge=1)] = 2.0
     threads: Count | None = None  # of torch while training on the CPU; absent: torch's own choice
 

@@ -224,7 +224,8 @@ def test_wrong_objectives_are_shown_where_they_are(text: str, refuse: Refuse) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{data: digit}", "3:15: proxy.data: no 'digit'; did you mean 'digits'?"),
+        ("{data: digit}", "3:15: proxy.data: no 'digit', nor is it a path; did you mean 'digits'?"),
+        ("{data: digits, vae: ./vae}", "3:28: proxy.vae: no such path: './vae'"),
         ("{data: digits, rung: [3]}", "3:23: proxy.rung: unknown key; did you mean 'rungs'?"),
         ("{data: digits, rungs: [3, 2]}", "rungs must rise but are [3, 2]"),
         ("{data: digits, rungs: [2, 2]}", "rungs must rise but are [2, 2]"),
