@@ -6,9 +6,11 @@ import sys
 import click
 
 import archlab
+from archlab.cli.audit import audit
 from archlab.cli.check import check
 from archlab.cli.compare import compare
 from archlab.cli.dashboard import dashboard
+from archlab.cli.data import data
 from archlab.cli.devices import devices
 from archlab.cli.diff import diff
 from archlab.cli.export import export
@@ -36,6 +38,7 @@ def cli() -> None:
 COMMANDS = (
     study,
     check,
+    audit,
     report,
     compare,
     dashboard,
@@ -46,6 +49,7 @@ COMMANDS = (
     latency_table,
     diff,
     presets,
+    data,
     devices,
 )
 
