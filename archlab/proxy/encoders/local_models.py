@@ -1,0 +1,117 @@
+"""Models that diffusers and transformers have saved to a folder: JSON and safetensors are read, nothing else."""
+
+import hashlib
+import importlib
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from archlab.errors import BadInput
+from archlab.files import read_text
+
+
+def model_folder(setting: str, folder: str, part: str) -> Path:
+    """The folder itself, or ``part`` in the folder of a diffusers pipeline.
+
+    Raises:
+        BadInput: neither has a ``config.json``.
+    """
+    for candidate in (Path(folder), Path(folder) / part):
+        if (candidate / "config.json").is_file():
+            return candidate
+    if not Path(folder).is_dir():
+        raise BadInput(f"{setting}: {folder}: no such folder")
+    raise BadInput(f"{setting}: {folder}: no model: there is neither config.json nor {part}/config.json")
+
+
+def model_config(setting: str, folder: Path) -> dict[str, Any]:
+    """What ``config.json`` says.
+
+    Raises:
+        BadInput: there is none, or it is no JSON object.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise BadInput(f"{setting}: {folder}: no model: there is no config.json")
+    try:
+        config = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{setting}: {path}: not JSON: {error}; save the model again") from None
+    if not isinstance(config, dict):
+        raise BadInput(f"{setting}: {path}: not the config of a model; save the model again")
+    return config
+
+
+def load_model(setting: str, folder: Path, kind: Any, stem: str) -> nn.Module:
+    """The model in float32, in evaluation mode.
+
+    Args:
+        kind: the library's class.
+        stem: of the names of its weight files.
+
+    Raises:
+        BadInput: there are no safetensors, or they are not all of this model.
+    """
+    variant = _variant(setting, folder, stem)
+    with quiet(kind), as_bad_input(f"{setting}: {folder}: the weights cannot be read"):
+        model, found = kind.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, output_loading_info=True, variant=variant
+        )
+    if missing := sorted(found["missing_keys"]):
+        raise BadInput(
+            f"{setting}: {folder}: missing tensors: {len(missing)}, the first is {missing[0]!r}; "
+            "the weights are not those of this config"
+        )
+    module: nn.Module = model.float().eval().requires_grad_(False)
+    return module
+
+
+@contextmanager
+def as_bad_input(what: str) -> Iterator[None]:
+    """Whatever a library says of somebody's files, in one line after ``what``."""
+    try:
+        yield
+    except Exception as error:
+        raise BadInput(f"{what}: {' '.join(str(error).split())}; fetch or save it again") from error
+
+
+@contextmanager
+def quiet(kind: Any) -> Iterator[None]:
+    """Bars and remarks of the library that ``kind`` is a class of, held back."""
+    logging = importlib.import_module(f"{kind.__module__.partition('.')[0]}.utils.logging")
+    verbosity, has_bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if has_bar:
+            logging.enable_progress_bar()
+
+
+def content_hash(*files: Iterable[Path]) -> str:
+    """Of the files' names and contents."""
+    content = hashlib.sha256()
+    for path in sorted(path for group in files for path in group):
+        with path.open("rb") as file:
+            content.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return content.hexdigest()[:24]
+
+
+def _variant(setting: str, folder: Path, stem: str) -> str | None:
+    """Full precision is preferred to the fp16 variant."""
+    for suffix, variant in (("", None), (".fp16", "fp16")):
+        index = f"{stem}.safetensors.index{suffix}.json"
+        if any((folder / name).is_file() for name in (f"{stem}{suffix}.safetensors", index)):
+            return variant
+    if any(folder.glob("*.bin")):
+        raise BadInput(
+            f"{setting}: {folder}: the weights are a pickle (.bin), which archlab does not open; load them with the "
+            "library that wrote them and save them with save_pretrained(folder, safe_serialization=True)"
+        )
+    raise BadInput(f"{setting}: {folder}: no weights; {stem}.safetensors is needed")
