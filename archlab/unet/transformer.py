@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlab.architecture import Transformer
 from archlab.architecture.spec import Activation
+from archlab.unet.attention import AppliedNormalizer, attend
 
 STACK_NORM_EPS = 1e-6
 
@@ -35,7 +35,7 @@ class Attention(nn.Module):
         context_dim: int,
         heads: int,
         shared_kv: bool,
-        normalizer: Literal["softmax", "relu"],
+        normalizer: AppliedNormalizer,
     ) -> None:
         super().__init__()
         self.heads, self.shared_kv, self.normalizer = heads, shared_kv, normalizer
@@ -48,21 +48,10 @@ class Attention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        query = self._split_heads(self.query(x))
-        key = self._split_heads((self.key_value if self.shared_kv else self.key)(context))
-        value = key if self.shared_kv else self._split_heads(self.value(context))
-        if self.normalizer == "softmax":
-            mixed = F.scaled_dot_product_attention(query, key, value)
-        else:
-            scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5
-            mixed = (F.relu(scores) / key.shape[-2]) @ value
-        out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+        key = (self.key_value if self.shared_kv else self.key)(context)
+        value = key if self.shared_kv else self.value(context)
+        out: Tensor = self.out(attend(self.query(x), key, value, self.heads, self.normalizer))
         return out
-
-    def _split_heads(self, x: Tensor) -> Tensor:
-        """[B, L, C] → [B, heads, L, C / heads]"""
-        batch, length, channels = x.shape
-        return x.reshape(batch, length, self.heads, channels // self.heads).transpose(1, 2)
 
 
 class FeedForward(nn.Module):
@@ -93,7 +82,7 @@ class TransformerBlock(nn.Module):
     def __init__(self, channels: int, context_dim: int, transformer: Transformer) -> None:
         super().__init__()
         self.finetuned_with_relu = transformer.attention_normalizer == "softmax->relu"
-        normalizer: Literal["softmax", "relu"] = "softmax" if transformer.attention_normalizer == "softmax" else "relu"
+        normalizer: AppliedNormalizer = "softmax" if transformer.attention_normalizer == "softmax" else "relu"
         self.self_attention = self.cross_attention = self.feed_forward = None
         if transformer.self_attention:
             self.self_norm = nn.LayerNorm(channels)

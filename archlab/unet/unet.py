@@ -1,13 +1,14 @@
 """A torch UNet built from a spec."""
 
 import math
-from typing import Literal, TypedDict
+from typing import TypedDict
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlab.architecture import AddedConditioning, UNetSpec, layout
+from archlab.unet.attention import AppliedNormalizer
 from archlab.unet.blocks import NORM_EPS, Downsample, UNetBlock, Upsample
 from archlab.unet.inheritance.record import Inheritance
 from archlab.unet.transformer import TransformerBlock
@@ -125,7 +126,7 @@ def build(spec: UNetSpec) -> UNet:
     return UNet(spec)
 
 
-def set_attention_normalizer(unet: nn.Module, normalizer: Literal["softmax", "relu"]) -> None:
+def set_attention_normalizer(unet: nn.Module, normalizer: AppliedNormalizer) -> None:
     """Switch the attention of transformers declared ``softmax->relu``: softmax to train, relu to finetune and
     deploy (as built)."""
     for module in unet.modules():
