@@ -1,99 +1,75 @@
-"""Draw images from a trained proxy, and lay them out to look at."""
+"""Draw images from a trained proxy."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import partial
 
 import torch
-from matplotlib.figure import Figure
 from torch import Tensor, nn
 
-from archlab.files import atomic_path
-from archlab.proxy.diffusion import AT_ONCE, sampling_schedule
-from archlab.proxy.text import NULL_PROMPT, encode
+from archlab.proxy.denoise import denoise
+from archlab.proxy.prepare import Prepared
+from archlab.proxy.process import AT_ONCE, Process, device_of_network
+from archlab.space.settings import ProxySettings
 
-_CAPTION_INCHES, _IMAGE_INCHES = 1.8, 0.8
+_SEED = 0
+_LATENTS_LOOKED_AT = 4096
 
 
-@torch.no_grad()
-def generate(
-    unet: nn.Module,
-    prompts: Sequence[str],
-    image_shape: Sequence[int],
-    *,
-    steps: int,
-    guidance: float,
-    seed: int,
-    at_once: int = AT_ONCE,
-    progress: Callable[[float], None] = lambda _: None,
-) -> Tensor:
-    """One image for each prompt by DDIM with classifier-free guidance (arXiv 2207.12598).
+class Sampler:
+    """Draws from networks as the settings have it: sampler, guidance (arXiv 2207.12598), and always the same noise.
 
     Args:
-        image_shape: (C, H, W).
-        guidance: 1 follows the prompt alone; more moves away from what no prompt gives.
-        seed: the noise that sampling starts from, the same for every architecture.
         at_once: images that are in memory at once; guidance doubles them.
-
-    Returns:
-        float32 [N, C, H, W] in [-1, 1].
     """
-    noise = torch.randn((len(prompts), *image_shape), generator=torch.Generator().manual_seed(seed))
-    context = encode(prompts)
-    batches = range(0, len(prompts), at_once)
-    images = []
-    for index, start in enumerate(batches):
-        span = slice(start, start + at_once)
 
-        def report(share: float, index: int = index) -> None:
-            progress((index + share) / len(batches))
+    def __init__(self, prepared: Prepared, settings: ProxySettings, at_once: int = AT_ONCE) -> None:
+        self._prepared, self._settings, self._at_once = prepared, settings, at_once
+        self._process = Process(settings)
+        self._limit = max(1.0, prepared.latents[prepared.data.train[:_LATENTS_LOOKED_AT]].abs().max().item())
 
-        images.append(_denoise(unet, noise[span], context[span], steps, guidance, report))
-    return torch.cat(images)
+    @torch.no_grad()
+    def __call__(
+        self,
+        unet: nn.Module,
+        prompts: Sequence[str],
+        steps: int | None = None,
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> Tensor:
+        """One image for each prompt: float32 [N, C, H, W] in [-1, 1].
 
+        Args:
+            steps: absent: as the settings have it.
+        """
+        steps, device = steps or self._settings.sampling_steps, device_of_network(unet)
+        shape = (len(prompts), *self._prepared.latents.shape[1:])
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(_SEED))
+        starts = range(0, len(prompts), self._at_once)
+        images = []
+        for index, start in enumerate(starts):
+            span = slice(start, start + self._at_once)
+            context = self._prepared.prompt_context(prompts[span]).to(device)
 
-def _denoise(
-    unet: nn.Module,
-    sample: Tensor,
-    context: Tensor,
-    steps: int,
-    guidance: float,
-    progress: Callable[[float], None],
-) -> Tensor:
-    schedule = sampling_schedule(steps)
-    null = encode([NULL_PROMPT]).expand_as(context)
-    for index, timestep in enumerate(schedule.timesteps, start=1):
-        times = timestep.expand(len(sample))
+            def report(share: float, index: int = index) -> None:
+                progress((index + share) / len(starts))
+
+            latents = denoise(
+                partial(self._predict, unet, context),
+                noise[span].to(device),
+                self._process,
+                sampler=self._settings.sampler,
+                steps=steps,
+                limit=self._limit,
+                progress=report,
+            )
+            images.append(self._prepared.codec.decode(latents.cpu()))
+        return torch.cat(images)
+
+    def _predict(self, unet: nn.Module, context: Tensor, noisy: Tensor, timestep: Tensor) -> Tensor:
+        guidance, times = self._settings.guidance, timestep.to(noisy.device).expand(len(noisy))
         if guidance == 1:
-            noise = unet(sample, times, context)
-        else:
-            both = unet(sample.repeat(2, 1, 1, 1), times.repeat(2), torch.cat([context, null]))
-            prompted, unprompted = both.chunk(2)
-            noise = unprompted + guidance * (prompted - unprompted)
-        sample = schedule.step(noise, timestep, sample).prev_sample
-        progress(index / steps)
-    return sample.clamp(-1, 1)
-
-
-def grid(images: Tensor, prompts: Sequence[str], path: Path) -> None:
-    """Write samples as a PNG: one row a prompt, its images side by side, every pixel a crisp square.
-
-    Args:
-        images: [N, C, H, W] in [-1, 1] with C = 1 (grey) or 3.
-        prompts: one per image; rows come in the order of first appearance.
-    """
-    rows: dict[str, list[int]] = {}
-    for index, prompt in enumerate(prompts):
-        rows.setdefault(prompt, []).append(index)
-    columns = max(len(row) for row in rows.values())
-    pixels = ((images + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).squeeze(3).numpy()
-    figure = Figure(figsize=(_CAPTION_INCHES + columns * _IMAGE_INCHES, len(rows) * _IMAGE_INCHES))
-    figure.subplots_adjust(left=_CAPTION_INCHES / figure.get_figwidth(), right=0.99, top=0.99, bottom=0.01)
-    axes = figure.subplots(len(rows), columns, squeeze=False)
-    for line, (prompt, row) in zip(axes, rows.items(), strict=True):
-        line[0].text(-0.15, 0.5, prompt, transform=line[0].transAxes, ha="right", va="center", fontsize=9)
-        for axis in line:
-            axis.axis("off")
-        for axis, index in zip(line, row, strict=False):
-            axis.imshow(pixels[index], cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=100)
+            alone: Tensor = unet(noisy, times, context)
+            return alone
+        null = self._prepared.null_context.to(context).expand_as(context)
+        both: Tensor = unet(noisy.repeat(2, 1, 1, 1), times.repeat(2), torch.cat([context, null]))
+        prompted, unprompted = both.chunk(2)
+        return unprompted + guidance * (prompted - unprompted)

@@ -1,16 +1,19 @@
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler
-from PIL import Image
 from torch import Tensor, nn
 
-from archlab.proxy import CaptionedImages, feature_network
-from archlab.proxy.diffusion import noise_schedule, spread_timesteps
-from archlab.proxy.sample import generate, grid
+from archlab.proxy.encoders import Pixels
+from archlab.proxy.prepare import Prepared
+from archlab.proxy.process import Process
+from archlab.proxy.sample import Sampler
+from archlab.proxy.scores import reader
 from archlab.proxy.train import Trained
+from archlab.space.settings import ProxySettings
 
 SHAPE = (1, 8, 8)
 
@@ -18,93 +21,97 @@ SHAPE = (1, 8, 8)
 class Oracle(nn.Module):
     """Knows the one image that all noise was added to, and so the noise."""
 
-    def __init__(self, image: Tensor) -> None:
+    def __init__(self, image: Tensor, settings: ProxySettings) -> None:
         super().__init__()
         self.image = image
-        self.alphas = noise_schedule().alphas_cumprod
+        self.process = Process(settings)
 
     def forward(self, sample: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
-        alpha = self.alphas[timestep][:, None, None, None]
-        noise: Tensor = (sample - alpha.sqrt() * self.image) / (1 - alpha).sqrt()
+        alpha, sigma = (of[timestep.long()][:, None, None, None] for of in (self.process.alphas, self.process.sigmas))
+        noise: Tensor = (sample - alpha * self.image) / sigma
         return noise
 
 
-def test_perfect_noise_prediction_gives_back_the_image(digits: CaptionedImages) -> None:
-    image = digits.images[7]
-    drawn = generate(Oracle(image), ["x"] * 3, SHAPE, steps=5, guidance=2, seed=0)
+@pytest.fixture(scope="module")
+def sampled(prepared: Prepared, settings: ProxySettings) -> Any:
+    def draw(unet: nn.Module, prompts: Sequence[str], steps: int = 2, at_once: int = 128, **changes: Any) -> Tensor:
+        return Sampler(prepared, settings.model_copy(update=changes), at_once)(unet, prompts, steps)
+
+    return draw
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm", "euler"])
+def test_perfect_noise_prediction_gives_back_the_image(
+    sampler: str, sampled: Any, prepared: Prepared, settings: ProxySettings
+) -> None:
+    image = prepared.data.images[7]
+    drawn = sampled(Oracle(image, settings), ["x"] * 3, steps=5, sampler=sampler)
     torch.testing.assert_close(drawn, image.expand(3, *SHAPE), atol=1e-3, rtol=0)
 
 
-def test_sampling_is_reproducible_and_does_not_depend_on_company(trained: Trained) -> None:
-    prompts = ["a handwritten one", "a handwritten two", "a handwritten six"] * 50  # more than one batch
-    first = generate(trained.unet, prompts, SHAPE, steps=2, guidance=2, seed=0)
-    again = generate(trained.unet, prompts, SHAPE, steps=2, guidance=2, seed=0)
-    alone = generate(trained.unet, prompts[:1], SHAPE, steps=2, guidance=2, seed=0)
-    other = generate(trained.unet, prompts[:1], SHAPE, steps=2, guidance=2, seed=1)
+class Tripled(Pixels):
+    """Its latents are three times as large as pixels."""
+
+    def decode(self, latents: Tensor) -> Tensor:
+        return super().decode(latents / 3)
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm", "euler"])
+def test_large_latents_are_not_cut_off(sampler: str, prepared: Prepared, settings: ProxySettings) -> None:
+    tripled = replace(prepared, codec=Tripled(1), latents=3 * prepared.data.images)
+    image = prepared.data.images[7]
+    draw = Sampler(tripled, settings.model_copy(update={"sampler": sampler}))
+    torch.testing.assert_close(draw(Oracle(3 * image, settings), ["x"], 5)[0], image, atol=1e-3, rtol=0)
+
+
+def test_sampling_is_reproducible_and_does_not_depend_on_company(sampled: Any, trained: Trained) -> None:
+    prompts = ["a handwritten one", "a handwritten two", "a handwritten six"] * 5
+    first = sampled(trained.unet, prompts, at_once=4)
+    again = sampled(trained.unet, prompts, at_once=4)
+    alone = sampled(trained.unet, prompts[:1])
     assert first.equal(again)
-    assert first.shape == (150, *SHAPE)
+    assert first.shape == (15, *SHAPE)
     assert first.abs().max() <= 1
     torch.testing.assert_close(first[:1], alone, atol=1e-4, rtol=0)
-    assert not torch.allclose(alone, other, atol=0.1)
 
 
-def test_guidance_makes_samples_follow_the_prompt(trained: Trained, digits: CaptionedImages) -> None:
-    prompts = digits.prompts * 10
-    wanted = torch.arange(100) % 10
+@pytest.mark.parametrize("sampler", ["ddim", "dpm", "euler"])
+def test_guidance_makes_samples_follow_the_prompt(
+    sampler: str, sampled: Any, trained: Trained, prepared: Prepared
+) -> None:
+    prompts, wanted = prepared.data.prompts_to_draw(100)
+    judge = reader(prepared.data)
 
     def share_right(guidance: float) -> float:
-        drawn = generate(trained.unet, prompts, SHAPE, steps=8, guidance=guidance, seed=0)
-        return (feature_network("digits").classify(drawn) == wanted).double().mean().item()
+        drawn = sampled(trained.unet, prompts, steps=8, guidance=guidance, sampler=sampler)
+        return (judge.read(drawn)[:, 0] == wanted[:, 0]).double().mean().item()
 
     unguided, guided = share_right(1), share_right(4)
     assert guided > 0.4  # chance is 0.1
     assert guided > unguided
 
 
-def test_unguided_sampling_is_what_diffusers_gives(trained: Trained, digits: CaptionedImages) -> None:
-    from archlab.proxy.text import encode
-
-    schedule = DDIMScheduler.from_config(noise_schedule().config, timestep_spacing="trailing")
+def test_sampling_is_ddim_with_guidance(
+    sampled: Any, trained: Trained, prepared: Prepared, settings: ProxySettings
+) -> None:
+    prompts = ["a handwritten three", "a handwritten nine"]
+    schedule = DDIMScheduler(beta_schedule="squaredcos_cap_v2", timestep_spacing="trailing")
     schedule.set_timesteps(4)
+    context, null = prepared.text.encode(prompts), prepared.text.encode(["", ""])
     sample = torch.randn((2, *SHAPE), generator=torch.Generator().manual_seed(0))
-    prompts = digits.prompts[:2]
     with torch.no_grad():
         for timestep in schedule.timesteps:
-            noise = trained.unet(sample, torch.full((2,), int(timestep)), encode(prompts))
-            sample = schedule.step(noise, timestep, sample).prev_sample
-    drawn = generate(trained.unet, prompts, SHAPE, steps=4, guidance=1, seed=0)
-    torch.testing.assert_close(drawn, sample.clamp(-1, 1))
-
-
-def test_timesteps_cover_the_process_evenly() -> None:
-    timesteps = spread_timesteps(50, torch.Generator().manual_seed(0))
-    assert sorted((timesteps // 20).tolist()) == list(range(50))  # one in each fiftieth of 1,000
-    assert timesteps.tolist() != sorted(timesteps.tolist())
-
-
-def test_grid_has_one_row_a_prompt_with_crisp_pixels(tmp_path: Path) -> None:
-    checker = (torch.arange(8)[:, None] + torch.arange(8)) % 2 * 2.0 - 1
-    images = checker.expand(6, *SHAPE)
-    grid(images, ["one", "two", "three"] * 2, tmp_path / "samples.png")
-    with Image.open(tmp_path / "samples.png") as picture:
-        pixels = np.asarray(picture.convert("L")).astype(float)
-    height, width = pixels.shape
-    assert height > 3 * 50
-    right = pixels[:, width // 2 :]  # apart from the captions: only black, white and their borders
-    assert ((right < 5) | (right > 250)).mean() > 0.98
-    assert [path.name for path in tmp_path.iterdir()] == ["samples.png"]
-
-
-def test_colour_images_are_drawn_in_colour(tmp_path: Path) -> None:
-    red = torch.tensor([1.0, -1.0, -1.0])[None, :, None, None].expand(2, 3, 8, 8)
-    grid(red, ["red", "red"], tmp_path / "samples.png")
-    with Image.open(tmp_path / "samples.png") as picture:
-        pixels = np.asarray(picture.convert("RGB"))
-    assert (pixels == (255, 0, 0)).all(axis=2).any()
+            prompted, unprompted = (trained.unet(sample, timestep.expand(2), text) for text in (context, null))
+            sample = schedule.step(3 * prompted - 2 * unprompted, timestep, sample).prev_sample
+    drawn = sampled(trained.unet, prompts, steps=4, guidance=3)
+    torch.testing.assert_close(drawn, sample.clamp(-1, 1), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_progress_reaches_the_end(guidance: float, trained: Trained) -> None:
+def test_progress_reaches_the_end(
+    guidance: float, trained: Trained, prepared: Prepared, settings: ProxySettings
+) -> None:
     shares: list[float] = []
-    generate(trained.unet, [""] * 130, SHAPE, steps=2, guidance=guidance, seed=0, progress=shares.append)
+    sampler = Sampler(prepared, settings.model_copy(update={"guidance": guidance}), at_once=4)
+    sampler(trained.unet, [""] * 6, 2, shares.append)
     assert shares == [0.25, 0.5, 0.75, 1.0]

@@ -1,0 +1,105 @@
+"""The trained baseline: what a proxy may begin with, and whom it may learn from."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import Any
+
+import torch
+from filelock import FileLock
+from torch import Tensor
+
+from archlab.architecture import UNetSpec
+from archlab.errors import RunFailed
+from archlab.proxy.batches import batches
+from archlab.proxy.cache import baseline_id, entry_path, read_entry, write_entry
+from archlab.proxy.checkpoint import Checkpoint, now_and_then
+from archlab.proxy.prepare import Prepared
+from archlab.proxy.train import Diverged, Training, training_device, untrained
+from archlab.space.settings import ProxySettings
+from archlab.unet import UNet, inherit
+
+BASELINE_SEED = 0
+CALIBRATION_SEED = 0
+CALIBRATION_BATCHES = 4
+
+
+def needs_baseline(settings: ProxySettings) -> bool:
+    """Whether a proxy begins with the trained baseline's weights, or learns from it."""
+    return settings.init == "inherit" or settings.distill is not None
+
+
+def trained_baseline(
+    spec: UNetSpec,
+    prepared: Prepared,
+    settings: ProxySettings,
+    micro_batch: int | None = None,
+    progress: Callable[[float], None] = lambda _: None,
+) -> UNet:
+    """The baseline's proxy ``spec``, trained from random weights to the last rung: from the cache, or trained now.
+
+    One for all seeds and studies of the same settings: whoever comes while it is trained elsewhere waits for it.
+    Killed, it goes on where it was.
+
+    Returns:
+        The averaged weights, on the CPU, in the form that is deployed and in evaluation mode.
+
+    Raises:
+        RunFailed: its training diverged.
+    """
+    identity = baseline_id(spec, settings, prepared.id, training_device(settings).type)
+    with FileLock(entry_path(identity).with_suffix(".lock")):
+        known = read_entry(identity)
+        if known is None:
+            known = Checkpoint(_trained(identity, spec, prepared, settings, micro_batch, progress), {})
+            write_entry(identity, known)
+            entry_path(_state(identity)).unlink(missing_ok=True)
+    unet = untrained(spec, BASELINE_SEED)
+    unet.load_state_dict(known.tensors)
+    return unet.eval()
+
+
+def heir(parent: UNet, spec: UNetSpec, prepared: Prepared, settings: ProxySettings, seed: int) -> UNet:
+    """``spec`` with the parent's weights, as far as it can take them over (see `archlab.unet.inherit`); the rest, and
+    nothing else, follows ``seed``."""
+    seen = islice(batches(prepared, settings, CALIBRATION_SEED), CALIBRATION_BATCHES)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return inherit(parent, spec, [(batch.noisy, batch.timesteps, batch.context) for batch in seen])
+
+
+def what_is_inherited(unet: UNet) -> dict[str, Any] | None:
+    """The parent's content hash, and how many weights were taken over in which way; None for one without a parent."""
+    taken = unet.inheritance
+    if taken is None:
+        return None
+    return {"parent": taken.parent, "params": taken.params, "params_dropped": taken.params_dropped}
+
+
+def _trained(
+    identity: str,
+    spec: UNetSpec,
+    prepared: Prepared,
+    settings: ProxySettings,
+    micro_batch: int | None,
+    progress: Callable[[float], None],
+) -> dict[str, Tensor]:
+    state, steps = _state(identity), settings.rungs[-1]
+    training = Training(spec, prepared, settings, seed=BASELINE_SEED, micro_batch=micro_batch)
+    begun = read_entry(state)
+    if begun is not None:
+        training.load_state(begun.tensors)
+    save = now_and_then(lambda: write_entry(state, Checkpoint(training.state(), {})))
+
+    def after_step() -> None:
+        progress(training.step / steps)
+        save()
+
+    try:
+        training.run(steps, after_step)
+    except Diverged as error:
+        raise RunFailed(f"the baseline: {error}") from None
+    return training.network.state_dict()
+
+
+def _state(identity: str) -> str:
+    return f"{identity}-training"
