@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from archlab.files import atomic_path
+
+CHECKPOINT_SECONDS = 20.0
 
 
 class Checkpoint(NamedTuple):
@@ -48,6 +51,19 @@ def read_checkpoint(path: Path, identity: str) -> Checkpoint | None:
     if metadata.get("sha256") != _digest(identity, facts, tensors):
         return None
     return Checkpoint(tensors, json.loads(facts))
+
+
+def now_and_then(save: Callable[[], None]) -> Callable[[], None]:
+    """What to call after every step: it saves when `CHECKPOINT_SECONDS` have passed since it last did."""
+    saved = time.monotonic()
+
+    def after_step() -> None:
+        nonlocal saved
+        if time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            save()
+            saved = time.monotonic()
+
+    return after_step
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

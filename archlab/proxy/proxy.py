@@ -15,50 +15,56 @@ from archlab.architecture import ArchitectureError, UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput, OutOfMemory
 from archlab.files import atomic_path
+from archlab.proxy.bench import Bench
 from archlab.proxy.curve import write_curves
-from archlab.proxy.data import load_data
+from archlab.proxy.pictures import grid
+from archlab.proxy.prepare import Prepared, prepare, sources
 from archlab.proxy.progress import Progress, throttled, together
-from archlab.proxy.run import Bench, Finished, SeedResult, SeedRun
-from archlab.proxy.sample import grid
-from archlab.proxy.score import fid_label
-from archlab.proxy.text import CONTEXT_DIM, CONTEXT_LENGTH
+from archlab.proxy.run import Finished, SeedResult, SeedRun
 from archlab.proxy.train import Diverged
+from archlab.proxy.zero_cost import zero_cost
 from archlab.space.settings import ProxySettings
 
 Judge = Callable[[int, Sequence[float]], bool]
 
-VAL_LOSS_LABEL = "val_loss"
 _ALLOCATION_FAILED = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")  # as RuntimeError
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProxyResult:
-    """Quality of one architecture, judged by its proxy. Lower is better for every score.
+    """Quality of one architecture, judged by its proxy. Lower is better for ``quality`` and ``rungs``.
 
     Attributes:
         quality, quality_label: the metric that the settings chose, and what it is.
+        quality_error: its bootstrap standard error, the mean over the seeds.
         quality_std: its sample standard deviation over the seeds; None for one seed.
-        val_loss, fid, rungs: means over the seeds; ``rungs`` has the quality at each rung. Of a training that was
-            stopped, the score that is not its quality is None.
+        rungs: the quality at each rung, means over the seeds.
+        scores: everything that was measured at the end, or where it was stopped: label, value and error by name, means
+            over the seeds.
+        val_loss, fid, fid_label: likewise; None where it was not measured.
         by_seed: every seed's own values.
         stopped_at: the rung at which it was judged not worth going on; None for one that reached the last.
         steps: optimiser steps of one training run.
         train_seconds, sample_seconds: all seeds together.
         images_per_second: images trained on.
         params_m: of the proxy, in millions.
-        feature_accuracy: validation accuracy of the network whose features FID compares.
+        reader_accuracy: on images that it has not seen, of the data set's reader; None where no score needs one.
+        zero_cost: scores at initialisation, more is better; nothing where the settings do not ask for them.
         architecture: content hash of the proxy's spec.
-        provenance: torch version, threads, micro-batch, data id, first seed, settings; under ``cached`` the seeds
-            that an earlier evaluation trained.
+        provenance: torch version, device, threads, micro-batch, data id, first seed, settings; under ``cached`` the
+            seeds that an earlier evaluation trained; under ``inherited`` what the first seed took from the baseline,
+            under ``baseline`` the content hash of the baseline's proxy; None where no baseline was needed.
     """
 
     quality: float
     quality_label: str
+    quality_error: float | None
     quality_std: float | None
+    rungs: dict[int, float]
+    scores: dict[str, Any]
     val_loss: float | None
     fid: float | None
     fid_label: str | None
-    rungs: dict[int, float]
     by_seed: tuple[SeedResult, ...]
     stopped_at: int | None
     steps: int
@@ -66,7 +72,8 @@ class ProxyResult:
     sample_seconds: float
     images_per_second: float
     params_m: float
-    feature_accuracy: float
+    reader_accuracy: float | None
+    zero_cost: dict[str, float | None]
     architecture: str
     provenance: dict[str, Any]
 
@@ -76,25 +83,43 @@ class ProxyResult:
 
 
 def proxy_spec(spec: UNetSpec, settings: ProxySettings) -> UNetSpec:
-    """The architecture shrunk to ``settings.scale``, with the data's channels and the text encoder's context.
+    """The architecture shrunk to ``settings.scale``, with the latents' channels and the text encoder's context.
 
     SDXL-style added conditioning is left out: the data has no sizes or crops to condition on.
 
     Raises:
-        BadInput: the sample size cannot be halved as often as the architecture does.
+        BadInput: the sample size cannot be halved as often as the architecture does; or see `sources`.
     """
-    channels = load_data(settings.data, settings.scale.sample_size).channels
+    _, codec, text = sources(settings)
     try:
         return replace(
             spec.scaled(width=settings.scale.width, sample_size=settings.scale.sample_size),
-            in_channels=channels,
-            out_channels=channels,
-            context_dim=CONTEXT_DIM,
-            context_length=CONTEXT_LENGTH,
+            in_channels=codec.channels,
+            out_channels=codec.channels,
+            context_dim=text.dim,
+            context_length=text.length,
             added=None,
         )
     except ArchitectureError as error:
         raise BadInput(f"proxy.scale: {error}") from None
+
+
+def make_ready(
+    baseline: UNetSpec, settings: ProxySettings, progress: Progress = lambda _stage, _share: None
+) -> Prepared:
+    """Read and encode the data and train its reader: what all proxies of a study share is in the cache then.
+
+    Args:
+        baseline: the target architecture, not yet shrunk.
+        progress: called with (stage, share done); stages are ``images``, ``encode`` and ``reference``.
+
+    Raises:
+        BadInput: with these settings no proxy can be trained or scored.
+    """
+    prepared = prepare(settings, progress)
+    spec = proxy_spec(baseline, settings)
+    Bench(spec, settings, settings.batch_size, spec, throttled(progress))
+    return prepared
 
 
 def always(_steps: int, _qualities: Sequence[float]) -> bool:
@@ -107,6 +132,7 @@ def evaluate_proxy(
     settings: ProxySettings,
     folder: Path,
     *,
+    baseline: UNetSpec | None = None,
     seed: int = 0,
     micro_batch: int | None = None,
     progress: Progress = lambda _stage, _share: None,
@@ -121,21 +147,27 @@ def evaluate_proxy(
 
     Args:
         spec: the target architecture, not yet shrunk.
+        baseline: likewise; for ``init: inherit`` and ``distill``, whose proxy is trained first where no earlier
+            evaluation has done it.
         seed: of the first training run; ``settings.seeds`` runs have this seed and those after it.
         micro_batch: how many images are in memory at once; absent: as the settings have it, or the whole batch.
-        progress: called with ("train" | "sample" | "score", share done), a few times a second.
+        progress: called with (stage, share done), a few times a second; stages are ``images``, ``encode``,
+            ``reference``, ``train the baseline``, ``train``, ``sample`` and ``score``.
         judge: called after every rung but the last with (steps, each seed's quality there); says whether to go on.
             Not called again for a rung that training had left behind when it was interrupted.
 
     Raises:
-        BadInput: see `proxy_spec`.
-        Diverged: a loss became infinite or NaN.
+        BadInput: see `proxy_spec`; or a baseline is needed and there is none.
+        Diverged: a loss or a score became infinite or NaN.
+        RunFailed: the baseline's training did.
         OutOfMemory: what is in memory at once was too much; with a smaller micro-batch it goes on where it was.
     """
     images = min(micro_batch or settings.micro_batch or settings.batch_size, settings.batch_size)
-    report = together(throttled(progress), settings.seeds)
+    told = throttled(progress)
+    report = together(told, settings.seeds)
     with _threads(settings.threads), _naming_out_of_memory(images):
-        bench = Bench(proxy_spec(spec, settings), settings, images)
+        parent = None if baseline is None else proxy_spec(baseline, settings)
+        bench = Bench(proxy_spec(spec, settings), settings, images, parent, told)
         runs = [SeedRun(bench, seed + index, folder, partial(report, index)) for index in range(settings.seeds)]
         try:
             rung = _end_rung(runs, settings.rungs, judge)
@@ -152,7 +184,7 @@ def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], judge: Judge) -> in
     """The rung at which the judge ends it, trained up to there; or the last."""
     for rung in rungs[:-1]:
         was_passed = any(run.step > rung for run in runs)
-        qualities = [run.quality(rung) for run in runs]
+        qualities = [run.quality(rung).value for run in runs]
         if not was_passed and not judge(rung, qualities):
             return rung
     return rungs[-1]
@@ -160,18 +192,19 @@ def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], judge: Judge) -> in
 
 def _result(bench: Bench, finished: Sequence[Finished], rung: int, seed: int) -> ProxyResult:
     settings, results = bench.settings, tuple(run.result for run in finished)
-    qualities = [result.rungs[rung] for result in results]
-    label = fid_label(settings.samples, bench.network.name)
-    frechet = _mean(result.fid for result in results)
+    qualities = [run.quality.value for run in finished]
+    scores = _means([result.scores[rung] for result in results])
     train_seconds = sum(result.train_seconds for result in results)
     return ProxyResult(
         quality=fmean(qualities),
-        quality_label=label if settings.quality == "fid" else VAL_LOSS_LABEL,
+        quality_label=finished[0].quality.label,
+        quality_error=_mean(run.quality.error for run in finished),
         quality_std=stdev(qualities) if len(qualities) > 1 else None,
-        val_loss=_mean(result.val_loss for result in results),
-        fid=frechet,
-        fid_label=None if frechet is None else label,
         rungs={step: fmean(result.rungs[step] for result in results) for step in settings.rungs if step <= rung},
+        scores=scores,
+        val_loss=_mean(result.val_loss for result in results),
+        fid=_mean(result.fid for result in results),
+        fid_label=scores.get("fid", {}).get("label"),
         by_seed=results,
         stopped_at=None if rung == bench.last_rung else rung,
         steps=rung,
@@ -179,23 +212,35 @@ def _result(bench: Bench, finished: Sequence[Finished], rung: int, seed: int) ->
         sample_seconds=sum(result.sample_seconds for result in results),
         images_per_second=len(results) * rung * settings.batch_size / train_seconds,
         params_m=count(bench.spec).params_m,
-        feature_accuracy=bench.network.accuracy,
+        reader_accuracy=bench.scorer.reader_accuracy,
+        zero_cost=zero_cost(bench.spec, bench.prepared, settings) if settings.zero_cost else {},
         architecture=bench.spec.id,
         provenance={
             "torch": torch.__version__,
+            "device": bench.device.type,
             "threads": settings.threads or torch.get_num_threads(),
             "micro_batch": bench.micro_batch,
-            "data": bench.data.id,
+            "data": bench.prepared.id,
             "seed": seed,
             "cached": [run.result.seed for run in finished if run.is_cached],
+            "baseline": bench.baseline_id,
+            "inherited": finished[0].inherited,
             "settings": settings.model_dump(mode="json"),
         },
     )
 
 
-def _mean(scores: Iterable[float | None]) -> float | None:
-    """The mean; None where none was measured."""
-    known = [score for score in scores if score is not None]
+def _means(by_seed: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Scores of one name are one with their mean value and their mean error."""
+    return {
+        name: score | {part: _mean(scores[name][part] for scores in by_seed) for part in ("value", "error")}
+        for name, score in by_seed[0].items()
+    }
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    """The mean of those that are known; None where none is."""
+    known = [value for value in values if value is not None]
     return fmean(known) if known else None
 
 

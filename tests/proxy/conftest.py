@@ -1,14 +1,16 @@
 """One small proxy, trained once, and a cache folder of the tests' own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from archlab.architecture import Block, Stage, Transformer, UNetSpec
-from archlab.proxy import CaptionedImages, feature_network, load_data
-from archlab.proxy.score import ValidationLoss
-from archlab.proxy.text import CONTEXT_DIM, CONTEXT_LENGTH
+from archlab.proxy import CaptionedImages, load_data, prepare
+from archlab.proxy.encoders.words import CONTEXT_DIM
+from archlab.proxy.prepare import Prepared
+from archlab.proxy.scores import Scorer, ValidationLoss
 from archlab.proxy.train import Trained, train
 from archlab.space.settings import ProxySettings, Scale
 
@@ -18,9 +20,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ARCHLAB_CACHE", str(folder))
-        feature_network.cache_clear()
         yield folder
-    feature_network.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +43,24 @@ def settings() -> ProxySettings:
 
 
 @pytest.fixture(scope="session")
+def prepared(settings: ProxySettings) -> Prepared:
+    return prepare(settings)
+
+
+@pytest.fixture(scope="session")
+def val_loss(prepared: Prepared, settings: ProxySettings) -> Callable[[nn.Module], float]:
+    return ValidationLoss(prepared, settings)
+
+
+@pytest.fixture
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: Prepared, settings: ProxySettings) -> Path:
+    """Where trainings are kept, and none is; the reader, which takes longest to train, is in memory."""
+    Scorer(prepared, settings)
+    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "proxies"
+
+
+@pytest.fixture(scope="session")
 def small_unet() -> UNetSpec:
     """Two stages, the lower one with transformers: trains in seconds."""
     plain, attending = Block(), Block(transformers=(Transformer(heads=2, ff_ratio=4),))
@@ -51,7 +69,7 @@ def small_unet() -> UNetSpec:
         in_channels=1,
         out_channels=1,
         context_dim=CONTEXT_DIM,
-        context_length=CONTEXT_LENGTH,
+        context_length=8,
         norm_groups=4,
         stages=(
             Stage(channels=16, down=(plain,), up=(plain,), downsample="standard"),
@@ -62,7 +80,9 @@ def small_unet() -> UNetSpec:
 
 
 @pytest.fixture(scope="session")
-def trained(small_unet: UNetSpec, digits: CaptionedImages, settings: ProxySettings) -> Trained:
+def trained(
+    small_unet: UNetSpec, prepared: Prepared, settings: ProxySettings, val_loss: Callable[[nn.Module], float]
+) -> Trained:
     """The small UNet after 200 steps."""
     longer = settings.model_copy(update={"rungs": (50, 200)})
-    return train(small_unet, digits, longer, seed=0, score=ValidationLoss(digits))
+    return train(small_unet, prepared, longer, seed=0, score=val_loss)

@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from torch import Tensor
 
 from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
-from archlab.proxy import evaluate_proxy, feature_network
-from archlab.proxy.cache import training_id
+from archlab.proxy import evaluate_proxy
+from archlab.proxy.cache import baseline_id, training_id
 from archlab.proxy.train import Training
-from archlab.space.settings import ProxySettings
+from archlab.space.settings import Distillation, ProxySettings
 
-
-@pytest.fixture(autouse=True)
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    feature_network("digits")
-    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "proxies"
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +35,7 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     made: list[int] = []
     learn = Training._learn
 
-    def noted(self: Training, *arguments: Any) -> float:
+    def noted(self: Training, *arguments: Any) -> Tensor:
         made.append(self.step + 1)
         return learn(self, *arguments)
 
@@ -150,36 +146,71 @@ def test_a_limit_that_is_no_number_is_said_and_costs_no_step(
     assert len(steps) == 6
 
 
+def identity(spec: UNetSpec, settings: ProxySettings, data: str = "data", seed: int = 0, device: str = "cpu") -> str:
+    return training_id(spec, settings, data, seed, device)
+
+
 @pytest.mark.parametrize(
-    "change",
+    ("change", "is_of_the_baseline"),
     [
-        {"rungs": (3, 7)},
-        {"quality": "fid"},
-        {"batch_size": 9},
-        {"learning_rate": 1e-5},
-        {"ema_decay": 0.5},
-        {"prompt_dropout": 0.2},
-        {"finetune_share": 0.5},
-        {"samples": 7},
-        {"sampling_steps": 3},
-        {"guidance": 3.0},
+        ({"rungs": (3, 7)}, True),
+        ({"rungs": (2, 6)}, False),
+        ({"quality": "fid"}, False),
+        ({"batch_size": 9}, True),
+        ({"learning_rate": 1e-5}, True),
+        ({"objective": "v"}, True),
+        ({"schedule": "linear"}, True),
+        ({"min_snr": 5.0}, True),
+        ({"precision": "bf16"}, True),
+        ({"init": "inherit"}, False),
+        ({"distill": Distillation()}, False),
+        ({"ema_decay": 0.5}, True),
+        ({"prompt_dropout": 0.2}, True),
+        ({"finetune_share": 0.5}, True),
+        ({"samples": 7}, False),
+        ({"sampler": "dpm"}, False),
+        ({"sampling_steps": 3}, False),
+        ({"score_steps": (8, 1)}, False),
+        ({"guidance": 3.0}, False),
     ],
     ids=str,
 )
-def test_what_decides_a_training_names_it(change: dict[str, Any], tiny_unet: UNetSpec, quick: ProxySettings) -> None:
-    assert training_id(tiny_unet, quick.model_copy(update=change), "data", 0) != training_id(
-        tiny_unet, quick, "data", 0
-    )
+def test_what_decides_a_training_names_it(
+    change: dict[str, Any], is_of_the_baseline: bool, tiny_unet: UNetSpec, quick: ProxySettings
+) -> None:
+    changed = quick.model_copy(update=change)
+    assert identity(tiny_unet, changed) != identity(tiny_unet, quick)
+    baselines = [baseline_id(tiny_unet, settings, "data", "cpu") for settings in (changed, quick)]
+    assert (baselines[0] != baselines[1]) == is_of_the_baseline
 
 
-def test_architecture_data_and_seed_name_it_too(tiny_unet: UNetSpec, quick: ProxySettings) -> None:
+def test_architecture_data_seed_device_and_baseline_name_it_too(tiny_unet: UNetSpec, quick: ProxySettings) -> None:
     other = replace(tiny_unet, norm_groups=2)
-    ids = [training_id(spec, quick, data, seed) for spec in (tiny_unet, other) for data in "ab" for seed in (0, 1)]
-    assert len(set(ids)) == 8
+    ids = {
+        training_id(spec, quick, data, seed, device, baseline)
+        for spec in (tiny_unet, other)
+        for data in "ab"
+        for seed in (0, 1)
+        for device in ("cpu", "cuda")
+        for baseline in (None, other.id)
+    }
+    assert len(ids) == 32
 
 
-@pytest.mark.parametrize("change", [{"seeds": 3}, {"threads": 1}, {"micro_batch": 4}], ids=str)
-def test_how_it_is_made_does_not(change: dict[str, Any], tiny_unet: UNetSpec, quick: ProxySettings) -> None:
-    assert training_id(tiny_unet, quick.model_copy(update=change), "data", 0) == training_id(
-        tiny_unet, quick, "data", 0
-    )
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": 3},
+        {"threads": 1},
+        {"micro_batch": 4},
+        {"zero_cost": True},
+        {"device": "cpu"},
+        {"data": "a folder that was moved"},
+        {"clip": "another that was moved"},
+    ],
+    ids=str,
+)
+def test_how_it_is_made_and_where_data_lies_do_not(
+    change: dict[str, Any], tiny_unet: UNetSpec, quick: ProxySettings
+) -> None:
+    assert identity(tiny_unet, quick.model_copy(update=change)) == identity(tiny_unet, quick)

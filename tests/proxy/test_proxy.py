@@ -1,5 +1,6 @@
 import csv
 import json
+from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
 
@@ -7,15 +8,16 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file
+from torch import nn
 
 from archlab.architecture import Block, Stage, UNetSpec, preset, presets
 from archlab.errors import BadInput
-from archlab.proxy import CaptionedImages, evaluate_proxy, proxy_spec
+from archlab.proxy import evaluate_proxy, proxy_spec
+from archlab.proxy.prepare import sources
 from archlab.proxy.proxy import ProxyResult
-from archlab.proxy.score import ValidationLoss
-from archlab.proxy.text import encode
 from archlab.space.settings import ProxySettings, Scale
 from archlab.unet import build
+from tests.proxy.encoders.tiny import save_clip, save_kl
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,9 @@ def test_every_preset_shrinks_to_a_proxy_that_runs(name: str) -> None:
     settings = ProxySettings(data="digits", scale=Scale(width=0.05, sample_size=8))
     spec = proxy_spec(preset(name), settings)
     assert (spec.sample_size, spec.in_channels, spec.out_channels) == (8, 1, 1)
-    drawn = build(spec)(torch.zeros(2, 1, 8, 8), torch.tensor([0, 999]), encode(["a handwritten one", ""]))
+    drawn = build(spec)(
+        torch.zeros(2, 1, 8, 8), torch.tensor([0, 999]), sources(settings).text.encode(["a handwritten one", ""])
+    )
     assert drawn.shape == (2, 1, 8, 8)
 
 
@@ -76,10 +80,14 @@ def test_result_means_over_seeds(result: ProxyResult, two_seeds: ProxySettings) 
     assert result.val_loss == fmean(run.val_loss or 0 for run in result.by_seed)
     assert result.fid == fmean(run.fid or 0 for run in result.by_seed) == result.rungs[20]
     assert result.rungs[10] == fmean(run.rungs[10] for run in result.by_seed)
-    assert (result.quality, result.quality_label) == (result.fid, "fid@40 (digits-cnn)")
+    assert (result.quality, result.quality_label) == (result.fid, result.fid_label)
+    assert result.fid == result.scores["fid"]["value"]
+    assert result.quality_error == fmean(run.scores[20]["fid"]["error"] for run in result.by_seed) > 0
+    assert "val_loss_q1" in result.scores
     assert result.steps == 20
     assert result.images_per_second == pytest.approx(2 * 20 * 32 / result.train_seconds)
-    assert result.feature_accuracy > 0.95
+    assert (result.reader_accuracy or 0) > 0.95
+    assert result.zero_cost == {}
 
 
 def test_result_describes_the_proxy_and_is_plain_data(
@@ -93,7 +101,9 @@ def test_result_describes_the_proxy_and_is_plain_data(
     assert plain["provenance"]["torch"] == torch.__version__
     assert plain["provenance"]["threads"] == 1
     assert plain["provenance"]["micro_batch"] == 32
+    assert plain["provenance"]["device"] == "cpu"
     assert plain["provenance"]["cached"] == []
+    assert plain["provenance"]["baseline"] is plain["provenance"]["inherited"] is None
     assert plain["provenance"]["seed"] == 7
     assert plain["rungs"] == {"10": result.rungs[10], "20": result.rungs[20]}
 
@@ -111,14 +121,19 @@ def test_files_are_written(result: ProxyResult, folder: Path) -> None:
 
 
 def test_checkpoint_is_the_scored_network_of_the_first_seed(
-    result: ProxyResult, folder: Path, small_unet: UNetSpec, two_seeds: ProxySettings, digits: CaptionedImages
+    result: ProxyResult,
+    folder: Path,
+    small_unet: UNetSpec,
+    two_seeds: ProxySettings,
+    val_loss: Callable[[nn.Module], float],
 ) -> None:
     unet = build(proxy_spec(small_unet, two_seeds))
     unet.load_state_dict(load_file(folder / "checkpoint.safetensors"))
-    assert ValidationLoss(digits)(unet) == result.by_seed[0].val_loss
+    assert val_loss(unet) == result.by_seed[0].val_loss
 
 
 def test_progress_names_every_stage_and_rises(result: ProxyResult, heard: list[tuple[str, float]]) -> None:
+    assert {stage for stage, _ in heard} - {"reference"} == {"train", "sample", "score"}
     for stage in ("train", "sample", "score"):
         shares = [share for name, share in heard if name == stage]
         assert shares == sorted(shares)
@@ -140,3 +155,38 @@ def test_evaluation_is_reproducible(
     by_loss = evaluate_proxy(small_unet, one.model_copy(update={"quality": "val_loss"}), tmp_path / "val_loss", seed=8)
     assert (by_loss.val_loss, by_loss.fid) == (second.val_loss, second.fid)
     assert (by_loss.quality, by_loss.quality_label) == (by_loss.val_loss, "val_loss")
+
+
+def test_zero_cost_scores_are_there_where_they_are_asked_for_and_train_nothing_anew(
+    result: ProxyResult, small_unet: UNetSpec, two_seeds: ProxySettings, tmp_path: Path
+) -> None:
+    asked = two_seeds.model_copy(update={"zero_cost": True})
+    again = evaluate_proxy(small_unet, asked, tmp_path, seed=7)
+    assert list(again.zero_cost) == ["grad_norm", "synflow", "naswot"]
+    assert again.provenance["cached"] == [7, 8]
+    assert again.scores == result.scores
+
+
+def test_a_proxy_works_on_latents_and_contexts_of_local_models(small_unet: UNetSpec, tmp_path: Path) -> None:
+    save_kl(tmp_path / "vae")
+    save_clip(tmp_path / "clip")
+    settings = ProxySettings(
+        data="digits",
+        vae=str(tmp_path / "vae"),
+        text=str(tmp_path / "clip"),
+        scale=Scale(width=1, sample_size=4),
+        rungs=(2,),
+        batch_size=4,
+        samples=10,
+        sampling_steps=2,
+        objective="flow",
+    )
+    heard: list[str] = []
+    spec = proxy_spec(small_unet, settings)
+    assert (spec.sample_size, spec.in_channels, spec.out_channels, spec.context_dim) == (4, 2, 2, 16)
+    result = evaluate_proxy(small_unet, settings, tmp_path / "trial", progress=lambda stage, _: heard.append(stage))
+    assert [stage for stage in dict.fromkeys(heard) if stage != "reference"] == ["encode", "train", "sample", "score"]
+    assert result.quality_label == "val_loss (flow)"
+    assert {"val_loss", "fid", "kid", "adherence"} < result.scores.keys()
+    shapes = {name: weight.shape for name, weight in load_file(tmp_path / "trial" / "checkpoint.safetensors").items()}
+    assert shapes == {name: weight.shape for name, weight in build(spec).state_dict().items()}

@@ -4,6 +4,7 @@ import csv
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,24 +14,21 @@ from torch import Tensor
 
 from archlab.architecture import UNetSpec
 from archlab.errors import OutOfMemory
-from archlab.proxy import CaptionedImages, Diverged, evaluate_proxy, feature_network, proxy_spec
+from archlab.proxy import Diverged, evaluate_proxy, proxy_spec
+from archlab.proxy.prepare import Prepared
+from archlab.proxy.process import Batch
 from archlab.proxy.proxy import ProxyResult
-from archlab.proxy.sample import generate
-from archlab.proxy.score import ValidationLoss, balanced_prompts, fid
-from archlab.proxy.train import Batch, Training
+from archlab.proxy.sample import Sampler
+from archlab.proxy.scores import Scorer
+from archlab.proxy.train import Training
 from archlab.space.settings import ProxySettings
 from archlab.unet import UNet
+
+pytestmark = pytest.mark.usefixtures("empty_cache")
 
 
 class Interrupted(BaseException):
     """Nobody handles it, as nobody handles a kill."""
-
-
-@pytest.fixture(autouse=True)
-def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    feature_network("digits")
-    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +54,7 @@ def learnt(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
 def on_each_step(monkeypatch: pytest.MonkeyPatch, hear: Callable[[Batch], Any]) -> None:
     learn = Training._learn
 
-    def heard(self: Training, batch: Batch) -> float:
+    def heard(self: Training, batch: Batch) -> Tensor:
         hear(batch)
         return learn(self, batch)
 
@@ -109,21 +107,19 @@ def test_every_rung_but_the_last_is_judged_by_the_quality_of_each_seed(
 
 @pytest.mark.parametrize("quality", ["val_loss", "fid"])
 def test_quality_at_a_rung_is_that_of_a_training_up_to_there(
-    quality: str, tiny_unet: UNetSpec, quick: ProxySettings, digits: CaptionedImages, tmp_path: Path
+    quality: str, tiny_unet: UNetSpec, quick: ProxySettings, prepared: Prepared, tmp_path: Path
 ) -> None:
     settings = quick.model_copy(update={"quality": quality, "seeds": 1})
     result = evaluate_proxy(tiny_unet, settings, tmp_path / "trial", seed=5)
-    training = Training(proxy_spec(tiny_unet, settings), digits, settings, seed=5)
+    training = Training(proxy_spec(tiny_unet, settings), prepared, settings, seed=5)
+    scorer, draw = Scorer(prepared, settings), partial(Sampler(prepared, settings), training.network)
     for rung in settings.rungs:
         training.run(rung)
-        prompts = balanced_prompts(digits.prompts, settings.samples)
-        images = generate(training.network, prompts, (1, 8, 8), steps=2, guidance=settings.guidance, seed=0)
-        expected = {
-            "val_loss": ValidationLoss(digits)(training.network),
-            "fid": fid(images, digits, feature_network("digits")).value,
-        }
-        assert result.rungs[rung] == expected[quality]
-    assert (result.val_loss, result.fid) == (expected["val_loss"], expected["fid"])
+        assert result.rungs[rung] == scorer.at_rung(training.network, draw).quality.value
+    scores = scorer.at_end(training.network, draw).to_dict()["by_name"]
+    assert result.by_seed[0].scores[8] == scores
+    assert (result.val_loss, result.fid) == (scores["val_loss"]["value"], scores["fid"]["value"])
+    assert result.quality == scores[quality]["value"]
 
 
 @pytest.mark.parametrize("quality", ["val_loss", "fid"])
@@ -140,6 +136,8 @@ def test_a_stopped_training_ends_at_its_rung(
     assert getattr(result, known) == result.quality
     assert getattr(result, missing) is None
     assert result.fid_label == (result.quality_label if quality == "fid" else None)
+    assert known in result.scores
+    assert missing not in result.scores
     assert result.images_per_second == pytest.approx(2 * 6 * 8 / result.train_seconds)
     assert list(files(tmp_path / "trial")) == ["curve.csv"]
     assert len(files(tmp_path / "trial")["curve.csv"]) == 2 * 6
@@ -162,7 +160,7 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = quick.model_copy(update={"quality": quality})
-    monkeypatch.setattr("archlab.proxy.run.CHECKPOINT_SECONDS", checkpoint_seconds)
+    monkeypatch.setattr("archlab.proxy.checkpoint.CHECKPOINT_SECONDS", checkpoint_seconds)
     through = evaluate_proxy(tiny_unet, settings, tmp_path / "through")
     judged: list[int] = []
 
