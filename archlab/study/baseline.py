@@ -86,7 +86,7 @@ def _noise_job(space: SearchSpace, folder: Path) -> Job:
     """The baseline's proxy trained with two seeds, not measured."""
     proxy = space.settings.proxy.model_copy(update={"seeds": _NOISE_SEEDS})
     settings = space.settings.model_copy(update={"proxy": proxy, "measure": ()})
-    return Job(spec=space.baseline, settings=settings, limits={}, folder=folder)
+    return Job(spec=space.baseline, settings=settings, limits={}, folder=folder, baseline=space.baseline)
 
 
 def _noise(evaluation: Evaluation) -> dict[int, float]:

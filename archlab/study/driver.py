@@ -215,6 +215,7 @@ class Driver:
             settings=settings,
             limits=self.limits,
             folder=self.folder.trial(number),
+            baseline=self.space.baseline,
             number=number,
             known=known,
         )

@@ -34,6 +34,7 @@ class Job:
     """One architecture to evaluate.
 
     Attributes:
+        baseline: the study's, whose proxy others may begin with or learn from.
         number: the trial's; None for the baseline.
         limits: resolved hard limits: ``params_m``, ``macs_g``, ``latency_ms`` and its like.
         folder: where curve, samples and checkpoint go.
@@ -45,6 +46,7 @@ class Job:
     settings: SpaceFile
     limits: Mapping[str, float]
     folder: Path
+    baseline: UNetSpec | None = None
     number: int | None = None
     known: Evaluation | None = None
     micro_batch: int | None = None
@@ -66,8 +68,9 @@ def evaluate(job: Job, progress: Progress, judge: Judge = always) -> Evaluation:
     Out of memory, it trains once more with half the micro-batch. On a full disk it waits.
 
     Args:
-        progress: hears of ``convert``, ``measure`` and ``wait``, each followed by ``on <device>``, of ``train``,
-            ``sample``, ``score`` and ``wait for room``, done from 0 to 1.
+        progress: hears of ``convert``, ``measure`` and ``wait``, each followed by ``on <device>``, of ``images``,
+            ``encode``, ``reference``, ``train the baseline``, ``train``, ``sample``, ``score`` and ``wait for room``,
+            done from 0 to 1.
     """
     known = job.known or costed(job.spec, job.limits)
     if known.gate:
@@ -189,6 +192,7 @@ def _train_proxy(job: Job, progress: Progress, judge: Callable[[int, Sequence[fl
         job.spec,
         settings.proxy,
         job.folder,
+        baseline=job.baseline,
         seed=settings.search.seed,
         micro_batch=job.micro_batch,
         progress=progress,

@@ -42,7 +42,17 @@ class Evaluation:
         proxy = self.proxy or {}
         known = PROXY_COLUMNS if proxy.get("stopped_at") is None else ("train_seconds", "stopped_at")
         scores = {name: proxy.get(name) if name in known else None for name in PROXY_COLUMNS}
-        return {**costs, **latency_cells(self.latency), **scores}
+        return {**costs, **latency_cells(self.latency), **scores, **self.further_scores}
+
+    @property
+    def further_scores(self) -> dict[str, float | None]:
+        """Of a training that came to its end: its other metrics, and what was told at initialisation, by column."""
+        proxy = self.proxy or {}
+        if proxy.get("stopped_at") is not None:
+            return {}
+        trained = {name: score["value"] for name, score in proxy.get("scores", {}).items()}
+        found: dict[str, float | None] = trained | proxy.get("zero_cost", {})
+        return {name: value for name, value in found.items() if name not in PROXY_COLUMNS}
 
     @property
     def is_estimated(self) -> bool:
@@ -142,12 +152,25 @@ def latency_cells(latency: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     return cells
 
 
-def table_columns(knobs: Iterable[str], devices: Sequence[str]) -> list[str]:
-    """The columns of a study's table, in order; those of a latency are there without a device, too."""
+def table_columns(knobs: Iterable[str], devices: Sequence[str], scores: Iterable[str] = ()) -> list[str]:
+    """The columns of a study's table, in order; those of a latency are there without a device, too.
+
+    Args:
+        scores: columns of scores that only some studies have.
+    """
     suffixes = column_suffixes(devices or [""]).values()
     latency = [f"{name}{suffix}" for suffix in suffixes for name in ("latency_ms", "latency_p90_ms", "latency_kind")]
     ends = ("trial", "status", "gate", "reason", "architecture", "repeat_of")
-    return [*ends, *knobs, "params_m", "macs_g", *latency, *PROXY_COLUMNS, "seconds", "finished"]
+    return [*ends, *knobs, "params_m", "macs_g", *latency, *PROXY_COLUMNS, *scores, "seconds", "finished"]
 
 
-PROXY_COLUMNS = ("quality", "quality_std", "val_loss", "fid", "fid_label", "train_seconds", "stopped_at")
+PROXY_COLUMNS = (
+    "quality",
+    "quality_error",
+    "quality_std",
+    "val_loss",
+    "fid",
+    "fid_label",
+    "train_seconds",
+    "stopped_at",
+)

@@ -17,7 +17,17 @@ from archlab.study.record import Record, by_device, latency_cells, pooled, table
 
 ROOT = Path("studies")
 
-_NUMBERS = ("params_m", "macs_g", "quality", "quality_std", "val_loss", "fid", "train_seconds", "seconds")
+_NUMBERS = (
+    "params_m",
+    "macs_g",
+    "quality",
+    "quality_error",
+    "quality_std",
+    "val_loss",
+    "fid",
+    "train_seconds",
+    "seconds",
+)
 _LATENCIES = ("latency_ms", "latency_p90_ms")
 
 
@@ -93,13 +103,13 @@ class Study:
 
     @cached_property
     def quality_label(self) -> str:
-        """What ``quality`` is: ``val_loss`` or ``fid@N`` with its extractor."""
+        """What ``quality`` is: ``val_loss``, or like ``fid@N`` with what it was judged by."""
         return str(self._first_scored("quality_label") or self.settings["proxy"]["quality"])
 
     @cached_property
-    def feature_accuracy(self) -> float | None:
-        """Validation accuracy of the network whose features FID compares; None before the first score."""
-        accuracy: float | None = self._first_scored("feature_accuracy")
+    def reader_accuracy(self) -> float | None:
+        """Of the data set's reader, on images that it has not seen; None where no score needs one."""
+        accuracy: float | None = self._first_scored("reader_accuracy")
         return accuracy
 
     @cached_property
@@ -107,9 +117,11 @@ class Study:
         """One row a trial: status, reason, architecture, knobs, costs, latency, scores, ``stopped_at`` (optimiser steps
         of the rung that ended it; then there is no quality), ``on_front``. An architecture that was trained again with
         more seeds has the scores of all of them."""
-        columns = table_columns(self.knobs, [entry["name"] for entry in self.settings["measure"]])
-        table = pd.DataFrame([record.row() for record in pooled(self.records)], columns=columns)
-        numbers = [name for name in columns if name in _NUMBERS or name.startswith(_LATENCIES)]
+        records = pooled(self.records)
+        further = list(dict.fromkeys(name for record in records for name in record.evaluation.further_scores))
+        columns = table_columns(self.knobs, [entry["name"] for entry in self.settings["measure"]], further)
+        table = pd.DataFrame([record.row() for record in records], columns=columns)
+        numbers = [name for name in columns if name in {*_NUMBERS, *further} or name.startswith(_LATENCIES)]
         table[numbers] = table[numbers].astype(float)
         table["on_front"] = mark_front(table, self.objectives).astype(bool)
         return table

@@ -83,5 +83,5 @@ def _score(study: Table, architecture: str) -> Score:
     except BadInput as error:
         return Score(costs=costs, missing=str(error))
     runs = (record.evaluation.proxy or {}).get("by_seed") or ()
-    metric = str(study.settings["proxy"]["quality"])
-    return Score(by_seed={run["seed"]: run[metric] for run in runs} or {0: float(row["quality"])}, costs=costs)
+    last = str(study.settings["proxy"]["rungs"][-1])
+    return Score(by_seed={run["seed"]: run["rungs"][last] for run in runs} or {0: float(row["quality"])}, costs=costs)

@@ -57,11 +57,12 @@ def made_up_study(
     for number, values in enumerate([arm.values for arm in plan(space)] if trials is None else trials):
         spec = space.spec(values)
         scores = [quality(changed(space, values), seed) for seed in range(seeds)]
+        last = str(space.settings.proxy.rungs[-1])
         proxy = {
             "quality": sum(scores) / seeds,
             "quality_label": "val_loss",
             "val_loss": sum(scores) / seeds,
-            "by_seed": [{"seed": seed, "val_loss": score, "fid": 9.0} for seed, score in enumerate(scores)],
+            "by_seed": [{"seed": seed, "rungs": {"1": 9.0, last: score}} for seed, score in enumerate(scores)],
         }
         cost = count(spec)
         evaluation = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
