@@ -1,6 +1,9 @@
 """What a running study shows: two bars on a terminal, plain lines elsewhere."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -16,10 +19,16 @@ STAGES = {
     "measure": "measuring latency",
     "wait": "waiting for the device",
     "wait for room": "waiting for room on the disk",
+    "images": "reading images",
+    "encode": "encoding images and captions",
+    "reference": "learning what real images look like",
+    "train the baseline": "training the baseline's proxy",
     "train": "training the proxy",
     "sample": "sampling images",
     "score": "scoring",
 }
+
+_BASELINE, _DATA = "baseline", "data"
 
 
 class LiveDisplay(Watcher):
@@ -30,8 +39,8 @@ class LiveDisplay(Watcher):
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[note]}"))
         self.bars = Progress(*columns, console=console, disable=not console.is_terminal)
         self.study_bar = self.bars.add_task("", total=None, note="")
-        self.trial_bars: dict[int | None, TaskID] = {}
-        self.stages: dict[int | None, str] = {}
+        self.trial_bars: dict[str, TaskID] = {}
+        self.stages: dict[str, str] = {}
         self.done = 0
         self.best: tuple[float, int] | None = None  # quality, trial
         self.seconds: list[float] = []
@@ -56,22 +65,25 @@ class LiveDisplay(Watcher):
 
     def trial_started(self, number: int | None, knobs: dict[str, Any]) -> None:
         """Name the trial and its knobs."""
-        self._end(None)
+        self._end(_BASELINE)
         choice = " ".join(f"{name}={shown(value)}" for name, value in knobs.items())
         self._print(f"{_name(number)}: [dim]{escape(choice)}[/dim]")
-        self.trial_bars[number] = self.bars.add_task(_name(number), total=1.0, note="")
+        self._begin(_name(number))
 
     def progress(self, number: int | None, stage: str, done: float) -> None:
         """Move the trial's bar; elsewhere than on a terminal, a line when the stage changes."""
-        if stage != self.stages.get(number) and not self.console.is_terminal:
-            self._print(f"{_name(number)}: {_in_words(stage)}")
-        self.stages[number] = stage
-        if number in self.trial_bars:
-            self.bars.update(self.trial_bars[number], completed=done, note=f"{_in_words(stage)} {done:.0%}")
+        self._move(_name(number), stage, done)
+
+    @contextmanager
+    def making_ready(self) -> Iterator[Callable[[str, float], None]]:
+        """A bar, or lines, for what is done before any trial."""
+        self._begin(_DATA)
+        yield partial(self._move, _DATA)
+        self._end(_DATA)
 
     def trial_finished(self, record: Record) -> None:
         """Print the outcome."""
-        self._end(record.trial)
+        self._end(_name(record.trial))
         self._count(record)
         if record.counts:
             self.seconds.append(record.seconds)
@@ -95,11 +107,21 @@ class LiveDisplay(Watcher):
         """Print it."""
         self._print(f"[yellow]{escape(line)}[/yellow]")
 
-    def _end(self, number: int | None) -> None:
-        """The trial, or the baseline, is not under way any more."""
-        self.stages.pop(number, None)
-        if number in self.trial_bars:
-            self.bars.remove_task(self.trial_bars.pop(number))
+    def _begin(self, name: str) -> None:
+        self.trial_bars[name] = self.bars.add_task(name, total=1.0, note="")
+
+    def _move(self, name: str, stage: str, done: float) -> None:
+        if stage != self.stages.get(name) and not self.console.is_terminal:
+            self._print(f"{name}: {_in_words(stage)}")
+        self.stages[name] = stage
+        if name in self.trial_bars:
+            self.bars.update(self.trial_bars[name], completed=done, note=f"{_in_words(stage)} {done:.0%}")
+
+    def _end(self, name: str) -> None:
+        """It is not under way any more."""
+        self.stages.pop(name, None)
+        if name in self.trial_bars:
+            self.bars.remove_task(self.trial_bars.pop(name))
 
     def _count(self, record: Record) -> None:
         self.done += record.counts
@@ -129,7 +151,7 @@ class LiveDisplay(Watcher):
 
 
 def _name(number: int | None) -> str:
-    return "baseline" if number is None else f"trial {number}"
+    return _BASELINE if number is None else f"trial {number}"
 
 
 def _in_words(stage: str) -> str:

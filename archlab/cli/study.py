@@ -64,6 +64,7 @@ def study(
 
     from archlab.cli.live import LiveDisplay
     from archlab.cli.mirror import MirrorWatcher
+    from archlab.cli.ready import make_ready
     from archlab.files import writable_folder
     from archlab.report import write_report
     from archlab.study import run_study
@@ -74,6 +75,8 @@ def study(
     mirror = MirrorWatcher(wandb)
     with closing(_executor(executor, workers, address)) as chosen, LiveDisplay(Console(stderr=True)) as display:
         try:
+            if executor == "local":
+                make_ready(loaded, studies / name, display)
             finished = run_study(
                 loaded,
                 name,
@@ -147,8 +150,8 @@ def _print_front(study: "Study") -> None:
         why = f"; most trials were over the limit on {gates.mode()[0]}" if len(gates) else ""
         click.echo(f"the front is empty: no trial was trained and scored{why}")
         return
-    if study.feature_accuracy is not None:
-        click.echo(f"fid's feature network names {study.feature_accuracy:.1%} of held-out images rightly")
+    if study.reader_accuracy is not None:
+        click.echo(f"the data's reader reads {study.reader_accuracy:.1%} of what held-out images show")
     picked: dict[int, list[str]] = {}
     for word, pick in study.picks.items():
         picked.setdefault(pick.trial, []).append(word)

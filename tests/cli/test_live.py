@@ -25,6 +25,9 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
     claim(folder, load_space(write_space(tmp_path)))
     output = io.StringIO()
     with LiveDisplay(Console(file=output)) as display:
+        with display.making_ready() as progress:
+            progress("images", 0.5)
+            progress("encode", 0.5)
         display.study_started(Study(folder))
         display.trial_started(None, {"conv": "standard"})
         display.trial_started(0, {"transformers": "0 1 1 [2]"})
@@ -39,6 +42,8 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
         display.trial_finished(record(2, 0.0, Evaluation(status="repeat", reason="same architecture as trial 0")))
     lines = [line.split(" ", 1)[1] for line in output.getvalue().splitlines()]
     assert lines == [
+        "data: reading images",
+        "data: encoding images and captions",
         "baseline: conv=standard",
         "trial 0: transformers=0 1 1 [2]",
         "trial 0: training the proxy",
