@@ -13,7 +13,7 @@ __all__ = ["Card", "FrontInfo", "StudyTable", "front_info", "write_report"]
 def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None = None) -> Path:
     """Write the report of a study, finished or not: ``index.html``, ``pareto.png`` and ``.svg`` (for each further
     latency among the objectives ``pareto_<device>``), ``trials.csv``, and ``front`` and ``prices`` as ``.csv``, ``.md``
-    and ``.tex``; each whole or not at all.
+    and ``.tex``; of an ablation ``effects`` likewise and as a picture. Each whole or not at all.
 
     Args:
         picks: what to mark on the front: a name (knee, fastest, best, …) and the trial's number.
@@ -24,7 +24,7 @@ def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None =
     Raises:
         BadInput: the folder cannot be written.
     """
-    from archlab.report.effects import prices
+    from archlab.report.effects import prices, write_effects
     from archlab.report.front_table import front_table
     from archlab.report.html import render
     from archlab.report.pareto import write_pareto
@@ -37,5 +37,6 @@ def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None =
         write_pareto(front_info(study, picks, column), folder, f"pareto_{device}")
     write_text(folder / "trials.csv", to_csv(trials_table(study)))
     write_tables({"front": front_table(study, picks), "prices": prices(study)}, folder)
+    write_effects(study, folder)
     write_text(folder / "index.html", render(study, picks))
     return folder / "index.html"

@@ -1,16 +1,21 @@
 """What each change does: the effects of an ablation, or a search's price list of knobs."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
+from matplotlib.figure import Figure
 
 from archlab.errors import BadInput
+from archlab.report.axes import draw_frame
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
+from archlab.report.picture import DPI, write_picture
 from archlab.report.style import FRONT, INK, MUTED, figure_layout
 from archlab.report.table import StudyTable, estimated, latency_columns, scored
+from archlab.report.tables import write_tables
 from archlab.study.effects import LEVEL, effects, is_ablation, price_list
 
 _ROW_PIXELS, _FRAME_PIXELS = 26, 90
@@ -48,6 +53,18 @@ def prices(study: StudyTable) -> pd.DataFrame:
         return pd.DataFrame()
 
 
+def write_effects(study: StudyTable, folder: Path) -> None:
+    """Of an ablation ``effects`` as ``.csv``, ``.md`` and ``.tex``, with what is reported elsewhere, and, where
+    intervals are known, as ``.png`` and ``.svg``."""
+    try:
+        found = effects(study)
+    except BadInput:
+        return
+    write_tables({"effects": shown_effects(found, study)}, folder)
+    if found["low"].notna().any():
+        write_picture(lambda: draw_effects(found, study), folder / "effects")
+
+
 def sentence(found: pd.DataFrame, study: StudyTable) -> str:
     """How the numbers came about, and how many intervals there are."""
     parts = ["Each change against what it replaces, other things equal; a quality that falls is better."]
@@ -80,7 +97,26 @@ def shown_effects(found: pd.DataFrame, study: StudyTable) -> pd.DataFrame:
         if match := re.fullmatch(r"(.*)_change", str(column)):
             names[str(column)] = f"Δ {heading(match.group(1), study)}"
     names |= {"low": "from", "high": "to", "n": "n", "aliases": "aliases", "verdict": "verdict"}
-    return pd.DataFrame({shown: found[name] for name, shown in names.items() if not _is_empty(found[name])})
+    table = pd.DataFrame({shown: found[name] for name, shown in names.items() if not _is_empty(found[name])})
+    reported = {step["step"]: step["reported"] for step in study.settings.get("ladder") or () if step["reported"]}
+    return table.assign(reported=table["change"].map(reported).fillna("")) if reported else table
+
+
+def draw_effects(found: pd.DataFrame, study: StudyTable) -> Figure:
+    """The intervals as a picture, in the order of the table."""
+    rows = found[found["low"].notna()]
+    figure = Figure(figsize=(9.0, 1.2 + 0.32 * len(rows)), dpi=DPI, layout="constrained", facecolor="white")
+    axes = figure.subplots()
+    draw_frame(axes, axes, study.name, f"Δ {heading('quality', study)} · left is better", "")
+    places = range(len(rows))
+    axes.hlines(places, rows["low_together"], rows["high_together"], color=MUTED, linewidth=1, label="all together")
+    axes.hlines(places, rows["low"], rows["high"], color=FRONT, linewidth=3.5, label="each alone")
+    axes.plot(rows["quality_change"], places, "o", color=FRONT, markersize=6)
+    axes.axvline(0, color=INK, linewidth=1, linestyle=":")
+    axes.set_yticks(places, rows["change"], color=INK)
+    axes.invert_yaxis()
+    axes.legend(title=f"{_PERCENT} intervals", loc="best", frameon=False, fontsize=8.5)
+    return figure
 
 
 def effects_figure(found: pd.DataFrame, study: StudyTable) -> Any:

@@ -5,9 +5,18 @@ import pandas as pd
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.front import front_info
 from archlab.report.labels import heading
-from archlab.report.table import COSTS, StudyTable, baseline_row, cost_column, front_trials, is_plain, measurements
+from archlab.report.table import (
+    COSTS,
+    METRICS,
+    StudyTable,
+    baseline_row,
+    cost_column,
+    front_trials,
+    is_plain,
+    measurements,
+)
 
-_SHOWN = ("quality_std", "latency_", *COSTS)
+_SHOWN = frozenset({"quality_error", "quality_std", *COSTS, *METRICS})
 
 
 def front_table_card(study: StudyTable, picks: Picks) -> Card:
@@ -41,7 +50,8 @@ def front_table(study: StudyTable, picks: Picks | None = None) -> pd.DataFrame:
     if baseline:
         table["vs baseline (%)"] = (100 * (pd.to_numeric(rows[cost]) / float(baseline) - 1)).round(1)
     for name in measurements(study):
-        if name.startswith(_SHOWN) and not is_plain(rows[name]) and heading(name, study) not in table:
+        is_shown = name in _SHOWN or name.startswith("latency_")
+        if is_shown and not is_plain(rows[name]) and heading(name, study) not in table:
             table[heading(name, study)] = rows[name]
     for knob in study.knobs:
         table[knob] = rows[knob]

@@ -1,5 +1,6 @@
 """Names of columns as people read them, with their units."""
 
+import re
 from typing import Any
 
 from archlab.report.evaluation import latency_provenance
@@ -14,14 +15,17 @@ _HEADINGS = {
     "macs_g": "MACs (G)",
     "params_m": "parameters (M)",
     "val_loss": "validation loss",
-    "fid": "FID",
     "fid_label": "FID label",
+    "clip_score": "CLIP score",
+    "quality_error": "± over images",
     "quality_std": "± over seeds",
+    "grad_norm": "gradient norm",
     "train_seconds": "training (s)",
     "seconds": "total (s)",
     "finished": "finished",
     "on_front": "on the front",
 }
+_COMPARED = ("fid", "kid", "precision", "recall")  # by as many images and the same features
 _UNITS = {"macs_g": "G", "params_m": "M"}
 _NOUNS = {"macs_g": "Multiply-accumulates (MACs)", "params_m": "Parameters"}
 _KINDS = ("measured", "replayed", "estimated")
@@ -31,7 +35,19 @@ def heading(column: str, study: StudyTable) -> str:
     """A table's heading: ``latency (ms)``, of several devices ``latency (ms, pixel8)``; quality is headed by what it
     is."""
     name = study.quality_label if column == "quality" else column
+    if part := re.fullmatch(r"(.+)_(\d+)_steps", name):
+        return f"{heading(part[1], study)} at {part[2]} steps"
+    if name in _COMPARED:
+        return _fid_label(study).replace("fid", name, 1)
+    if part := re.fullmatch(r"val_loss_q(\d)", name):
+        return f"{_HEADINGS['val_loss']}, quarter {part[1]}"
     return {**_HEADINGS, **_latency_headings(study)}.get(name, name)
+
+
+def _fid_label(study: StudyTable) -> str:
+    """``fid@256 (digits-reader-8px)``, where the study has but one."""
+    labels = list(study.trials["fid_label"].dropna().unique()) if "fid_label" in study.trials else []
+    return str(labels[0]) if len(labels) == 1 else "fid"
 
 
 def _latency_headings(study: StudyTable) -> dict[str, str]:

@@ -55,14 +55,13 @@ def _quality(study: StudyTable) -> str:
     seeds_said = f"the mean of {seeds} seeds" if seeds > 1 else "one seed, so small differences are noise"
     purpose = "It ranks architectures; it is not the quality of the finished model."
     scored = proxy_facts(study)
-    accuracy = scored.get("feature_accuracy")
-    features = (
-        f" {scored.get('fid_label', 'FID')} compares the features of a network that names "
-        f"{accuracy:.1%} of the held-out images rightly."
+    accuracy = scored.get("reader_accuracy")
+    judge = (
+        f" What drawn images show is read by a network that reads {accuracy:.1%} of what held-out images show rightly."
         if isinstance(accuracy, float)
         else ""
     )
-    return f"{', '.join(parts)}; {seeds_said}. {purpose}{features}"
+    return f"{', '.join(parts)}; {seeds_said}. {purpose}{judge}"
 
 
 def _latency(column: str, study: StudyTable) -> LatencyProvenance:

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_args
 
 import numpy as np
 import pandas as pd
 
-from archlab.space.settings import column_suffixes
+from archlab.space.settings import Quality, column_suffixes
 
 COSTS = ("latency_ms", "macs_g", "params_m")
+METRICS: tuple[str, ...] = get_args(Quality)
+_SCORES = (*METRICS, "grad_norm", "synflow", "naswot")  # what their columns begin with
 _COLUMNS = ("trial", "status", "gate", "reason", "stopped_at", "architecture", "quality", "macs_g")
 
 
@@ -117,7 +119,9 @@ def measurements(study: StudyTable) -> list[str]:
         for column in latency_columns(study)
         for name in (column, column.replace("latency_ms", "latency_p90_ms", 1), kind_column(column))
     ]
-    names = ["quality", "quality_std", *latency, "macs_g", "params_m", "val_loss", "fid", "train_seconds", "seconds"]
+    scores = [str(name) for name in study.trials if str(name).startswith(_SCORES) and name != "fid_label"]
+    own = ["quality", "quality_error", "quality_std"]
+    names = [*own, *latency, "macs_g", "params_m", *scores, "train_seconds", "seconds"]
     return [name for name in names if name in study.trials]
 
 

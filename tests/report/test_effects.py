@@ -1,9 +1,11 @@
 """The card of effects: what it says of a search and of an ablation, and what it draws."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from archlab.report import write_report
@@ -56,6 +58,19 @@ def test_an_ablation_has_every_effect_with_its_interval(strategy: str, rows: int
     worst = card.data.set_index("change").loc["conv = separable"]
     assert worst["verdict"].startswith("worse by 0.0")
     assert len(prices(study)) == 5
+
+
+def test_a_ladder_stands_beside_what_is_reported(tmp_path: Path) -> None:
+    space = write_space(tmp_path, "ladder")
+    first, *others = space.settings.ladder
+    steps = [first.model_copy(update={"reported": "params −5 %"}), *others]
+    settings = space.settings.model_copy(update={"ladder": tuple(steps)})
+    study = made_up_study(tmp_path, replace(space, settings=settings), quality, seeds=3)
+    write_report(study, tmp_path / "report")
+    table = pd.read_csv(tmp_path / "report" / "effects.csv").set_index("change")
+    assert table["reported"].dropna().to_dict() == {first.step: "params −5 %"}
+    assert len(table) == len(steps)
+    assert (tmp_path / "report" / "effects.png").stat().st_size > 10_000
 
 
 def test_one_seed_is_said_to_tell_nothing(tmp_path: Path) -> None:
