@@ -57,6 +57,15 @@ class SearchSpace:
                 raise BadInput(f"{name!r} is not a knob of this space{nearest(name, self.knobs)}")
         return {name: self.knobs[name].find(value) for name, value in values.items()}
 
+    def find_baseline(self) -> dict[str, Value] | None:
+        """The values in effect that make the baseline itself; None where the space does not contain it."""
+        wanted = {name: value for name, value in self.baseline_values.items() if value is not None}
+        try:
+            values = self.in_effect(self.find(wanted))
+        except BadInput:
+            return None
+        return values if self.permits(values) and self._build(values) == self.baseline else None
+
     def sample(self, seed: int) -> UNetSpec:
         """A random architecture of the space; the same seed gives the same one."""
         return self._build(self.sample_values(random.Random(seed)))

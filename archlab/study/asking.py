@@ -7,7 +7,6 @@ from typing import NamedTuple
 import optuna
 from optuna.trial import FixedTrial, TrialState
 
-from archlab.errors import BadInput
 from archlab.space import Arm, SearchSpace
 from archlab.space.knobs import Value
 from archlab.study.evaluate import costed
@@ -60,13 +59,8 @@ class Asking:
         """Have it as the first trial, where the space contains it and the limits allow it."""
         if self.is_plan or self.study.get_trials(deepcopy=False):
             return
-        wanted = {name: value for name, value in self.space.baseline_values.items() if value is not None}
-        try:
-            values = self.space.in_effect(self.space.find(wanted))
-        except BadInput:
-            return
-        is_allowed = self.space.permits(values) and not costed(self.space.baseline, self.limits).gate
-        if is_allowed and self.space.spec(values) == self.space.baseline:
+        values = self.space.find_baseline()
+        if values is not None and not costed(self.space.baseline, self.limits).gate:
             self.study.enqueue_trial(as_params(values))
 
     def take_up(self, number: int, under_way: Container[str]) -> Asked:

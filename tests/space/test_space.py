@@ -63,6 +63,22 @@ def brute_force(space: SearchSpace, require: list[str]) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("knobs", "require", "is_there"),
+    [
+        (NESTED.replace("2/3", "1/2"), [], True),
+        (NESTED, [], False),
+        (NESTED.replace("2/3", "1/2"), ["conv == 'separable'"], False),
+    ],
+    ids=["there", "a value is not", "a requirement excludes it"],
+)
+def test_the_baseline_is_found_where_it_is(knobs: str, require: list[str], is_there: bool, write: Write) -> None:
+    space = write(knobs, require=require)
+    found = space.find_baseline()
+    assert (found is not None) == is_there == (space.baseline in map(space.spec, space.all_values()))
+    assert found is None or space.spec(found) == space.baseline
+
+
 @pytest.mark.parametrize("name", SPACES)
 def test_size_is_what_enumeration_finds(name: str, write: Write) -> None:
     knobs, require = SPACES[name]
