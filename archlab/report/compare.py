@@ -23,6 +23,7 @@ from archlab.study.picks import amount
 
 _SIZE_INCHES = (8.4, 5.4)
 _FADED = 0.35
+_LEAD = "Every trained architecture of these studies, by the same scores and on the same devices."
 
 
 class Series(NamedTuple):
@@ -70,8 +71,8 @@ def write_comparison(comparison: Comparison, folder: Path) -> Path:
         Card(key="rows", title="The front, row by row", sentence="From cheap to good.", data=front),
     ]
     figures = {card.key: card.figure.to_plotly_json() for card in cards if card.figure is not None}
-    page = render_page("compare.html.j2", {"figures": figures}, name=info.title, cards=cards)
-    write_text(folder / "index.html", page)
+    values = {"kicker": "archlab compare", "name": info.title, "lead": _LEAD, "cards": cards}
+    write_text(folder / "index.html", render_page("cards.html.j2", {"figures": figures}, **values))
     return folder / "index.html"
 
 
