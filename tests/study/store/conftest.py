@@ -1,18 +1,17 @@
-"""PostgreSQL for the tests that share a study through it, and a driver's steps without a driver."""
+"""Stores of a study, and PostgreSQL for the tests that share one through it."""
 
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
-from archlab.cost import count
 from archlab.space import SearchSpace
 from archlab.study.folder import StudyFolder
-from archlab.study.outcome import outcome
-from archlab.study.record import Evaluation, Record
-from archlab.study.sampler import as_params, suggest
-from archlab.study.store import Store, leases
+from archlab.study.store import Store, leases, open_store
+from tests.study.store.contract import Opener
 from tests.study.store.server import Server, find_program
 
 
@@ -27,34 +26,21 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
+def folder(tmp_path: Path) -> StudyFolder:
+    return StudyFolder(tmp_path / "studies" / "mini")
+
+
+@pytest.fixture
+def open_here(folder: StudyFolder, space: SearchSpace, url: str | None) -> Iterator[Opener]:
+    """Opens stores that are closed when the test ends."""
+    with ExitStack() as opened:
+
+        def opener(of: SearchSpace = space, place: StudyFolder = folder, said: list[str] | None = None) -> Store:
+            return opened.enter_context(open_store(of, place, url, (said if said is not None else []).append))
+
+        yield opener
+
+
+@pytest.fixture
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "GRACE_SECONDS", 0.5)
-
-
-def work(store: Store, space: SearchSpace, folder: StudyFolder) -> Record:
-    """Ask for a trial, judge it by a formula, write, publish and tell, as a driver does."""
-    with store.asking():
-        trial = store.optuna.ask()
-        assert store.lease(trial.number)
-        values = suggest(trial, space)
-    spec = space.spec(values)
-    cost = count(spec)
-    record = Record(
-        trial=trial.number,
-        architecture=spec.id,
-        knobs=space.baseline_values | as_params(values),
-        evaluation=Evaluation(
-            status="complete",
-            params_m=cost.params_m,
-            macs_g=cost.macs_g,
-            proxy={"quality": 1 / cost.params_m, "quality_label": "val_loss"},
-        ),
-        seconds=0.1,
-        finished="2026-01-01T00:00:00+00:00",
-    )
-    record.save(folder.trial(trial.number) / "evaluation.json")
-    store.publish(record)
-    told = outcome(record, space.settings.objectives, {})
-    store.optuna.tell(trial, told.values, told.state)
-    store.release(trial.number)
-    return record
