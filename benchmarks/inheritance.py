@@ -22,9 +22,10 @@ from torch import Tensor
 
 from archlab.architecture import UNetSpec, preset
 from archlab.files import atomic_path, write_text
-from archlab.proxy import load_data, proxy_spec
-from archlab.proxy.score import ValidationLoss
-from archlab.proxy.train import batches, train
+from archlab.proxy import prepare, proxy_spec
+from archlab.proxy.batches import batches
+from archlab.proxy.scores import ValidationLoss
+from archlab.proxy.train import train
 from archlab.space import KNOBS, label
 from archlab.space.settings import ProxySettings, Scale
 from archlab.unet import UNet, build, inherit
@@ -108,15 +109,15 @@ class Bench:
             batch_size=16,
             learning_rate=3e-3,
         )
-        self.data = load_data(self.settings.data, self.settings.scale.sample_size)
-        self.score = ValidationLoss(self.data)
+        self.prepared = prepare(self.settings)
+        self.score = ValidationLoss(self.prepared, self.settings)
 
     @cached_property
     def parent(self) -> UNet:
         spec, path = proxy_spec(self.baseline, self.settings), self.folder / "parent.safetensors"
         if not path.exists():
             longer = self.settings.model_copy(update={"rungs": (self.budget.parent_steps,)})
-            trained = train(spec, self.data, longer, seed=PARENT_SEED, score=self.score)
+            trained = train(spec, self.prepared, longer, seed=PARENT_SEED, score=self.score)
             with atomic_path(path) as temporary:
                 save_model(trained.unet, str(temporary))
         unet = build(spec).eval()
@@ -125,7 +126,7 @@ class Bench:
 
     @cached_property
     def calibration(self) -> list[tuple[Tensor, Tensor, Tensor]]:
-        found = islice(batches(self.data, self.settings, CALIBRATION_SEED), CALIBRATION_BATCHES)
+        found = islice(batches(self.prepared, self.settings, CALIBRATION_SEED), CALIBRATION_BATCHES)
         return [(batch.noisy, batch.timesteps, batch.context) for batch in found]
 
     def child(self, change: Change, seed: int, methods: Methods | None = None, calibrated: bool = True) -> UNet:
@@ -146,7 +147,7 @@ class Bench:
     def losses(self, unet: UNet, seed: int) -> tuple[float, float]:
         """Validation loss before and after the short training."""
         steps = self.budget.steps
-        trained = train(unet.spec, self.data, self.settings, seed=seed, score=self.score, start=unet)
+        trained = train(unet.spec, self.prepared, self.settings, seed=seed, score=self.score, start=unet)
         return self.score(unet), trained.rungs[steps]
 
 

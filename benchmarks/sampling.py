@@ -30,7 +30,7 @@ def macs_by_torch(spec: UNetSpec) -> int:
         context = torch.zeros(1, spec.context_length, spec.context_dim)
         with FlopCounterMode(display=False) as counter:
             unet(sample, torch.zeros(1), context)
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
 def main() -> None:

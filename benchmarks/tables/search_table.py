@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from archlab.cost import count
-from archlab.proxy import load_data, proxy_spec
-from archlab.proxy.score import ValidationLoss
+from archlab.proxy import prepare, proxy_spec
+from archlab.proxy.scores import ValidationLoss
 from archlab.proxy.train import train
 from archlab.space import SearchSpace, label, load_space
 from archlab.space.knobs import Value
@@ -58,8 +58,9 @@ def measure(values: Point, seed: int) -> dict[str, Any]:
     """Train one architecture's proxy with one seed."""
     space = load_space(SPACE)
     spec, settings = space.spec(values), space.settings.proxy
-    data = load_data(settings.data, settings.scale.sample_size)
-    trained = train(proxy_spec(spec, settings), data, settings, seed=seed, score=ValidationLoss(data))
+    prepared = prepare(settings)
+    score = ValidationLoss(prepared, settings)
+    trained = train(proxy_spec(spec, settings), prepared, settings, seed=seed, score=score)
     cost = count(spec)
     return {
         "architecture": spec.id,

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from archlab.architecture import preset
-from archlab.proxy import load_data, proxy_spec
-from archlab.proxy.score import ValidationLoss
+from archlab.proxy import prepare, proxy_spec
+from archlab.proxy.scores import ValidationLoss
 from archlab.proxy.train import train
 from archlab.space.settings import ProxySettings, Scale
 from archlab.unet import build
@@ -20,11 +20,11 @@ def test_training_starts_from_the_given_weights_and_leaves_them() -> None:
     settings = ProxySettings(
         data="digits", scale=Scale(width=0.1, sample_size=8), rungs=(1,), batch_size=2, learning_rate=1e-12
     )
-    data = load_data("digits", 8)
-    score = ValidationLoss(data)
+    prepared = prepare(settings)
+    score = ValidationLoss(prepared, settings)
     start = build(proxy_spec(preset("tiny"), settings))
     before = {name: weight.clone() for name, weight in start.state_dict().items()}
-    trained = train(start.spec, data, settings, seed=5, score=score, start=start)
+    trained = train(start.spec, prepared, settings, seed=5, score=score, start=start)
     assert trained.rungs[1] == pytest.approx(score(start), rel=1e-5)
     assert all(torch.equal(weight, before[name]) for name, weight in start.state_dict().items())
 
