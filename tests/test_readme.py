@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -31,17 +32,21 @@ def archlab(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
 
 
-@pytest.fixture(scope="module")
-def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder where the quickstart's own command ran, with fewer trials and steps."""
-    folder = tmp_path_factory.mktemp("a clone")
-    shutil.copytree(REPOSITORY / "search_spaces", folder / "search_spaces")
-    path = folder / "search_spaces" / "quickstart.yaml"
+def shorten(path: Path, **proxy: Any) -> None:
     space = yaml.safe_load(path.read_text(encoding="utf-8"))
     space["search"]["trials"] = 2
-    space["proxy"] |= {"rungs": [3], "samples": 20, "sampling_steps": 2}
-    del space["constraints"]
+    space["proxy"] |= proxy
+    space.pop("constraints", None)
     path.write_text(yaml.safe_dump(space, sort_keys=False), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder where the quickstart's own command ran; its spaces are as shipped but for trials and steps."""
+    folder = tmp_path_factory.mktemp("a clone")
+    shutil.copytree(REPOSITORY / "search_spaces", folder / "search_spaces")
+    shorten(folder / "search_spaces" / "quickstart.yaml", rungs=[3], samples=20, sampling_steps=2)
+    shorten(folder / "search_spaces" / "shapes.yaml", rungs=[1], samples=16, sampling_steps=1)
     shown = archlab("archlab study search_spaces/quickstart.yaml", folder)
     assert shown.returncode == 0, shown.stderr
     assert "next    archlab export quickstart --pick knee" in shown.stdout
