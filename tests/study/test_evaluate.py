@@ -126,7 +126,7 @@ def test_out_of_memory_it_trains_once_more_with_half_the_micro_batch(
     monkeypatch.setattr(module, "_train_proxy", train)
     enough = 2
     assert evaluate(job(measured_space, tmp_path / "0"), silent).status == "complete"
-    assert tried == [None, 32]
+    assert tried == [None, 8]
     tried.clear()
     enough = 9
     found = evaluate(job(measured_space, tmp_path / "0"), silent)

@@ -88,9 +88,9 @@ def slow_or_measuring(job: Job, progress: Progress, judge: Judge) -> Evaluation:
 
 
 def greedy(job: Job, progress: Progress, judge: Judge) -> Evaluation:
-    """Takes 10 MB for every image in memory."""
+    """Takes 40 MB for every image in memory."""
     images = job.micro_batch or job.settings.proxy.batch_size
-    held = np.ones(int(images * 10e6), dtype=np.uint8)
+    held = np.ones(int(images * 40e6), dtype=np.uint8)
     time.sleep(1.5)
     return Evaluation(status="complete", proxy={"images": images, "held": len(held)})
 

@@ -107,9 +107,9 @@ def test_over_the_time_limit_it_is_ended_with_its_children(job: JobFor) -> None:
 
 
 def test_over_the_memory_limit_it_is_tried_once_more_with_half_the_images(job: JobFor) -> None:
-    """64 images of 10 MB, then 32."""
+    """16 images of 40 MB, then 8."""
     found = end(made_up.greedy, job("enough", memory_gb=0.9))
-    assert found.proxy == {"images": 32, "held": 320_000_000}
+    assert found.proxy == {"images": 8, "held": 320_000_000}
     found = end(made_up.greedy, job("too little", memory_gb=0.3))
     assert (found.status, found.reason) == ("failed", "over the memory limit of 0.3 GB")
 

@@ -63,7 +63,7 @@ def job(tmp_path: Path) -> JobFor:
 
 def test_it_is_heard_and_asked(executor: Ray, job: JobFor) -> None:
     log = Log()
-    found = executor.submit(job("curious"), log).result(timeout=60)
+    found = executor.submit(job("curious"), log).result(timeout=180)
     assert executor.slots == 2
     assert log.heard == [(7, "train", 1 / 3), (7, 10, 0.1, 2.0), (7, "train", 2 / 3), (7, 20, 0.05, 2.0)]
     assert found.status == "complete"
@@ -77,7 +77,7 @@ def test_files_come_back_where_a_node_does_not_see_the_drivers_folder(
 ) -> None:
     handle = os.open(tmp_path, os.O_RDONLY)
     mine = Path(f"/proc/self/fd/{handle}/steady")  # in another process it is something else, or nothing
-    assert executor.submit(job(mine), Log()).result(timeout=60).status == "complete"
+    assert executor.submit(job(mine), Log()).result(timeout=180).status == "complete"
     os.close(handle)
     assert [path.name for path in (tmp_path / "steady").iterdir()] == ["curve.csv"]
 
