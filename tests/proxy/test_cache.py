@@ -14,7 +14,7 @@ from archlab.errors import BadInput
 from archlab.proxy import evaluate_proxy
 from archlab.proxy.cache import baseline_id, training_id
 from archlab.proxy.train import Training
-from archlab.space.settings import Distillation, ProxySettings
+from archlab.space.settings import Distillation, ProxySettings, Scale
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -58,6 +58,16 @@ def test_a_known_training_is_not_made_again(
     assert first == second
     for path in (tmp_path / "first").iterdir():
         assert path.read_bytes() == (tmp_path / "second" / path.name).read_bytes()
+
+
+def test_the_same_proxy_of_a_larger_target_is_not_trained_again(
+    small_unet: UNetSpec, quick: ProxySettings, steps: list[int], tmp_path: Path
+) -> None:
+    side = quick.scale.sample_size
+    for width in (1.0, 2.0):
+        target, scale = small_unet.scaled(width=width), Scale(width=1 / width, sample_size=side)
+        evaluate_proxy(target, quick.model_copy(update={"scale": scale}), tmp_path / str(width))
+    assert len(steps) == 6
 
 
 def test_one_more_seed_trains_that_seed(
