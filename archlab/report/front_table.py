@@ -7,7 +7,6 @@ from archlab.report.front import front_info
 from archlab.report.labels import heading
 from archlab.report.table import (
     COSTS,
-    METRICS,
     StudyTable,
     baseline_row,
     cost_column,
@@ -15,8 +14,9 @@ from archlab.report.table import (
     is_plain,
     measurements,
 )
+from archlab.space.settings import QUALITIES
 
-_SHOWN = frozenset({"quality_error", "quality_std", *COSTS, *METRICS})
+_SHOWN = frozenset({"quality_error", "quality_std", *COSTS, *QUALITIES})
 
 
 def front_table_card(study: StudyTable, picks: Picks) -> Card:

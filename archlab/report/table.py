@@ -3,16 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol, get_args
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from archlab.space.settings import Quality, column_suffixes
+from archlab.space.settings import QUALITIES, ZERO_COST, column_suffixes
 
 COSTS = ("latency_ms", "macs_g", "params_m")
-METRICS: tuple[str, ...] = get_args(Quality)
-_SCORES = (*METRICS, "grad_norm", "synflow", "naswot")  # what their columns begin with
+_SCORES = (*QUALITIES, *ZERO_COST)  # what their columns begin with
 _COLUMNS = ("trial", "status", "gate", "reason", "stopped_at", "architecture", "quality", "macs_g")
 
 

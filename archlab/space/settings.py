@@ -10,6 +10,8 @@ from archlab.errors import nearest
 
 Strategy = Literal["tpe", "nsga2", "nsga3", "random", "grid", "ablate", "leave_one_out", "ladder", "factorial"]
 Quality = Literal["val_loss", "fid", "kid", "precision", "recall", "adherence", "clip_score"]
+QUALITIES: tuple[str, ...] = get_args(Quality)
+ZERO_COST = ("grad_norm", "synflow", "naswot")  # scores at initialisation
 HIGHER_IS_BETTER: tuple[Quality, ...] = ("precision", "recall", "adherence", "clip_score")
 Prediction = Literal["epsilon", "v", "flow"]
 NoiseSchedule = Literal["cosine", "linear", "shifted"]

@@ -1,6 +1,7 @@
 """One small proxy, trained once, and a cache folder of the tests' own."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,11 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: Prepa
     Scorer(prepared, settings)
     monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "proxies"
+
+
+@pytest.fixture(scope="session")
+def tiny_unet(small_unet: UNetSpec) -> UNetSpec:
+    return replace(small_unet, stages=tuple(replace(stage, channels=4) for stage in small_unet.stages))
 
 
 @pytest.fixture(scope="session")

@@ -32,11 +32,6 @@ class Interrupted(BaseException):
 
 
 @pytest.fixture(scope="module")
-def tiny_unet(small_unet: UNetSpec) -> UNetSpec:
-    return replace(small_unet, stages=tuple(replace(stage, channels=4) for stage in small_unet.stages))
-
-
-@pytest.fixture(scope="module")
 def quick(settings: ProxySettings) -> ProxySettings:
     return settings.model_copy(
         update={"rungs": (3, 6, 8), "seeds": 2, "batch_size": 8, "sampling_steps": 2, "samples": 10}

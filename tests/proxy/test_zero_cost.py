@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from archlab.architecture import Block, Stage, Transformer, UNetSpec
 from archlab.proxy.prepare import prepare
 from archlab.proxy.zero_cost import grad_norm, naswot, synflow, zero_cost
-from archlab.space.settings import ProxySettings, Scale
+from archlab.space.settings import ZERO_COST, ProxySettings, Scale
 from archlab.unet import build
 
 SETTINGS = ProxySettings(data="digits", scale=Scale(sample_size=8))
@@ -83,6 +83,7 @@ def test_a_unet_has_all_three_and_always_the_same(normalizer: str, spec: UNetSpe
     first = zero_cost(middle, prepare(SETTINGS), SETTINGS)
     torch.manual_seed(6)
     assert zero_cost(middle, prepare(SETTINGS), SETTINGS) == first
+    assert tuple(first) == ZERO_COST
     assert list(first) == ["grad_norm", "synflow", "naswot"]
     assert all(score is not None and score > 0 for score in first.values())
 

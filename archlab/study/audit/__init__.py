@@ -4,13 +4,11 @@ from archlab.study.audit.agreement import LEVEL, Agreement
 from archlab.study.audit.audit import BAR, TOP, Audit, Verdict, audit, scores_table
 from archlab.study.audit.run import run_audit
 from archlab.study.audit.sample import LEAST
-from archlab.study.audit.scores import QUALITIES
 
 __all__ = [
     "BAR",
     "LEAST",
     "LEVEL",
-    "QUALITIES",
     "TOP",
     "Agreement",
     "Audit",

@@ -8,9 +8,10 @@ import pandas as pd
 
 from archlab.architecture import from_dict
 from archlab.errors import BadInput, RunFailed, nearest
+from archlab.space.settings import QUALITIES
 from archlab.study.audit.agreement import Agreement, Floats, kendall_tau, top_overlap
 from archlab.study.audit.sample import LEAST
-from archlab.study.audit.scores import QUALITIES, Score, Scores, read_scores
+from archlab.study.audit.scores import Score, Scores, read_scores
 from archlab.study.study import Study
 
 TOP, BAR = 5, 0.7

@@ -3,19 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from archlab.errors import BadInput
-from archlab.space.settings import HIGHER_IS_BETTER, Quality
+from archlab.space.settings import HIGHER_IS_BETTER
 from archlab.study.audit.agreement import Floats
 from archlab.study.record import Record, pooled
 from archlab.study.study import Study
 
 COSTS = ("macs_g", "params_m")
-QUALITIES: tuple[str, ...] = get_args(Quality)
 
 Key = tuple[str, int]  # metric, optimiser steps
 
