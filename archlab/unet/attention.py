@@ -21,12 +21,15 @@ SCORES_PER_THREAD = 2**18  # 1 MB in float32, about what a core has as a cache o
 FUSED_FROM_CHANNELS, FUSED_FROM_KEYS = 16, 64  # a head with as many channels and keys is faster by torch's own way
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, normalizer: AppliedNormalizer) -> Tensor:
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, normalizer: AppliedNormalizer, training: bool
+) -> Tensor:
     """softmax(QKᵀ/√d) V, or relu(QKᵀ/√d) V/M, for every head: [B, L, C], [B, M, C], [B, M, C] → [B, L, C].
 
-    Gradients are of the first order only.
+    In training, gradients may be of the first order only. Out of it every operator is one of torch's plain ones,
+    which whoever traces, counts or converts a network knows.
     """
-    if query.requires_grad and _learns_faster_in_blocks(query, key, heads, normalizer):
+    if training and query.requires_grad and _learns_faster_in_blocks(query, key, heads, normalizer):
         return _attend_in_blocks(query, key, value, heads, normalizer)
     query, key, value = (_by_head(x, heads).transpose(1, 2) for x in (query, key, value))
     if normalizer == "softmax":
@@ -38,7 +41,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, heads: int, normalizer: Ap
 
 
 def _learns_faster_in_blocks(query: Tensor, key: Tensor, heads: int, normalizer: AppliedNormalizer) -> bool:
-    if query.device.type != "cpu" or torch.compiler.is_compiling():
+    traced: bool = torch.jit.is_tracing()  # type: ignore[no-untyped-call, attr-defined]  # torch leaves it untyped
+    if query.device.type != "cpu" or traced or torch.compiler.is_compiling():
         return False
     scores = len(query) * heads * query.shape[1] * key.shape[1]
     if torch.get_num_threads() > 1 and scores > _scores_at_once():

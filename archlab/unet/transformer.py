@@ -50,7 +50,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
         key = (self.key_value if self.shared_kv else self.key)(context)
         value = key if self.shared_kv else self.value(context)
-        out: Tensor = self.out(attend(self.query(x), key, value, self.heads, self.normalizer))
+        out: Tensor = self.out(attend(self.query(x), key, value, self.heads, self.normalizer, self.training))
         return out
 
 

@@ -120,10 +120,12 @@ def test_relu_takes_over_for_the_last_share_of_the_steps(
     attend = transformer.attend
     calls = 0
 
-    def counted(query: Tensor, key: Tensor, value: Tensor, heads: int, normalizer: AppliedNormalizer) -> Tensor:
+    def counted(
+        query: Tensor, key: Tensor, value: Tensor, heads: int, normalizer: AppliedNormalizer, training: bool
+    ) -> Tensor:
         nonlocal calls
         calls += normalizer == "softmax"
-        return attend(query, key, value, heads, normalizer)
+        return attend(query, key, value, heads, normalizer, training)
 
     monkeypatch.setattr(transformer, "attend", counted)
     by_step: list[int] = []

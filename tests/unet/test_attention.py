@@ -37,12 +37,15 @@ def by_formula(query: Tensor, key: Tensor, value: Tensor, heads: int, normalizer
     return torch.einsum("bhlm,bmhd->blhd", weights, value).flatten(2)
 
 
-def history(result: Tensor) -> list[Node]:
-    """What its gradient runs through."""
-    nodes = [] if result.grad_fn is None else [result.grad_fn]
-    for node in nodes:
-        nodes.extend(before for before, _ in node.next_functions if before is not None)
-    return nodes
+def is_in_blocks(result: Tensor) -> bool:
+    """Whether its gradient runs through attention in blocks."""
+    waiting, seen = [result.grad_fn], set[Node]()
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting.extend(before for before, _ in node.next_functions)
+    return any("InBlocks" in node.name() for node in seen)
 
 
 @pytest.fixture(params=[2**18, 1000])
@@ -60,8 +63,8 @@ def test_output_and_gradients_are_those_of_the_formula(
     layout: str, heads: int, shared: bool, normalizer: AppliedNormalizer
 ) -> None:
     given = inputs(layout, heads, shared=shared)
-    found, expected = attend(*given, heads, normalizer), by_formula(*given, heads, normalizer)
-    assert any("InBlocks" in node.name() for node in history(found)), "not the way that is tested"
+    found, expected = attend(*given, heads, normalizer, training=True), by_formula(*given, heads, normalizer)
+    assert is_in_blocks(found), "not the way that is tested"
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
     upstream = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1))
     variables = given[:2] if shared else given
@@ -73,21 +76,21 @@ def test_output_and_gradients_are_those_of_the_formula(
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize(("threads", "scores", "is_in_blocks"), [(1, 200, True), (2, 200, False), (2, 240, True)])
+@pytest.mark.parametrize(("threads", "scores", "expected"), [(1, 200, True), (2, 200, False), (2, 240, True)])
 def test_threads_share_one_block_or_none(
-    threads: int, scores: int, is_in_blocks: bool, monkeypatch: pytest.MonkeyPatch
+    threads: int, scores: int, expected: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(attention, "SCORES_PER_THREAD", scores)
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     given = inputs("few keys", 2)  # 3 · 2 · 16 · 5 = 480 scores
-    assert any("InBlocks" in node.name() for node in history(attend(*given, 2, "softmax"))) == is_in_blocks
+    assert is_in_blocks(attend(*given, 2, "softmax", training=True)) == expected
 
 
 @pytest.mark.parametrize("normalizer", ["softmax", "relu"])
 @pytest.mark.parametrize("layout", ["few keys", "few queries"])
 def test_gradients_are_slopes(layout: str, normalizer: AppliedNormalizer) -> None:
     given = inputs(layout, 2, torch.float64)
-    assert torch.autograd.gradcheck(partial(attend, heads=2, normalizer=normalizer), given)
+    assert torch.autograd.gradcheck(partial(attend, heads=2, normalizer=normalizer, training=True), given)
 
 
 def test_the_same_gradients_every_time(small: UNetSpec) -> None:
@@ -111,3 +114,18 @@ def test_an_exported_network_attends_by_plain_operators(small: UNetSpec, normali
         "out" in str(node.target).split(".")[-1] for node in exported.graph.nodes if node.op == "call_function"
     )
     torch.testing.assert_close(exported.module()(*given), unet(*given), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
+@pytest.mark.parametrize("normalizer", ["softmax", "relu"])
+def test_an_evaluated_or_traced_network_attends_by_plain_operators(
+    small: UNetSpec, normalizer: AppliedNormalizer
+) -> None:
+    spec = map_transformers(small, lambda kept, _: replace(kept, attention_normalizer=normalizer))
+    unet = build(spec)
+    given = torch.randn(2, 4, 8, 8), torch.ones(2), torch.randn(2, 6, 24)
+    assert is_in_blocks(unet(*given)), "not the way that is avoided"
+    traced = torch.jit.trace(unet, given, check_trace=False)
+    products = [node for node in traced.inlined_graph.nodes() if node.kind() == "aten::bmm"]
+    assert not any(len(list(node.inputs())) > 2 for node in products), "an operator with out="
+    assert not is_in_blocks(unet.eval()(*given))
