@@ -18,6 +18,7 @@ _SIZE_INCHES = (11.0, 4.8)
 _BEFORE = "before training"
 _TAU = "Kendall's τ · higher is better"
 _SPREAD = 0.13  # of the distance of two numbers of steps, between what is known before training
+_NAMES = 0.22  # of the height of the intervals, below them, for the names of what is known before training
 
 
 class Place(NamedTuple):
@@ -49,6 +50,8 @@ class AuditInfo(NamedTuple):
         cheap, dear: the scores that give the places: the recommended one, or the one that comes nearest.
         places: by trial.
         steps: what the points have; 0 is before training.
+        before: what is known before training, a point each.
+        series: what a training tells.
         ceiling: τ of the dear score between seeds; NaN for one seed.
     """
 
@@ -58,6 +61,7 @@ class AuditInfo(NamedTuple):
     places: list[Place]
     baseline: int | None
     steps: list[int]
+    before: list[Series]
     series: list[Series]
     bar: float
     ceiling: float
@@ -70,6 +74,10 @@ def audit_info(audit: Audit) -> AuditInfo:
     shown = [each for each in audit.verdicts if not each.score.steps or each.score.metric in QUALITIES]
     shown = [each for each in shown if not isnan(each.tau.value)]
     metrics = dict.fromkeys(each.score.metric for each in shown)
+    series = [
+        Series(metric, [Point(each.score.steps, each.tau) for each in shown if each.score.metric == metric])
+        for metric in metrics
+    ]
     return AuditInfo(
         title=audit.study,
         cheap=cheap.name,
@@ -77,10 +85,8 @@ def audit_info(audit: Audit) -> AuditInfo:
         places=[Place(*row) for row in zip(trials, rankdata(dear.order), rankdata(cheap.order), strict=True)],
         baseline=audit.baseline,
         steps=sorted({each.score.steps for each in shown}),
-        series=[
-            Series(metric, [Point(each.score.steps, each.tau) for each in shown if each.score.metric == metric])
-            for metric in metrics
-        ],
+        before=[each for each in series if not each.points[-1].steps],
+        series=[each for each in series if each.points[-1].steps],
         bar=audit.bar,
         ceiling=audit.ceiling.value,
     )
@@ -99,21 +105,26 @@ def audit_figure(info: AuditInfo) -> Figure:
 
 
 def _draw_taus(axes: Any, info: AuditInfo) -> None:
-    for each, offset, (color, mark, _) in _drawn(info):
-        xs = [info.steps.index(point.steps) + offset for point in each.points]
-        taus = [point.tau for point in each.points]
+    for each, (color, mark, _) in _drawn(info):
+        xs, taus = [info.steps.index(point.steps) for point in each.points], [point.tau for point in each.points]
         lows, highs = [tau.low for tau in taus], [tau.high for tau in taus]
         if info.cheap.startswith(f"{each.metric}@"):
             axes.fill_between(xs, lows, highs, color=color, alpha=0.13, linewidth=0)
         elif len(xs) == 1:
             axes.vlines(xs, lows, highs, color=color, linewidth=1.4)
         axes.plot(xs, [tau.value for tau in taus], color=color, marker=mark, markersize=5.5, label=each.metric)
+    for each, x in _side_by_side(info):
+        tau = each.points[0].tau
+        axes.vlines(x, tau.low, tau.high, color=MUTED, linewidth=1.4)
+        axes.plot(x, tau.value, color=MUTED, marker="o", markersize=5.5)
+        axes.text(x, 0.02, each.metric, transform=axes.get_xaxis_transform(), rotation=90, ha="center", fontsize=8)
     axes.axhline(info.bar, color=LIMIT, linestyle=":", linewidth=1.4, label=f"bar {info.bar:g}")
     if not isnan(info.ceiling):
         axes.axhline(info.ceiling, color=INK, linestyle="--", linewidth=1, label=f"between seeds {info.ceiling:.2f}")
     axes.set_xticks(range(len(info.steps)), [_step(steps) for steps in info.steps])
-    axes.set_ylim(top=1.03)
-    axes.figure.legend(loc="outside lower center", ncols=7, frameon=False, fontsize=8.5)
+    lowest = axes.get_ylim()[0]
+    axes.set_ylim(lowest - _NAMES * (1 - lowest) if info.before else lowest, 1.03)
+    axes.figure.legend(loc="outside lower center", ncols=9, frameon=False, fontsize=8.5)
 
 
 def _draw_places(figure: Figure, axes: Any, info: AuditInfo) -> None:
@@ -130,26 +141,13 @@ def _draw_places(figure: Figure, axes: Any, info: AuditInfo) -> None:
 
 def tau_chart(info: AuditInfo) -> Any:
     figure = go.Figure(layout=figure_layout())
-    for each, offset, (color, _, symbol) in _drawn(info):
-        taus = [point.tau for point in each.points]
-        figure.add_scatter(
-            name=each.metric,
-            x=[info.steps.index(point.steps) + offset for point in each.points],
-            y=[tau.value for tau in taus],
-            mode="lines+markers",
-            marker={"color": color, "symbol": symbol, "size": 9},
-            error_y={
-                "type": "data",
-                "symmetric": False,
-                "array": [tau.high - tau.value for tau in taus],
-                "arrayminus": [tau.value - tau.low for tau in taus],
-                "color": color,
-                "thickness": 1.2,
-                "width": 0,
-            },
-            text=[_step(point.steps) for point in each.points],
-            hovertemplate=f"{each.metric}, %{{text}}: τ %{{y:.2f}}<extra></extra>",
+    for each, x in _side_by_side(info):
+        _add_series(figure, each, [x], MUTED, "circle", showlegend=False)
+        figure.add_annotation(
+            x=x, y=each.points[0].tau.low, text=each.metric, textangle=-90, yanchor="top", showarrow=False
         )
+    for each, (color, _, symbol) in _drawn(info):
+        _add_series(figure, each, [info.steps.index(point.steps) for point in each.points], color, symbol)
     figure.add_hline(y=info.bar, line={"color": LIMIT, "width": 1.5, "dash": "dot"}, annotation_text="bar")
     if not isnan(info.ceiling):
         line = {"color": INK, "width": 1, "dash": "dash"}
@@ -158,6 +156,29 @@ def tau_chart(info: AuditInfo) -> Any:
     figure.update_xaxes(title="optimiser steps", **ticks)
     figure.update_yaxes(title=f"{_TAU} · with {info.dear}")
     return figure
+
+
+def _add_series(figure: Any, series: Series, xs: list[float], color: str, symbol: str, **more: Any) -> None:
+    taus = [point.tau for point in series.points]
+    figure.add_scatter(
+        name=series.metric,
+        x=xs,
+        y=[tau.value for tau in taus],
+        mode="lines+markers",
+        marker={"color": color, "symbol": symbol, "size": 9},
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": [tau.high - tau.value for tau in taus],
+            "arrayminus": [tau.value - tau.low for tau in taus],
+            "color": color,
+            "thickness": 1.2,
+            "width": 0,
+        },
+        text=[_step(point.steps) for point in series.points],
+        hovertemplate=f"{series.metric}, %{{text}}: τ %{{y:.2f}}<extra></extra>",
+        **more,
+    )
 
 
 def order_chart(info: AuditInfo) -> Any:
@@ -179,17 +200,15 @@ def order_chart(info: AuditInfo) -> Any:
     return figure
 
 
-def _drawn(info: AuditInfo) -> list[tuple[Series, float, tuple[str, str, str]]]:
-    """Each series with its offset to the side and its looks; what is known before training stands side by side."""
-    before = [each.metric for each in info.series if len(each.points) == 1 and not each.points[0].steps]
-    return [
-        (
-            each,
-            (before.index(each.metric) - (len(before) - 1) / 2) * _SPREAD if each.metric in before else 0.0,
-            STUDIES[index % len(STUDIES)],
-        )
-        for index, each in enumerate(info.series)
-    ]
+def _drawn(info: AuditInfo) -> list[tuple[Series, tuple[str, str, str]]]:
+    """What a training tells, with its looks."""
+    return [(each, STUDIES[index % len(STUDIES)]) for index, each in enumerate(info.series)]
+
+
+def _side_by_side(info: AuditInfo) -> list[tuple[Series, float]]:
+    """What is known before training, with its place on the axis of steps."""
+    middle = (len(info.before) - 1) / 2
+    return [(each, (index - middle) * _SPREAD) for index, each in enumerate(info.before)]
 
 
 def _place_colors(info: AuditInfo) -> list[str]:
