@@ -50,14 +50,14 @@ class Known:
     Attributes:
         rungs: scores at each rung that it reached.
         curve: one row a step.
-        sample_seconds: time spent on drawing.
+        score_seconds: time spent on scoring, drawing included.
         inherited: what it began with, if with a baseline's weights.
         end: None where it was stopped before its last rung.
     """
 
     rungs: dict[int, Scores] = field(default_factory=dict)
     curve: Sequence[CurveRow] = ()
-    sample_seconds: float = 0.0
+    score_seconds: float = 0.0
     inherited: dict[str, Any] | None = None
     end: End | None = None
 
@@ -96,7 +96,7 @@ def known_training(identity: str) -> Known:
     return Known(
         rungs=rungs_of(facts),
         curve=curve_rows(tensors["curve"]),
-        sample_seconds=facts["sample_seconds"],
+        score_seconds=facts["score_seconds"],
         inherited=facts["inherited"],
         end=end,
     )
@@ -113,7 +113,7 @@ def keep_training(identity: str, known: Known) -> None:
     tensors = {"curve": curve_tensor(known.curve)}
     facts = {
         "rungs": rung_facts(known.rungs),
-        "sample_seconds": known.sample_seconds,
+        "score_seconds": known.score_seconds,
         "inherited": known.inherited,
     }
     if known.end is not None:

@@ -45,7 +45,8 @@ class ProxyResult:
         by_seed: every seed's own values.
         stopped_at: the rung at which it was judged not worth going on; None for one that reached the last.
         steps: optimiser steps of one training run.
-        train_seconds, sample_seconds: all seeds together.
+        train_seconds: of all seeds together, in training steps alone.
+        score_seconds: likewise, of scoring at all rungs, with what is drawn for it.
         images_per_second: images trained on.
         params_m: of the proxy, in millions.
         reader_accuracy: on images that it has not seen, of the data set's reader; None where no score needs one.
@@ -69,7 +70,7 @@ class ProxyResult:
     stopped_at: int | None
     steps: int
     train_seconds: float
-    sample_seconds: float
+    score_seconds: float
     images_per_second: float
     params_m: float
     reader_accuracy: float | None
@@ -209,7 +210,7 @@ def _result(bench: Bench, finished: Sequence[Finished], rung: int, seed: int) ->
         stopped_at=None if rung == bench.last_rung else rung,
         steps=rung,
         train_seconds=train_seconds,
-        sample_seconds=sum(result.sample_seconds for result in results),
+        score_seconds=sum(result.score_seconds for result in results),
         images_per_second=len(results) * rung * settings.batch_size / train_seconds,
         params_m=count(bench.spec).params_m,
         reader_accuracy=bench.scorer.reader_accuracy,

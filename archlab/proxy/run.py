@@ -27,6 +27,7 @@ class SeedResult:
         rungs: the quality at each rung.
         scores: label, value and error of everything that was measured, by rung and name.
         train_seconds: in training steps alone, without scoring.
+        score_seconds: of scoring at all rungs, with what is drawn for it.
     """
 
     seed: int
@@ -35,7 +36,7 @@ class SeedResult:
     rungs: dict[int, float]
     scores: dict[int, dict[str, dict[str, Any]]]
     train_seconds: float
-    sample_seconds: float
+    score_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,12 +73,12 @@ class SeedRun:
         self._path = folder / f"training-{seed}.safetensors"
         self._id = bench.identity(seed)
         self._known, self._state = known_training(self._id), read_checkpoint(self._path, self._id)
-        self._rungs, self._sample_seconds = dict(self._known.rungs), self._known.sample_seconds
+        self._rungs, self._score_seconds = dict(self._known.rungs), self._known.score_seconds
         self._inherited, self._end = self._known.inherited, self._known.end
         self.step = 0
         if self._state is not None:
             self._rungs |= rungs_of(self._state.facts)
-            self._sample_seconds = max(self._sample_seconds, self._state.facts["sample_seconds"])
+            self._score_seconds = max(self._score_seconds, self._state.facts["score_seconds"])
             self.step = len(self._state.tensors["curve"])
 
     def quality(self, rung: int) -> Score:
@@ -102,11 +103,11 @@ class SeedRun:
         """
         quality = self.quality(rung)
         if rung == self._bench.last_rung and self._end is None:
-            self._come_to_end()  # killed after that rung was scored
+            self._score(rung)  # killed after that rung was scored
         curve = self._known.curve
         if self.step > len(curve):
             curve = self._training.curve
-            keep_training(self._id, Known(self._rungs, curve, self._sample_seconds, self._inherited, self._end))
+            keep_training(self._id, Known(self._rungs, curve, self._score_seconds, self._inherited, self._end))
         end = self._end if rung == self._bench.last_rung else None
         reached = {step: scores.to_dict() for step, scores in self._rungs.items() if step <= rung}
         measured = reached[rung]["by_name"]
@@ -117,7 +118,7 @@ class SeedRun:
             rungs={step: scores["quality"]["value"] for step, scores in reached.items()},
             scores={step: scores["by_name"] for step, scores in reached.items()},
             train_seconds=curve[rung - 1].seconds,
-            sample_seconds=self._sample_seconds,
+            score_seconds=self._score_seconds,
         )
         return Finished(result, quality, list(curve[:rung]), self._inherited, end, is_cached=self.step < rung)
 
@@ -146,11 +147,13 @@ class SeedRun:
         self._training.run(rung, after_step)
 
     def _score(self, rung: int) -> Scores:
+        started = time.perf_counter()
         if rung == self._bench.last_rung:
             scores = self._come_to_end()
         else:
             tell = partial(self._tell_drawing, rung)
             scores = self._bench.scorer.at_rung(self._training.network, self._draw, tell)
+        self._score_seconds += time.perf_counter() - started
         finite(scores.quality.value, rung, scores.quality.label)
         return scores
 
@@ -176,9 +179,7 @@ class SeedRun:
         Raises:
             Diverged: it draws infinite or NaN pixels.
         """
-        started = time.perf_counter()
         images = self._bench.sampler(self._training.network, prompts, steps, progress)
-        self._sample_seconds += time.perf_counter() - started
         if not images.isfinite().all():
             raise Diverged(self.step, "it draws infinite or NaN pixels")
         return images
@@ -188,5 +189,5 @@ class SeedRun:
 
     def _save(self) -> None:
         reached = {rung: score for rung, score in self._rungs.items() if rung <= self.step}
-        facts = {"rungs": rung_facts(reached), "sample_seconds": self._sample_seconds}
+        facts = {"rungs": rung_facts(reached), "score_seconds": self._score_seconds}
         write_checkpoint(self._path, self._id, Checkpoint(self._training.state(), facts))

@@ -21,6 +21,7 @@ _HEADINGS = {
     "quality_std": "± over seeds",
     "grad_norm": "gradient norm",
     "train_seconds": "training (s)",
+    "score_seconds": "scoring (s)",
     "seconds": "total (s)",
     "finished": "finished",
     "on_front": "on the front",

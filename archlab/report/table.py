@@ -120,7 +120,7 @@ def measurements(study: StudyTable) -> list[str]:
     ]
     scores = [str(name) for name in study.trials if str(name).startswith(_SCORES) and name != "fid_label"]
     own = ["quality", "quality_error", "quality_std"]
-    names = [*own, *latency, "macs_g", "params_m", *scores, "train_seconds", "seconds"]
+    names = [*own, *latency, "macs_g", "params_m", *scores, "train_seconds", "score_seconds", "seconds"]
     return [name for name in names if name in study.trials]
 
 

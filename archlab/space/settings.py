@@ -189,8 +189,8 @@ class ProxySettings(Section):
     extractor: str = "reader"  # of the features that fid compares: trained on the data, or a path to weights
     clip: str | None = None  # a transformers folder with CLIP, for clip_score
     zero_cost: bool = False  # scores at initialisation as further columns
-    sampler: ImageSampler = "ddim"
-    sampling_steps: Count = 20
+    sampler: ImageSampler = "dpm"
+    sampling_steps: Count = 8  # so that a proxy is drawn from in less time than it was trained in
     score_steps: tuple[Count, ...] = ()  # further numbers of sampling steps that the trained proxy is scored at
     score_rungs: bool = False  # by everything at every rung, not at the last alone; audits do
     guidance: Annotated[float, Field(ge=1)] = 2.0

@@ -40,7 +40,7 @@ class Evaluation:
         """What was measured as cells of the study's table."""
         costs = {"params_m": self.params_m, "macs_g": self.macs_g}
         proxy = self.proxy or {}
-        known = PROXY_COLUMNS if proxy.get("stopped_at") is None else ("train_seconds", "stopped_at")
+        known = PROXY_COLUMNS if proxy.get("stopped_at") is None else ("train_seconds", "score_seconds", "stopped_at")
         scores = {name: proxy.get(name) if name in known else None for name in PROXY_COLUMNS}
         return {**costs, **latency_cells(self.latency), **scores, **self.further_scores}
 
@@ -172,5 +172,6 @@ PROXY_COLUMNS = (
     "fid",
     "fid_label",
     "train_seconds",
+    "score_seconds",
     "stopped_at",
 )

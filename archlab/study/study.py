@@ -26,6 +26,7 @@ _NUMBERS = (
     "val_loss",
     "fid",
     "train_seconds",
+    "score_seconds",
     "seconds",
 )
 _LATENCIES = ("latency_ms", "latency_p90_ms")

@@ -15,7 +15,8 @@ from archlab.tracking.workspace import save_workspace
 
 MEASUREMENTS = (
     *("params_m", "macs_g", "quality", "val_loss", "fid", "quality_std", "stopped_at"),
-    *("train_seconds", "seconds", "on_front", "finished", "status", "gate", "reason", "repeat_of", "fid_label"),
+    *("train_seconds", "score_seconds", "seconds", "on_front", "finished"),
+    *("status", "gate", "reason", "repeat_of", "fid_label"),
 )
 INIT_SECONDS, FINISH_SECONDS = 30, 60
 

@@ -173,7 +173,7 @@ def identity(spec: UNetSpec, settings: ProxySettings, data: str = "data", seed: 
         ({"prompt_dropout": 0.2}, True),
         ({"finetune_share": 0.5}, True),
         ({"samples": 7}, False),
-        ({"sampler": "dpm"}, False),
+        ({"sampler": "ddim"}, False),
         ({"sampling_steps": 3}, False),
         ({"score_steps": (8, 1)}, False),
         ({"guidance": 3.0}, False),

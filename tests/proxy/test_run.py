@@ -5,7 +5,9 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -73,7 +75,7 @@ def evaluate_until(error: BaseException, steps: int, monkeypatch: pytest.MonkeyP
 
 def scores(result: ProxyResult) -> Any:
     """All but the seconds."""
-    by_seed = [replace(seed, train_seconds=0, sample_seconds=0) for seed in result.by_seed]
+    by_seed = [replace(seed, train_seconds=0, score_seconds=0) for seed in result.by_seed]
     return result.quality, result.rungs, result.val_loss, result.fid, result.stopped_at, by_seed
 
 
@@ -136,6 +138,17 @@ def test_a_stopped_training_ends_at_its_rung(
     assert result.images_per_second == pytest.approx(2 * 6 * 8 / result.train_seconds)
     assert list(files(tmp_path / "trial")) == ["curve.csv"]
     assert len(files(tmp_path / "trial")["curve.csv"]) == 2 * 6
+
+
+def test_scoring_is_timed_at_every_rung_whether_it_draws_or_not(
+    tiny_unet: UNetSpec, quick: ProxySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = count(step=1)  # from looking at the clock to looking again a second passes
+    monkeypatch.setattr("archlab.proxy.run.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
+    stopped = evaluate_proxy(tiny_unet, quick, tmp_path / "trial", judge=lambda steps, _: steps < 6)
+    assert stopped.score_seconds == 2 * 2  # rungs, seeds
+    whole = evaluate_proxy(tiny_unet, quick, tmp_path / "again")  # which knows the first two rungs from the cache
+    assert [seed.score_seconds for seed in whole.by_seed] == [3, 3]
 
 
 @pytest.mark.parametrize(

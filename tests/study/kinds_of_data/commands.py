@@ -55,7 +55,7 @@ class Ran(NamedTuple):
     @property
     def facts(self) -> tuple[list[dict[Hashable, Any]], dict[str, bytes]]:
         """The table without the seconds; weights and pictures of every trial."""
-        table = self.study.trials.drop(columns=["seconds", "finished", "train_seconds"]).astype(object)
+        table = self.study.trials.drop(columns=["seconds", "finished", "train_seconds", "score_seconds"]).astype(object)
         files = [path for form in ("checkpoint.safetensors", "samples.png") for path in self.study.folder.rglob(form)]
         contents = {str(path.relative_to(self.study.folder)): path.read_bytes() for path in files}
         return table.where(table.notna(), None).to_dict("records"), contents

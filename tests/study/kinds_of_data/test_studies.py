@@ -55,6 +55,7 @@ def test_every_kind_of_data_is_trained_on_scored_drawn_and_reported(
     scores = OF_IMAGES | further
     assert scores == (OF_IMAGES | {"adherence", "clip_score"}) & set(table.columns)
     assert np.isfinite(complete[["quality", "quality_error", "val_loss", *scores]].to_numpy(float)).all()
+    assert (complete[["train_seconds", "score_seconds"]] > 0).all(axis=None)
     assert study.quality_label.startswith(label)
     for trial in complete["trial"]:
         with Image.open(study.files.trial(trial) / "samples.png") as picture:
