@@ -18,6 +18,7 @@ from archlab.study.store.store import Say
 Result = TypeVar("Result")
 
 _WAIT_SECONDS = 0.5
+_LOST_IN_TRANSACTION = "8s2b"  # among SQLAlchemy's codes of errors
 _FIRST_SECONDS = 10.0  # for a server that never answered
 _CONNECTION: dict[str, Any] = {
     "connect_timeout": 5,
@@ -177,6 +178,8 @@ def _parse(url: str) -> URL:
 def _is_away(error: BaseException) -> bool:
     """Whether the connection failed, and not what was asked of it."""
     cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+    if isinstance(cause, sqlalchemy.exc.PendingRollbackError):  # Optuna asks again over a connection that it has lost
+        return cause.code == _LOST_IN_TRANSACTION
     if isinstance(cause, sqlalchemy.exc.DBAPIError):
         if cause.connection_invalidated:
             return True

@@ -2,7 +2,11 @@
 
 import os
 import signal
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 
@@ -19,11 +23,14 @@ def by_folder(job: Job, progress: Progress, judge: Judge) -> Evaluation:
 
 
 def steady(job: Job, progress: Progress, judge: Judge) -> Evaluation:
-    """Notes every beginning, says where it runs, and takes its time."""
+    """Notes every beginning, says where it runs, and takes its time: on a doomed node no second trial ends."""
     with (job.folder / "curve.csv").open("a") as file:
         file.write("begun\n")
+    trials = trials_of_doomed(node())
+    if is_doomed := trials.is_file():
+        trials.write_text(trials.read_text() + "begun\n")
     progress(f"train on {node()}", 0.0)
-    time.sleep(0.5)
+    time.sleep(60 if is_doomed and len(trials.read_text().split()) == 2 else 0.5)
     cost = count(job.spec)
     proxy = {"quality": 1 / cost.params_m, "quality_label": "val_loss"}
     return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
@@ -36,6 +43,22 @@ def deadly(job: Job, progress: Progress, judge: Judge) -> Evaluation:
     parent.send_signal(signal.SIGKILL)
     time.sleep(60)
     raise AssertionError
+
+
+@contextmanager
+def doomed(node: object) -> Iterator[None]:
+    """No second trial ends on it meanwhile."""
+    trials = trials_of_doomed(node)
+    trials.touch()
+    try:
+        yield
+    finally:
+        trials.unlink()
+
+
+def trials_of_doomed(node: object) -> Path:
+    """A line for each trial that began on this node; there is no file unless the node is doomed."""
+    return Path(tempfile.gettempdir()) / f"archlab-doomed-{node}.txt"
 
 
 def node() -> str:

@@ -119,7 +119,9 @@ def test_a_study_completes_when_a_node_joins_and_is_killed(
     node = cluster.add_node(num_cpus=1)
     wait_until(lambda: executor.slots == 3)
     capfd.readouterr()
-    study = run_study(space, root=tmp_path / "disturbed", executor=executor, watchers=(Saboteur(cluster, node),))
+    saboteur = Saboteur(cluster, node)
+    with on_nodes.doomed(saboteur.raylet):
+        study = run_study(space, root=tmp_path / "disturbed", executor=executor, watchers=(saboteur,))
     assert node not in cluster.worker_nodes
     columns = ["trial", "status", "architecture", "macs_g", "quality", "on_front"]
     pd.testing.assert_frame_equal(study.trials[columns], undisturbed.trials[columns])

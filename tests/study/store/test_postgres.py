@@ -3,10 +3,12 @@
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import optuna
 import psycopg
 import pytest
+import sqlalchemy
 
 from archlab.errors import BadInput
 from archlab.space import SearchSpace
@@ -152,6 +154,23 @@ class TestPostgres(StoreContract):
             assert other.abandoned() == []
             time.sleep(0.1)
         assert not other.lease(number)
+        assert [line.partition(" (")[0] for line in said] == ["the database is away", "the database is back"]
+
+    def test_a_connection_that_is_lost_amid_a_reading_costs_nothing(self, open_here: Opener, url: str) -> None:
+        said: list[str] = []
+        store, cut = open_here(said=said), []
+        store.optuna.ask()
+        storage: Any = store.optuna._storage
+
+        @sqlalchemy.event.listens_for(storage._backend.engine, "before_cursor_execute")
+        def cut_once(_connection: object, cursor: Any, statement: str, *_: object) -> None:
+            if "FROM trial_params" in statement and not cut:
+                cut.append(statement)
+                with psycopg.connect(url, autocommit=True) as other:
+                    other.execute("SELECT pg_terminate_backend(%s)", (cursor.connection.info.backend_pid,))
+
+        assert len(store.optuna.get_trials()) == 1
+        assert cut
         assert [line.partition(" (")[0] for line in said] == ["the database is away", "the database is back"]
 
 
