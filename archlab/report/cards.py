@@ -16,8 +16,8 @@ class Card:
     """One finding.
 
     Attributes:
-        key: the card's place on the page: ``front``, ``front_table``, ``picks``, ``winner``, ``effects``, ``history``,
-            ``trials``.
+        key: the card's place on the page: ``front``, ``front_table``, ``picks``, ``winner``, ``effects``,
+            ``untrained``, ``history``, ``trials``.
         sentence: what there is to see, in plain words.
         data: the numbers behind it, headed as people read them.
         figure: a plotly figure.

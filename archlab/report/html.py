@@ -27,6 +27,7 @@ from archlab.report.table import (
     text,
 )
 from archlab.report.trials import trials_card
+from archlab.report.untrained import untrained_card
 from archlab.report.winner import winner_card
 from archlab.study.counts import count_trials
 
@@ -36,6 +37,7 @@ CARDS = (
     (picks_card, "picks", "Which one to take"),
     (winner_card, "winner", "What the winner changed"),
     (effects_card, "effects", "What each change does"),
+    (untrained_card, "untrained", "What no training would have told"),
     (history_card, "history", "History"),
     (trials_card, "trials", "Every trial"),
 )

@@ -87,7 +87,7 @@ def test_cards_that_cannot_be_drawn_say_why(make_study: Any, tmp_path: Path) -> 
     assert "so no knob has a price" in text
     empty = write_report(make_study(samples=False, trials=trials[:0]), tmp_path / "b").read_text()
     assert "No trial was asked yet." in empty
-    assert empty.count('class="missing"') == 7
+    assert empty.count('class="missing"') == 8
     bare = make_study(samples=False, trials=pd.DataFrame(columns=["on_front", "latency_ms"]))
     assert "No trial was asked yet." in write_report(bare, tmp_path / "c").read_text()
 

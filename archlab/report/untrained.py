@@ -1,0 +1,65 @@
+"""What could be told of the order of a study's architectures without training any."""
+
+from math import isnan
+
+import numpy as np
+import pandas as pd
+
+from archlab.report.cards import Card, NotYetError, Picks
+from archlab.report.labels import heading
+from archlab.report.table import StudyTable, scored
+from archlab.space.settings import ZERO_COST
+from archlab.study.audit import LEAST, LEVEL
+from archlab.study.audit.agreement import Agreement, kendall_tau
+
+_TOLD = (*ZERO_COST, "macs_g", "params_m")
+_MOST = 300  # trials; more tell nothing more, and pairs are many
+
+
+def untrained_card(study: StudyTable, picks: Picks) -> Card:
+    """Kendall's τ of the scores at initialisation, MACs and params with quality.
+
+    Raises:
+        NotYetError: too few trials were trained, or all to the same quality.
+    """
+    rows = _trained(study)
+    found = agreements(study)
+    if not found:
+        had = f"there {'is' if len(rows) == 1 else 'are'} {len(rows)}"
+        raise NotYetError(f"This needs {LEAST} trained trials of different quality; {had}.")
+    best = max(found, key=lambda name: found[name].value)
+    more = "" if found.keys() & set(ZERO_COST) else " With proxy.zero_cost, scores at initialisation are here, too."
+    return Card(
+        key="untrained",
+        title="What no training would have told",
+        sentence=(
+            f"Kendall's τ with quality over {len(rows)} trained trials, with {100 * LEVEL:.4g} % bootstrap intervals: "
+            "1 is the same order, 0 none; more is taken to be better. "
+            f"Nearest comes {heading(best, study)}, at τ {found[best].value:.2f}. "
+            f"A search looks for what is cheap and good, so these are τ of what it chose to train.{more}"
+        ),
+        data=pd.DataFrame(
+            [(heading(name, study), *agreement) for name, agreement in found.items()],
+            columns=["known before training", "τ", "τ from", "τ to"],
+        ),
+    )
+
+
+def agreements(study: StudyTable) -> dict[str, Agreement]:
+    """By column, best first; nothing where there is no order to compare with."""
+    rows = _trained(study)
+    if len(rows) < LEAST:
+        return {}
+    quality, known = (
+        rows["quality"].to_numpy(float),
+        [name for name in _TOLD if name in rows and rows[name].notna().all()],
+    )
+    found = {name: kendall_tau(-rows[name].to_numpy(float)[np.newaxis], quality) for name in known}
+    told = {name: agreement for name, agreement in found.items() if not isnan(agreement.value)}
+    return dict(sorted(told.items(), key=lambda item: -item[1].value))
+
+
+def _trained(study: StudyTable) -> pd.DataFrame:
+    """Trained trials, evenly spread over the study where they are very many."""
+    rows = scored(study)
+    return rows.iloc[:: max(1, -(-len(rows) // _MOST))]
