@@ -46,7 +46,8 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("a clone")
     shutil.copytree(REPOSITORY / "search_spaces", folder / "search_spaces")
     shorten(folder / "search_spaces" / "quickstart.yaml", rungs=[3], samples=20, sampling_steps=2)
-    shorten(folder / "search_spaces" / "shapes.yaml", rungs=[1], samples=16, sampling_steps=1)
+    small = {"width": 0.125, "sample_size": 16}
+    shorten(folder / "search_spaces" / "shapes.yaml", rungs=[1], samples=16, sampling_steps=1, scale=small)
     shown = archlab("archlab study search_spaces/quickstart.yaml", folder)
     assert shown.returncode == 0, shown.stderr
     assert "next    archlab export quickstart --pick knee" in shown.stdout

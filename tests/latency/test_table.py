@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 from torch.utils.flop_counter import FlopCounterMode
 
-from archlab.architecture import UNetSpec, preset, presets
+from archlab.architecture import UNetSpec, preset, presets, save
+from archlab.architecture.presets import stable_diffusion
 from archlab.errors import BadInput, RunFailed
 from archlab.latency import DeviceStatus, Latency, estimate, measure
 from archlab.latency.network import Network, unet_network
@@ -276,13 +277,16 @@ def test_damaged_table_is_one_line(space: SearchSpace, built: Built, tmp_path: P
 @pytest.mark.slow
 def test_commands_build_and_show_a_table_of_this_computer(tmp_path: Path) -> None:
     pytest.importorskip("litert_torch")
-    (tmp_path / "space.yaml").write_text("baseline: tiny\nknobs: {ff_ratio: [4, 5, 6, 8]}\nproxy: {data: digits}\n")
+    spec = stable_diffusion(channels=(16, 32), depths=(0, 1), heads=(2, 4), down=1, up=2, norm_groups=4)
+    save(spec, tmp_path / "small.yaml")
+    text = "baseline: small.yaml\nknobs: {ff_ratio: [4, 5, 6, 8]}\nproxy: {data: digits}\n"
+    (tmp_path / "space.yaml").write_text(text)
 
     def archlab(*words: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "archlab.cli.main", "latency-table", *words]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900)
 
-    options = ["--width", "0.25", "--sample-size", "8", "--fit", "3", "--check", "1", "--format", "json"]
+    options = ["--sample-size", "8", "--fit", "3", "--check", "1", "--format", "json"]
     built = archlab("build", "--space", "space.yaml", "--out", "table.json", *options)
     assert built.returncode == 0, built.stderr
     assert "0 min left" in built.stderr.splitlines()[-1]
