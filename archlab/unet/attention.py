@@ -1,12 +1,15 @@
 """Attention, and a way through it that a CPU learns by faster than by torch's own.
 
-torch's fused attention on the CPU multiplies matrices as narrow as a head, and its softmax runs along the keys, of
-which a prompt has few. Here tokens are the columns of every product, and the scores lie along the longer of queries
-and keys. They are made for some heads at a time, and again for the gradient, so that they are never all in memory
-(arXiv 2205.14135).
+torch's fused attention on the CPU multiplies matrices as narrow as a head, which is slow but for Intel's own library on
+Intel's own processors, and its softmax runs along the keys, of which a prompt has few. Here tokens are the columns of
+every product, and the scores lie along the longer of queries and keys. They are made for some heads at a time, and again
+for the gradient, so that they are never all in memory (arXiv 2205.14135).
 """
 
+import platform
 from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -19,6 +22,7 @@ AppliedNormalizer = Literal["softmax", "relu"]  # of ``softmax->relu`` one at a 
 
 SCORES_PER_THREAD = 2**18  # 1 MB in float32, about what a core has as a cache of its own
 FUSED_FROM_CHANNELS, FUSED_FROM_KEYS = 16, 64  # a head with as many channels and keys is faster by torch's own way
+FUSED_FROM_KEYS_ON_INTEL = 17  # one more than a register holds
 
 
 def attend(
@@ -47,7 +51,19 @@ def _learns_faster_in_blocks(query: Tensor, key: Tensor, heads: int, normalizer:
     scores = len(query) * heads * query.shape[1] * key.shape[1]
     if torch.get_num_threads() > 1 and scores > _scores_at_once():
         return False  # threads wait for each other after every product of every block
-    return normalizer == "relu" or query.shape[-1] < heads * FUSED_FROM_CHANNELS or key.shape[1] < FUSED_FROM_KEYS
+    if normalizer == "relu":
+        return True
+    if _is_intel():
+        return key.shape[1] < min(FUSED_FROM_KEYS_ON_INTEL, query.shape[1])
+    return query.shape[-1] < heads * FUSED_FROM_CHANNELS or key.shape[1] < FUSED_FROM_KEYS
+
+
+@cache
+def _is_intel() -> bool:
+    try:
+        return "GenuineIntel" in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return "Intel" in platform.processor()
 
 
 def _scores_at_once() -> int:
@@ -122,7 +138,8 @@ class _Scores:
         """That of the scores, from ``mixed``, that of what was mixed by the weights: [n, D, L]."""
         of_weights = self._products(mixed, value, buffer)
         if self._normalizer == "relu":
-            return of_weights.masked_fill_(weights <= 0, 0)
+            torch.ops.aten.threshold_backward(of_weights, weights, 0, grad_input=of_weights)
+            return of_weights
         return torch._softmax_backward_data(of_weights, weights, self._key_dim, weights.dtype, grad_input=of_weights)
 
     def by_key(self, scores: Tensor) -> Tensor:

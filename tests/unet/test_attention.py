@@ -53,6 +53,7 @@ def scores_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPat
     """All heads in one block, or several blocks, the last of them smaller; of the longest layout one head in each."""
     monkeypatch.setattr(attention, "SCORES_PER_THREAD", request.param)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+    monkeypatch.setattr(attention, "_is_intel", lambda: False)
 
 
 @pytest.mark.usefixtures("scores_at_once")
@@ -86,9 +87,27 @@ def test_threads_share_one_block_or_none(
     assert is_in_blocks(attend(*given, 2, "softmax", training=True)) == expected
 
 
+@pytest.mark.parametrize(
+    ("layout", "normalizer", "is_intel", "expected"),
+    [
+        ("few keys", "softmax", True, True),
+        ("few queries", "softmax", True, False),
+        ("as many", "softmax", True, False),
+        ("as many", "softmax", False, True),
+        ("as many", "relu", True, True),
+    ],
+)
+def test_the_processor_decides(
+    layout: str, normalizer: AppliedNormalizer, is_intel: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attention, "_is_intel", lambda: is_intel)
+    assert is_in_blocks(attend(*inputs(layout, 2), 2, normalizer, training=True)) == expected
+
+
 @pytest.mark.parametrize("normalizer", ["softmax", "relu"])
 @pytest.mark.parametrize("layout", ["few keys", "few queries"])
-def test_gradients_are_slopes(layout: str, normalizer: AppliedNormalizer) -> None:
+def test_gradients_are_slopes(layout: str, normalizer: AppliedNormalizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attention, "_is_intel", lambda: False)
     given = inputs(layout, 2, torch.float64)
     assert torch.autograd.gradcheck(partial(attend, heads=2, normalizer=normalizer, training=True), given)
 
