@@ -2,8 +2,8 @@
 
 torch's fused attention on the CPU multiplies matrices as narrow as a head, which is slow but for Intel's own library on
 Intel's own processors, and its softmax runs along the keys, of which a prompt has few. Here tokens are the columns of
-every product, and the scores lie along the longer of queries and keys. They are made for some heads at a time, and again
-for the gradient, so that they are never all in memory (arXiv 2205.14135).
+every product, and the scores lie along the longer of queries and keys. They are made for some heads at a time, and
+again for the gradient, so that they are never all in memory (arXiv 2205.14135).
 """
 
 import platform
