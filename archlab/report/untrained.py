@@ -27,7 +27,7 @@ def untrained_card(study: StudyTable, picks: Picks) -> Card:
     if not found:
         had = f"there {'is' if len(rows) == 1 else 'are'} {len(rows)}"
         raise NotYetError(f"This needs {LEAST} trained trials of different quality; {had}.")
-    best = max(found, key=lambda name: found[name].value)
+    best = next(iter(found))
     more = "" if found.keys() & set(ZERO_COST) else " With proxy.zero_cost, scores at initialisation are here, too."
     return Card(
         key="untrained",
@@ -50,10 +50,8 @@ def agreements(study: StudyTable) -> dict[str, Agreement]:
     rows = _trained(study)
     if len(rows) < LEAST:
         return {}
-    quality, known = (
-        rows["quality"].to_numpy(float),
-        [name for name in _TOLD if name in rows and rows[name].notna().all()],
-    )
+    quality = rows["quality"].to_numpy(float)
+    known = [name for name in _TOLD if name in rows and rows[name].notna().all()]
     found = {name: kendall_tau(-rows[name].to_numpy(float)[np.newaxis], quality) for name in known}
     told = {name: agreement for name, agreement in found.items() if not isnan(agreement.value)}
     return dict(sorted(told.items(), key=lambda item: -item[1].value))
