@@ -48,11 +48,11 @@ def _learns_faster_in_blocks(query: Tensor, key: Tensor, heads: int, normalizer:
     traced: bool = torch.jit.is_tracing()  # type: ignore[no-untyped-call, attr-defined]  # torch leaves it untyped
     if query.device.type != "cpu" or traced or torch.compiler.is_compiling():
         return False
+    if normalizer == "relu":  # torch has no fused one
+        return True
     scores = len(query) * heads * query.shape[1] * key.shape[1]
     if torch.get_num_threads() > 1 and scores > _scores_at_once():
         return False  # threads wait for each other after every product of every block
-    if normalizer == "relu":
-        return True
     if _is_intel():
         return key.shape[1] < min(FUSED_FROM_KEYS_ON_INTEL, query.shape[1])
     return query.shape[-1] < heads * FUSED_FROM_CHANNELS or key.shape[1] < FUSED_FROM_KEYS

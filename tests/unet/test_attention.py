@@ -85,6 +85,7 @@ def test_threads_share_one_block_or_none(
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     given = inputs("few keys", 2)  # 3 · 2 · 16 · 5 = 480 scores
     assert is_in_blocks(attend(*given, 2, "softmax", training=True)) == expected
+    assert is_in_blocks(attend(*given, 2, "relu", training=True))
 
 
 @pytest.mark.parametrize(
