@@ -21,13 +21,14 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor
 
 from archlab.architecture import UNetSpec, preset
+from archlab.encoders.prepare import prepare
 from archlab.files import atomic_path, write_text
-from archlab.proxy import prepare, proxy_spec
-from archlab.proxy.batches import batches
-from archlab.proxy.scores import ValidationLoss
-from archlab.proxy.train import train
+from archlab.proxy import proxy_spec
+from archlab.scores import ValidationLoss
 from archlab.space import KNOBS, label
 from archlab.space.settings import ProxySettings, Scale
+from archlab.training.batches import batches
+from archlab.training.train import train
 from archlab.unet import UNet, build, inherit
 from archlab.unet.inheritance.feed_forward import NEURON_CRITERIA
 from archlab.unet.inheritance.key_value import SHARINGS

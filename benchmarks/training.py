@@ -1,7 +1,7 @@
 """archlab's training of a proxy against diffusers' UNet in the plain loop of diffusers' own text-to-image example.
 
 Both have the same architecture, initial weights, batches and optimiser settings, and take their steps in turn, each
-side going first as often as the other. Prints one JSON line; the loop is that of `archlab.proxy.train.Training`.
+side going first as often as the other. Prints one JSON line; the loop is that of `archlab.training.train.Training`.
 """
 
 import argparse
@@ -21,11 +21,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from archlab.architecture import preset
 from archlab.cost import count
-from archlab.proxy import prepare, proxy_spec
-from archlab.proxy.batches import batches
-from archlab.proxy.process import Batch
-from archlab.proxy.train import MAX_GRADIENT_NORM, Training, untrained
+from archlab.diffusion.process import Batch
+from archlab.encoders.prepare import prepare
+from archlab.proxy import proxy_spec
 from archlab.space.settings import ProxySettings, Scale
+from archlab.training.batches import batches
+from archlab.training.train import MAX_GRADIENT_NORM, Training, untrained
 from archlab.unet import to_diffusers
 
 SEED, WARM_UP = 0, 2

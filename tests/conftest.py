@@ -11,3 +11,5 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["ARCHLAB_CACHE"] = tempfile.mkdtemp(prefix="archlab-tests-")
 atexit.register(shutil.rmtree, os.environ["ARCHLAB_CACHE"], ignore_errors=True)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+pytest_plugins = ["tests.small_proxy"]

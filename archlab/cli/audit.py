@@ -50,13 +50,14 @@ def audit(
     """
     from rich.console import Console
 
+    from archlab.analysis.audit import audit as audit_study
+    from archlab.analysis.audit import scores_table
     from archlab.cli.live import LiveDisplay
     from archlab.cli.ready import make_ready
     from archlab.files import writable_folder
     from archlab.report.audit import finding, shown_scores, write_audit
     from archlab.space import load_space
-    from archlab.study.audit import audit as audit_study
-    from archlab.study.audit import run_audit, scores_table
+    from archlab.study.audit import run_audit
     from archlab.study.executors import Inline, Processes
 
     loaded = load_space(space)

@@ -15,9 +15,9 @@ from archlab.cli.listing import format_option, print_listing
 @format_option
 def compare(names: tuple[str, ...], studies: Path, reports: Path, form: str) -> None:
     """Put several studies on one front. Writes reports/compare/NAME+NAME/."""
+    from archlab.analysis.compare import compare as compare_studies
     from archlab.report.compare import front_table, write_comparison
     from archlab.study import load_study
-    from archlab.study.compare import compare as compare_studies
 
     comparison = compare_studies([load_study(name, studies) for name in names])
     page = write_comparison(comparison, reports / "compare" / "+".join(names))

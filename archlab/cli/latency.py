@@ -96,7 +96,7 @@ def _operators(spec: UNetSpec, device: str, precision: str) -> list[dict[str, An
 
 
 def _print_image(spec: UNetSpec, options: Mapping[str, Any], stem: Path, form: str) -> None:
-    from archlab.latency.pipeline import measure_image
+    from archlab.latency.pipeline.image import measure_image
     from archlab.report.budget import write_budget
 
     writable_folder(stem.parent)

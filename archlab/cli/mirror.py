@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from archlab.analysis.hypervolume import covered_after_each
 from archlab.errors import BadInput
 from archlab.study import Study, Watcher
 from archlab.study.folder import StudyFolder
-from archlab.study.hypervolume import covered_after_each
 from archlab.study.record import Record
 from archlab.tracking import Mirror, MirroredStudy, MirroredTrial, MirrorMode, open_mirror
 
@@ -91,7 +91,7 @@ def _growth(study: Study) -> pd.DataFrame:
 
 
 def _prices(study: Study) -> pd.DataFrame | None:
-    from archlab.study.effects import price_list
+    from archlab.analysis.effects import price_list
 
     prices = price_list(study)
     return None if prices.empty else prices

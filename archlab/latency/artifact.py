@@ -19,7 +19,7 @@ from archlab.errors import RunFailed
 from archlab.files import cache_folder, cache_limit_gb
 from archlab.latency.network import Built, Network, content_hash
 
-_DECIDING_CODE = ("architecture/*.py", "unet/*.py", "convert/*.py", "latency/pipeline_*.py", "latency/table/modules.py")
+_DECIDING_CODE = ("architecture/*.py", "unet/*.py", "convert/*.py", "latency/pipeline/*.py", "latency/table/modules.py")
 _IN_USE_SECONDS = 3600.0  # what was asked for so lately may be in use
 
 

@@ -9,7 +9,7 @@ from typing import Literal, TypedDict, Unpack, overload
 from archlab.architecture import UNetSpec
 from archlab.errors import BadInput, RunFailed, nearest
 from archlab.latency.cache import cache_path, cached, keep
-from archlab.latency.devices import runner
+from archlab.latency.devices.registry import runner
 from archlab.latency.measurement import Latency, NoMeasurement
 from archlab.latency.network import Network, as_network
 from archlab.latency.runner import DeviceGone, Progress, Runner, Settings, silent

@@ -4,10 +4,10 @@ from typing import TYPE_CHECKING
 
 from archlab.architecture import UNetSpec
 from archlab.errors import MissingExtra
+from archlab.latency.devices.tflite.file import tflite_file
+from archlab.latency.devices.tflite.runner import TFLiteRunner
 from archlab.latency.network import Network, as_network
 from archlab.latency.runner import Progress, Settings, silent
-from archlab.latency.tflite import TFLiteRunner
-from archlab.latency.tflite_file import tflite_file
 
 if TYPE_CHECKING:
     from archlab.convert import OperatorTime

@@ -18,17 +18,17 @@ from torch import Tensor
 
 import archlab
 from archlab.architecture import UNetSpec
+from archlab.checkpoint import Checkpoint, below, prefixed, read_checkpoint, write_checkpoint
 from archlab.errors import BadInput
 from archlab.files import cache_folder, cache_limit_gb
-from archlab.proxy.checkpoint import Checkpoint, below, prefixed, read_checkpoint, write_checkpoint
-from archlab.proxy.curve import CurveRow, curve_rows, curve_tensor
-from archlab.proxy.scores import Scores
+from archlab.scores import Scores
 from archlab.space.settings import ProxySettings
+from archlab.training.curve import CurveRow, curve_rows, curve_tensor
 
 _HOW_NOT_WHAT = {"seeds", "threads", "micro_batch", "zero_cost"}
 _KNOWN_BY_CONTENT = {"data", "vae", "text", "extractor", "clip", "device", "scale"}
 _SCORING = {"quality", "samples", "sampler", "sampling_steps", "score_steps", "score_rungs", "guidance"}
-_DECIDING_PACKAGES = ("architecture", "unet", "proxy")
+_DECIDING_PACKAGES = ("architecture", "unet", "data", "encoders", "diffusion", "scores", "training", "proxy")
 
 
 class End(NamedTuple):

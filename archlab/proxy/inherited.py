@@ -9,13 +9,13 @@ from filelock import FileLock
 from torch import Tensor
 
 from archlab.architecture import UNetSpec
+from archlab.checkpoint import Checkpoint, now_and_then
+from archlab.encoders.prepare import Prepared
 from archlab.errors import RunFailed
-from archlab.proxy.batches import batches
 from archlab.proxy.cache import baseline_id, entry_path, read_entry, write_entry
-from archlab.proxy.checkpoint import Checkpoint, now_and_then
-from archlab.proxy.prepare import Prepared
-from archlab.proxy.train import Diverged, Training, training_device, untrained
 from archlab.space.settings import ProxySettings
+from archlab.training.batches import batches
+from archlab.training.train import Diverged, Training, training_device, untrained
 from archlab.unet import UNet, inherit
 
 BASELINE_SEED = 0

@@ -13,17 +13,17 @@ from safetensors.torch import save
 
 from archlab.architecture import ArchitectureError, UNetSpec
 from archlab.cost import count
+from archlab.data.pictures import grid
+from archlab.encoders.prepare import Prepared, prepare, sources
 from archlab.errors import BadInput, OutOfMemory
 from archlab.files import atomic_path
-from archlab.proxy.bench import Bench
-from archlab.proxy.curve import write_curves
-from archlab.proxy.pictures import grid
-from archlab.proxy.prepare import Prepared, prepare, sources
-from archlab.proxy.progress import Progress, throttled, together
+from archlab.progress import Progress, throttled, together
 from archlab.proxy.run import Finished, SeedResult, SeedRun
-from archlab.proxy.train import Diverged
-from archlab.proxy.zero_cost import zero_cost
+from archlab.proxy.setup import Bench
+from archlab.scores.zero_cost import zero_cost
 from archlab.space.settings import ProxySettings
+from archlab.training.curve import write_curves
+from archlab.training.train import Diverged
 
 Judge = Callable[[int, Sequence[float]], bool]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from torch import Tensor
 
-from archlab.proxy.bench import Bench
+from archlab.checkpoint import Checkpoint, now_and_then, read_checkpoint, write_checkpoint
+from archlab.progress import Progress
 from archlab.proxy.cache import End, Known, keep_training, known_training, rung_facts, rungs_of
-from archlab.proxy.checkpoint import Checkpoint, now_and_then, read_checkpoint, write_checkpoint
-from archlab.proxy.curve import CurveRow
-from archlab.proxy.progress import Progress
-from archlab.proxy.scores import Score, Scores
-from archlab.proxy.train import Diverged, Training, finite
+from archlab.proxy.setup import Bench
+from archlab.scores import Score, Scores
+from archlab.training.curve import CurveRow
+from archlab.training.train import Diverged, Training, finite
 
 
 @dataclass(frozen=True, kw_only=True)

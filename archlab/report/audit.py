@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from archlab.analysis.audit import LEVEL, Agreement, Audit, Verdict, scores_table
 from archlab.files import writable_folder, write_text
 from archlab.report.audit_charts import audit_figure, audit_info, order_chart, tau_chart
 from archlab.report.cards import Card
@@ -14,7 +15,6 @@ from archlab.report.page import render_page
 from archlab.report.picture import write_picture
 from archlab.report.table import text
 from archlab.report.tables import write_tables
-from archlab.study.audit import LEVEL, Agreement, Audit, Verdict, scores_table
 
 _PERCENT = f"{100 * LEVEL:.4g} %"
 _WIDTH = 118  # of a comment in YAML

@@ -8,11 +8,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
+from archlab.analysis.audit import Agreement, Audit
 from archlab.report.axes import draw_frame, label_points, point_boxes
 from archlab.report.picture import DPI
 from archlab.report.style import FRONT, INK, LIMIT, MUTED, STUDIES, figure_layout
 from archlab.space.settings import QUALITIES
-from archlab.study.audit import Agreement, Audit
 
 _SIZE_INCHES = (11.0, 4.8)
 _BEFORE = "before training"

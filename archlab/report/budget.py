@@ -5,7 +5,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from archlab.latency.pipeline import ImageLatency, Part
+from archlab.latency.pipeline.image import ImageLatency, Part
 from archlab.report.picture import DPI, write_picture
 from archlab.report.style import DOMINATED, FRONT, GRID, INK, MUTED
 

@@ -8,6 +8,8 @@ import plotly.graph_objects as go
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from archlab.analysis.compare import Comparison
+from archlab.analysis.picks import amount
 from archlab.files import writable_folder, write_text
 from archlab.report.axes import draw_frame, label_points, line_boxes, point_boxes, staircase
 from archlab.report.cards import Card
@@ -18,8 +20,6 @@ from archlab.report.picture import DPI, write_picture
 from archlab.report.style import INK, STUDIES, figure_layout
 from archlab.report.table import is_plain, kind_column, text
 from archlab.report.tables import write_tables
-from archlab.study.compare import Comparison
-from archlab.study.picks import amount
 
 _SIZE_INCHES = (8.4, 5.4)
 _FADED = 0.35

@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
+from archlab.analysis.effects import LEVEL, effects, is_ablation, price_list
 from archlab.errors import BadInput
 from archlab.report.axes import draw_frame
 from archlab.report.cards import Card, NotYetError, Picks
@@ -16,7 +17,6 @@ from archlab.report.picture import DPI, write_picture
 from archlab.report.style import FRONT, INK, MUTED, figure_layout
 from archlab.report.table import StudyTable, estimated, latency_columns, scored
 from archlab.report.tables import write_tables
-from archlab.study.effects import LEVEL, effects, is_ablation, price_list
 
 _ROW_PIXELS, _FRAME_PIXELS = 26, 90
 _PERCENT = f"{100 * LEVEL:.4g} %"

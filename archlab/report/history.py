@@ -5,12 +5,12 @@ from typing import Any, NamedTuple
 import pandas as pd
 import plotly.graph_objects as go
 
+from archlab.analysis.counts import Counts, count_trials
+from archlab.analysis.hypervolume import covered_after_each
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
 from archlab.report.style import FRONT, figure_layout
 from archlab.report.table import StudyTable, feasible, scored
-from archlab.study.counts import Counts, count_trials
-from archlab.study.hypervolume import covered_after_each
 
 
 class HistoryInfo(NamedTuple):
@@ -53,8 +53,8 @@ def summary(study: StudyTable) -> str:
 
 
 def history_info(study: StudyTable) -> HistoryInfo | None:
-    """Hypervolume of all objectives after each trained trial, see `archlab.study.hypervolume`; with one objective, the
-    best so far.
+    """Hypervolume of all objectives after each trained trial, see `archlab.analysis.hypervolume`; with one objective,
+    the best so far.
 
     None where there is nothing to measure: no trained trial, or all equal in one of the objectives.
     """

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from archlab.analysis.counts import count_trials
 from archlab.report.cards import Card, Picks, draw
 from archlab.report.effects import effects_card
 from archlab.report.evaluation import samples
@@ -29,7 +30,6 @@ from archlab.report.table import (
 from archlab.report.trials import trials_card
 from archlab.report.untrained import untrained_card
 from archlab.report.winner import winner_card
-from archlab.study.counts import count_trials
 
 CARDS = (
     (front_card, "front", "The front"),

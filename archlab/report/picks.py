@@ -2,9 +2,9 @@
 
 import pandas as pd
 
+from archlab.analysis.picks import picks as reasoned
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.table import StudyTable
-from archlab.study.picks import picks as reasoned
 
 
 def picks_card(study: StudyTable, picks: Picks) -> Card:

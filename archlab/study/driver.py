@@ -12,6 +12,7 @@ from typing import Any
 
 import optuna
 
+from archlab.analysis.front import is_dominated
 from archlab.architecture import UNetSpec, save
 from archlab.errors import RunFailed
 from archlab.space import Arm, SearchSpace
@@ -21,7 +22,6 @@ from archlab.study.disk import wait_for_room, write_with_room
 from archlab.study.evaluate import Job, costed
 from archlab.study.executors import Executor
 from archlab.study.folder import StudyFolder
-from archlab.study.front import is_dominated
 from archlab.study.ledger import Ledger
 from archlab.study.outcome import outcome
 from archlab.study.record import Evaluation, Record

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from archlab.analysis.hypervolume import covered
 from archlab.space.settings import StopSettings
-from archlab.study.hypervolume import covered
 
 LEAST_GAIN = 0.001  # of the box that hypervolume is a share of; less is no gain
 
@@ -11,7 +11,7 @@ LEAST_GAIN = 0.001  # of the box that hypervolume is a share of; less is no gain
 def reason_to_stop(stop: StopSettings, points: Sequence[Sequence[float] | None], hours: float) -> str | None:
     """Why a study ends now, as one line; None: it goes on.
 
-    The last trials gained nothing where the hypervolume (see `archlab.study.hypervolume`) grew by less than
+    The last trials gained nothing where the hypervolume (see `archlab.analysis.hypervolume`) grew by less than
     `LEAST_GAIN` in them all together. Before the first trained trial there is nothing to gain on.
 
     Args:

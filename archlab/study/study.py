@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from archlab.analysis.counts import Counts, count_trials
+from archlab.analysis.front import mark_front
+from archlab.analysis.picks import Pick, pick, picks
 from archlab.errors import BadInput
 from archlab.space.settings import column_suffixes
-from archlab.study.counts import Counts, count_trials
 from archlab.study.folder import StudyFolder, study_folder
-from archlab.study.front import mark_front
-from archlab.study.picks import Pick, pick, picks
 from archlab.study.record import Record, by_device, latency_cells, pooled, table_columns
 
 ROOT = Path("studies")
@@ -144,7 +144,7 @@ class Study:
         return picks(self.front, self.objectives, self.limits)
 
     def pick(self, word: str) -> Pick:
-        """The trial that ``word`` names; see `archlab.study.picks.pick`."""
+        """The trial that ``word`` names; see `archlab.analysis.picks.pick`."""
         return pick(self.trials, self.front, self.objectives, word, self.limits)
 
     def record(self, trial: int) -> Record:

@@ -18,11 +18,12 @@ from typing import Any
 import torch
 
 from archlab.cost import count
-from archlab.proxy import prepare, proxy_spec
-from archlab.proxy.scores import ValidationLoss
-from archlab.proxy.train import train
+from archlab.encoders.prepare import prepare
+from archlab.proxy import proxy_spec
+from archlab.scores import ValidationLoss
 from archlab.space import SearchSpace, label, load_space
 from archlab.space.knobs import Value
+from archlab.training.train import train
 
 BENCHMARKS = Path(__file__).parents[1]
 SPACE = BENCHMARKS / "search_space.yaml"

@@ -11,7 +11,7 @@ from PIL import Image
 
 from archlab.cli.data import data
 from archlab.errors import BadInput
-from tests.proxy.data.layouts import pairs, png, samples
+from tests.data.layouts import pairs, png, samples
 
 
 def check(*arguments: object) -> str:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from archlab.errors import BadInput, RunFailed
 from archlab.latency import Latency, measure
-from archlab.latency.devices import runner
+from archlab.latency.devices.registry import runner
 from archlab.latency.network import Built, Network
 from archlab.latency.runner import DeviceGone, Settings, silent
 

@@ -15,10 +15,11 @@ from typing import Any
 import pytest
 
 from archlab.errors import BadInput, RunFailed
-from archlab.latency import Latency, android_benchmark
+from archlab.latency import Latency
 from archlab.latency import measure as latency_of
-from archlab.latency.android import AndroidRunner
-from archlab.latency.android_adb import attached_phone
+from archlab.latency.devices.android import benchmark as android_benchmark
+from archlab.latency.devices.android.adb import attached_phone
+from archlab.latency.devices.android.runner import AndroidRunner
 from archlab.latency.runner import DeviceGone, Settings
 from tests.latency.adbd import Adbd
 from tests.latency.contract import RunnerContract, convolutions

@@ -1,6 +1,6 @@
 import pytest
 
-from archlab.latency.android_output import parse_flags, parse_process
+from archlab.latency.devices.android.output import parse_flags, parse_process
 
 REPLACED = "Replacing 66 out of 66 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 1 partitions"
 CLASSIC = f"""\

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from archlab.errors import BadInput
-from archlab.latency.android_program import VARIABLE, find_program, has_program
+from archlab.latency.devices.android.program import VARIABLE, find_program, has_program
 
 CONTENT = b"\x7fELF, a program"
 

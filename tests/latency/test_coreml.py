@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from archlab.errors import BadInput, RunFailed
-from archlab.latency.coreml import CoreMLRunner, IPhoneRunner
+from archlab.latency.devices.coreml.runner import CoreMLRunner, IPhoneRunner
 from archlab.latency.runner import DeviceGone, Settings
 from tests.latency.contract import convolutions
 from tests.latency.sshd import HOST, IPHONE, StandInMac, serve, stand_in_mac, stop
@@ -26,7 +26,7 @@ ASK = """
 import sys
 from pathlib import Path
 from archlab.latency.artifact import Artifact
-from archlab.latency.coreml_mac import Mac
+from archlab.latency.devices.coreml.mac import Mac
 
 folder = Path(sys.argv[1])
 runs = {"warmup_runs": 1, "min_runs": 2, "min_seconds": 0, "timeout_s": 60}

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from archlab.latency import coreml_agent
-from archlab.latency.coreml_agent import Failed, content_hash, held, receive
+from archlab.latency.devices.coreml import agent as coreml_agent
+from archlab.latency.devices.coreml.agent import Failed, content_hash, held, receive
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,8 @@ from archlab.architecture import Block, UNetSpec, map_blocks, preset
 from archlab.errors import BadInput, RunFailed
 from archlab.latency import DeviceStatus, Latency, devices, measure
 from archlab.latency.artifact import converted
-from archlab.latency.computer import State, conditions
-from archlab.latency.devices import runner
+from archlab.latency.devices.computer import State, conditions
+from archlab.latency.devices.registry import runner
 from archlab.latency.network import Built, Network, unet_network
 from archlab.latency.runner import DeviceGone, Progress, Settings, circumstances
 from tests.latency.contract import convolutions

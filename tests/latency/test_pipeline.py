@@ -19,9 +19,9 @@ from archlab.convert import to_coreml
 from archlab.errors import BadInput
 from archlab.latency import Latency, measure, pipeline
 from archlab.latency.network import Network
-from archlab.latency.pipeline import measure_image
-from archlab.latency.pipeline_modules import LatentToImage, TextToContext
-from archlab.latency.pipeline_networks import (
+from archlab.latency.pipeline.image import measure_image
+from archlab.latency.pipeline.modules import LatentToImage, TextToContext
+from archlab.latency.pipeline.networks import (
     DECODERS,
     ENCODERS,
     ImageDecoder,

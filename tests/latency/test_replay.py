@@ -7,7 +7,7 @@ import pytest
 
 from archlab.errors import BadInput
 from archlab.latency import Latency, measure
-from archlab.latency.devices import runner
+from archlab.latency.devices.registry import runner
 from tests.latency.contract import convolutions
 from tests.latency.test_latency_value import latency
 

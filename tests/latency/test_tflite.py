@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from archlab.errors import MissingExtra, RunFailed
-from archlab.latency import measure, tflite
+from archlab.latency import measure
+from archlab.latency.devices.tflite import runner as tflite
 from tests.latency.contract import RunnerContract, convolutions
 
 

@@ -13,8 +13,8 @@ from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
 from archlab.proxy import evaluate_proxy
 from archlab.proxy.cache import baseline_id, training_id
-from archlab.proxy.train import Training
 from archlab.space.settings import Distillation, ProxySettings, Scale
+from archlab.training.train import Training
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 

@@ -9,13 +9,13 @@ import pytest
 from torch import Tensor
 
 from archlab.architecture import UNetSpec, map_transformers
+from archlab.diffusion.process import Batch
+from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput, RunFailed
 from archlab.proxy import evaluate_proxy, proxy_spec
 from archlab.proxy.inherited import trained_baseline
-from archlab.proxy.prepare import Prepared
-from archlab.proxy.process import Batch
-from archlab.proxy.train import Training
 from archlab.space.settings import Distillation, ProxySettings
+from archlab.training.train import Training
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -134,7 +134,7 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("archlab.proxy.checkpoint.CHECKPOINT_SECONDS", 0)
+    monkeypatch.setattr("archlab.checkpoint.CHECKPOINT_SECONDS", 0)
     settings = quick.model_copy(update=change)
     through = evaluate_proxy(slimmer, settings, tmp_path / "through", baseline=baseline)
     for steps in (2, 6, 8, 10):  # 6 of the baseline, then 6 of its heir

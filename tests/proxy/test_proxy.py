@@ -11,13 +11,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from archlab.architecture import Block, Stage, UNetSpec, preset, presets
+from archlab.encoders.prepare import sources
 from archlab.errors import BadInput
 from archlab.proxy import evaluate_proxy, proxy_spec
-from archlab.proxy.prepare import sources
 from archlab.proxy.proxy import ProxyResult
 from archlab.space.settings import ProxySettings, Scale
 from archlab.unet import build
-from tests.proxy.encoders.tiny import save_clip, save_kl
+from tests.encoders.tiny import save_clip, save_kl
 
 
 @pytest.fixture(scope="module")

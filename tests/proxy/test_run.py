@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from archlab.architecture import UNetSpec
+from archlab.diffusion.process import Batch
+from archlab.diffusion.sample import Sampler
+from archlab.encoders.prepare import Prepared
 from archlab.errors import OutOfMemory
-from archlab.proxy import Diverged, evaluate_proxy, proxy_spec
-from archlab.proxy.prepare import Prepared
-from archlab.proxy.process import Batch
+from archlab.proxy import evaluate_proxy, proxy_spec
 from archlab.proxy.proxy import ProxyResult
-from archlab.proxy.sample import Sampler
-from archlab.proxy.scores import Scorer
-from archlab.proxy.train import Training
+from archlab.scores import Scorer
 from archlab.space.settings import ProxySettings
+from archlab.training.train import Diverged, Training
 from archlab.unet import UNet
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
@@ -168,7 +168,7 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = quick.model_copy(update={"quality": quality})
-    monkeypatch.setattr("archlab.proxy.checkpoint.CHECKPOINT_SECONDS", checkpoint_seconds)
+    monkeypatch.setattr("archlab.checkpoint.CHECKPOINT_SECONDS", checkpoint_seconds)
     through = evaluate_proxy(tiny_unet, settings, tmp_path / "through")
     judged: list[int] = []
 

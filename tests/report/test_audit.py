@@ -9,10 +9,11 @@ import pytest
 import yaml
 from PIL import Image
 
+from archlab.analysis.audit import Audit, audit
 from archlab.report.audit import finding, recommendation, write_audit
 from archlab.report.audit_charts import audit_info
 from archlab.space import load_space
-from archlab.study.audit import Audit, audit, run_audit
+from archlab.study.audit import run_audit
 from archlab.study.executors import Inline
 from tests.report.browser import screenshot
 from tests.study.audit.made_up import Trainings

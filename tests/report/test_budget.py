@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from archlab.latency import Latency
-from archlab.latency.pipeline import ImageLatency, Part
+from archlab.latency.pipeline.image import ImageLatency, Part
 from archlab.report.budget import budget_figure, number, write_budget
 
 

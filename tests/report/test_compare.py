@@ -7,8 +7,8 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from archlab.analysis.compare import compare
 from archlab.report.compare import compare_info, write_comparison
-from archlab.study.compare import compare
 from tests.report.browser import screenshot
 from tests.study.made_up import write_study
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from archlab.analysis.effects import price_list
 from archlab.report import write_report
 from archlab.report.cards import NotYetError
 from archlab.report.effects import effects_card, prices
-from archlab.study.effects import price_list
-from tests.study.effects.studies import made_up_study, write_space
+from tests.analysis.effects.studies import made_up_study, write_space
 
 
 def quality(knobs: set[str], seed: int) -> float:

@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from archlab.analysis.hypervolume import covered_after_each
 from archlab.report.front import Point, endings, front_info, non_dominated, view
 from archlab.report.front_chart import front_figure
 from archlab.report.history import history_card, history_info, summary
 from archlab.report.pareto import pareto_figure, write_pareto
 from archlab.report.placement import Box, place_labels
-from archlab.study.hypervolume import covered_after_each
 
 COLUMNS = ("trial", "status", "latency_ms", "quality", "params_m", "on_front")
 NAN = float("nan")

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from archlab.architecture import preset
-from archlab.proxy import prepare, proxy_spec
-from archlab.proxy.scores import ValidationLoss
-from archlab.proxy.train import train
+from archlab.encoders.prepare import prepare
+from archlab.proxy import proxy_spec
+from archlab.scores import ValidationLoss
 from archlab.space.settings import ProxySettings, Scale
+from archlab.training.train import train
 from archlab.unet import build
 from archlab.unet.inheritance.methods import Methods
 from benchmarks import inheritance

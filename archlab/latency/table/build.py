@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput
-from archlab.latency.devices import runner
+from archlab.latency.devices.registry import runner
 from archlab.latency.measure import completed, measure
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Network, unet_network

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from scipy.stats import qmc
 
+from archlab.analysis.audit.agreement import LEAST
 from archlab.cost import count
 from archlab.errors import BadInput
 from archlab.space import Arm, SearchSpace
@@ -13,7 +14,6 @@ from archlab.space.knobs import Value
 from archlab.space.plans import BASELINE
 from archlab.space.survey import cost_limits
 
-LEAST = 8  # architectures that tell an order from chance
 _MOST_DRAWN = 2_000
 
 

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from archlab.analysis.audit import audit, scores_table
 from archlab.errors import BadInput, RunFailed
 from archlab.space import SearchSpace, load_space
 from archlab.study import Study
-from archlab.study.audit import audit, run_audit, scores_table
+from archlab.study.audit import run_audit
 from archlab.study.executors import Inline
 from archlab.study.restored import restored_space
 from tests.study.audit.made_up import SECONDS, Trainings

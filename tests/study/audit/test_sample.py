@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from archlab.analysis.audit import LEAST
 from archlab.cost import count
 from archlab.errors import BadInput
 from archlab.space import load_space
-from archlab.study.audit import LEAST
 from archlab.study.audit.sample import stratified
 from tests.study.spaces import MINI, write_space
 

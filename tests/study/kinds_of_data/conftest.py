@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.proxy.data.layouts import encoded, metadata, shards
-from tests.proxy.encoders.tiny import save_clip, save_kl
+from tests.data.layouts import encoded, metadata, shards
+from tests.encoders.tiny import save_clip, save_kl
 from tests.study.kinds_of_data.photographs import photographs
 
 
@@ -34,5 +34,5 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_reader() -> Iterator[None]:
     """One that is there to be asked, not to be right."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("archlab.proxy.scores.reading._STEPS", 30)
+        patch.setattr("archlab.scores.attribute_classifier._STEPS", 30)
         yield

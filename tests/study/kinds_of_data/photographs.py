@@ -5,7 +5,7 @@ from itertools import product
 from PIL import Image
 from skimage import data
 
-from tests.proxy.data.layouts import Samples, encoded
+from tests.data.layouts import Samples, encoded
 
 SUBJECTS = {"an astronaut": data.astronaut, "a cat": data.chelsea, "a cup": data.coffee, "a rocket": data.rocket}
 VIEWS = {"close": 0.25, "medium": 0.4, "wide": 0.6}  # the share of each side

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from archlab.cli.main import main
-from tests.proxy.data.layouts import pairs, png, samples
-from tests.proxy.encoders.tiny import save_kl
+from tests.data.layouts import pairs, png, samples
+from tests.encoders.tiny import save_kl
 from tests.study.kinds_of_data.commands import arguments, write_mini
 
 

@@ -1,0 +1,201 @@
+"""How well cheap scores foretell a dear one, and which is the cheapest that does."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from archlab.analysis.audit.agreement import LEAST, Agreement, Floats, kendall_tau, top_overlap
+from archlab.analysis.audit.scores import Score, Scores, read_scores
+from archlab.architecture import from_dict
+from archlab.errors import BadInput, RunFailed, nearest
+from archlab.space.settings import QUALITIES
+from archlab.study.study import Study
+
+TOP, BAR = 5, 0.7
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Verdict:
+    """What a score tells of the dear one.
+
+    Attributes:
+        tau: Kendall's τ-b of one seed's score with the dear one, the mean over its seeds.
+        top: which share of the best architectures it finds.
+        other_seeds: as ``tau``, with the dear score of the other seeds alone, so that no training is on both sides; NaN
+            for one seed.
+    """
+
+    score: Score
+    tau: Agreement
+    top: Agreement
+    other_seeds: Agreement
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Audit:
+    """An audited study.
+
+    Attributes:
+        study: its name.
+        dear: the score that the others are to foretell.
+        verdicts: one for each score, those that are known first first; the dear score is not among them.
+        ceiling: τ of one seed's dear score with the other seeds': what noise leaves to be foretold; NaN for one seed.
+        top: how many of the best architectures are looked for.
+        bar: the least τ.
+        architectures: one row each: ``trial``, its knobs, its costs and what was told at initialisation, and by their
+            names the scores of its training, means over seeds.
+        baseline: the trial of the baseline; None where it is not among them.
+        left_out: trials that did not come to the end.
+    """
+
+    study: str
+    dear: Score
+    verdicts: list[Verdict]
+    ceiling: Agreement
+    top: int
+    bar: float
+    architectures: pd.DataFrame
+    baseline: int | None
+    left_out: int
+
+    @property
+    def seeds(self) -> int:
+        """Trainings of every architecture."""
+        return len(self.dear.values)
+
+    @property
+    def recommended(self) -> Verdict | None:
+        """The cheapest score of a shorter training that keeps τ at the bar; of equally cheap ones the best."""
+        return _cheapest(each for each in self._trained if each.tau.value >= self.bar)
+
+    @property
+    def sure(self) -> Verdict | None:
+        """As `recommended`, for the lower end of τ's interval."""
+        return _cheapest(each for each in self._trained if each.tau.low >= self.bar)
+
+    @property
+    def untrained(self) -> Verdict | None:
+        """The best score without any training that keeps τ at the bar."""
+        before = [each for each in self.verdicts if not each.score.steps and each.tau.value >= self.bar]
+        return max(before, key=lambda each: each.tau.value, default=None)
+
+    @property
+    def nearest(self) -> Verdict | None:
+        """The score of a shorter training with the highest τ, whatever it costs."""
+        return max(self._trained, key=lambda each: each.tau.value, default=None)
+
+    @property
+    def _trained(self) -> list[Verdict]:
+        """Those that ``proxy.quality`` can name, of shorter trainings."""
+        return [
+            each
+            for each in self.verdicts
+            if 0 < each.score.steps < self.dear.steps
+            and each.score.metric in QUALITIES
+            and not np.isnan(each.tau.value)
+        ]
+
+
+def audit(study: Study, *, against: str | None = None, top: int = TOP, bar: float = BAR) -> Audit:
+    """Compare every score that a study's complete trials have with the one after their whole training.
+
+    Args:
+        against: the metric of the dear score; None: the study's ``proxy.quality``.
+
+    Raises:
+        BadInput: that metric was not recorded, or there are no more than ``top`` architectures.
+        RunFailed: fewer than `LEAST` architectures came to the end, or the dear score is the same for all of them.
+    """
+    scores = read_scores(study)
+    dear = _dear(study, scores, against, top)
+    verdicts = [_verdict(score, dear, top) for score in scores.by_key.values() if score is not dear]
+    return Audit(
+        study=study.name,
+        dear=dear,
+        verdicts=verdicts,
+        ceiling=_other_seeds(dear, dear),
+        top=top,
+        bar=bar,
+        architectures=_architectures(scores),
+        baseline=_baseline(study, scores),
+        left_out=sum(record.counts for record in study.records) - len(scores.records),
+    )
+
+
+def scores_table(audit: Audit) -> pd.DataFrame:
+    """One row a score: what it costs, τ and the share of the best that it finds with both ends of their intervals, and
+    τ with the dear score of other seeds."""
+    return pd.DataFrame(
+        [
+            {
+                "score": each.score.name,
+                "metric": each.score.metric,
+                "steps": each.score.steps,
+                "train_seconds": each.score.seconds,
+                **_cells("tau", each.tau),
+                **_cells(f"top_{audit.top}", each.top),
+                "tau_other_seeds": each.other_seeds.value,
+            }
+            for each in audit.verdicts
+        ]
+    )
+
+
+def _dear(study: Study, scores: Scores, against: str | None, top: int) -> Score:
+    found = len(scores.records)
+    if found < LEAST:
+        reasons = [record.evaluation.reason for record in study.records if record.evaluation.status == "failed"]
+        raise RunFailed(
+            f"audit: {found} architectures of {study.name} were trained to the end; {LEAST} are the least that tell an "
+            f"order from chance{f'; the last failure: {reasons[-1]}' if reasons else ''}"
+        )
+    steps = int(study.settings["proxy"]["rungs"][-1])
+    metric = str(study.settings["proxy"]["quality"]) if against is None else against
+    dear = scores.by_key.get((metric, steps))
+    if dear is None:
+        known = [name for name, at in scores.by_key if at == steps]
+        raise BadInput(f"--against: no {metric!r} was recorded after {steps} steps{nearest(metric, known)}")
+    if top >= found:
+        raise BadInput(f"--top: must be less than the {found} architectures but is {top}")
+    if np.ptp(dear.order) == 0:
+        raise RunFailed(f"audit: every architecture has the same {dear.name}: there is no order to foretell")
+    return dear
+
+
+def _verdict(score: Score, dear: Score, top: int) -> Verdict:
+    return Verdict(
+        score=score,
+        tau=kendall_tau(score.values, dear.order),
+        top=top_overlap(score.values, dear.order, top),
+        other_seeds=_other_seeds(score, dear),
+    )
+
+
+def _other_seeds(score: Score, dear: Score) -> Agreement:
+    """τ of each seed's score with the mean of the other seeds' dear scores."""
+    seeds = len(dear.values)
+    if seeds < 2:
+        return Agreement(np.nan, np.nan, np.nan)
+    others: Floats = (dear.values.sum(axis=0) - dear.values) / (seeds - 1)
+    return kendall_tau(np.broadcast_to(score.values, others.shape), others)
+
+
+def _architectures(scores: Scores) -> pd.DataFrame:
+    shown = {score.name: score.order if score.steps else -score.order for score in scores.by_key.values()}
+    rows = [{"trial": record.trial, **record.knobs} for record in scores.records]
+    return pd.DataFrame(rows).assign(**shown)
+
+
+def _baseline(study: Study, scores: Scores) -> int | None:
+    own = from_dict(study.settings["baseline_architecture"]).id
+    return next((record.trial for record in scores.records if record.architecture == own), None)
+
+
+def _cheapest(verdicts: Iterable[Verdict]) -> Verdict | None:
+    return min(verdicts, key=lambda each: (each.score.steps, -each.tau.value), default=None)
+
+
+def _cells(name: str, agreement: Agreement) -> Mapping[str, float]:
+    return {name: agreement.value, f"{name}_low": agreement.low, f"{name}_high": agreement.high}

@@ -1,0 +1,117 @@
+"""Every score that the trainings of a study recorded, as something to order its architectures by."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from archlab.analysis.audit.agreement import Floats
+from archlab.errors import BadInput
+from archlab.space.settings import HIGHER_IS_BETTER
+from archlab.study.record import Record, pooled
+from archlab.study.study import Study
+
+COSTS = ("macs_g", "params_m")
+
+Key = tuple[str, int]  # metric, optimiser steps
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Score:
+    """A way to order architectures; lower values come first.
+
+    Attributes:
+        steps: optimiser steps before it is known; 0: before any training.
+        values: [S, N] seeds by architectures; one row where no seed is in it.
+        seconds: of training one architecture with one seed up to there, the mean; NaN where no curve tells.
+    """
+
+    metric: str
+    steps: int
+    values: Floats
+    seconds: float
+
+    @property
+    def order(self) -> Floats:
+        """[N], the mean over seeds."""
+        mean: Floats = self.values.mean(axis=0)
+        return mean
+
+    @property
+    def name(self) -> str:
+        """``val_loss@600``; what is known before training, by its metric alone."""
+        return f"{self.metric}@{self.steps}" if self.steps else self.metric
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scores:
+    """What is known of the architectures that were trained to the end.
+
+    Attributes:
+        records: theirs, in the order of the scores' columns.
+        by_key: the scores that all of them have, by metric and steps, those that are known first first.
+    """
+
+    records: list[Record]
+    by_key: dict[Key, Score]
+
+
+def read_scores(study: Study) -> Scores:
+    """Every score of a study's complete trials: at each rung, at initialisation, and the costs.
+
+    Raises:
+        BadInput: somebody damaged a training curve.
+    """
+    records = [record for record in pooled(study.records) if record.evaluation.status == "complete"]
+    found = [_of_record(record) for record in records]
+    shared = {key for key in (found[0] if found else ()) if all(key in each for each in found)}
+    curves = _curves(study, records)
+    by_key = {}
+    for metric, steps in sorted(shared, key=lambda key: (key[1], key[0])):
+        runs = [each[metric, steps] for each in found]
+        seeds = min(map(len, runs))
+        by_key[metric, steps] = Score(
+            metric=metric,
+            steps=steps,
+            values=np.array([of[:seeds] for of in runs], dtype=float).T,
+            seconds=float(curves.loc[curves["step"] == steps, "seconds"].mean()) if steps else 0.0,
+        )
+    return Scores(records=records, by_key=by_key)
+
+
+def _of_record(record: Record) -> dict[Key, list[float]]:
+    """By metric and steps one value for each seed, or the one there is; a metric that a seed lacks is left out."""
+    evaluation, proxy = record.evaluation, record.evaluation.proxy or {}
+    before = {"macs_g": evaluation.macs_g, "params_m": evaluation.params_m, **proxy.get("zero_cost", {})}
+    found: dict[Key, list[float]] = {(metric, 0): [-value] for metric, value in before.items() if value is not None}
+    runs = [_of_run(run["scores"]) for run in proxy.get("by_seed", ())]
+    for key in runs[0] if runs else ():
+        if all(key in run for run in runs):
+            found[key] = [run[key] for run in runs]
+    return found
+
+
+def _of_run(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[Key, float]:
+    """A run's scores by step and metric, turned so that lower is better as ``quality`` is."""
+    return {
+        (metric, int(step)): 1 - score["value"] if metric.startswith(HIGHER_IS_BETTER) else score["value"]
+        for step, by_metric in scores.items()
+        for metric, score in by_metric.items()
+    }
+
+
+def _curves(study: Study, records: Sequence[Record]) -> pd.DataFrame:
+    """Steps with the training seconds up to each, of every seed of every trial whose file is there."""
+    paths = [study.files.trial(record.trial) / "curve.csv" for record in records]
+    found = [_curve(path) for path in paths if path.is_file()]
+    return pd.concat(found) if found else pd.DataFrame(columns=["step", "seconds"], dtype=float)
+
+
+def _curve(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_csv(path, usecols=["step", "seconds"])
+    except ValueError as error:
+        raise BadInput(f"{path}: damaged: {error}; restore it, or delete it") from None

@@ -1,0 +1,146 @@
+"""Several studies on one front."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from archlab.analysis.front import mark_front
+from archlab.analysis.hypervolume import covered
+from archlab.analysis.picks import picks
+from archlab.errors import BadInput
+from archlab.study.study import Study
+
+_SHOWN = ("params_m", "macs_g")
+_OF_A_DEVICE = ("device", "threads", "precision", "compute", "attention")
+_OF_A_RUN = ("rungs", "seeds", "threads", "micro_batch")  # of a proxy's settings: do not change what its quality means
+
+
+class ComparedPick(NamedTuple):
+    """A trial chosen from the front over all studies, with one sentence of why."""
+
+    study: str
+    trial: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """What several studies found, on one front.
+
+    Attributes:
+        studies: their names; `first` is the first of them: objectives and what numbers are called are its own.
+        trials: one row a complete trial: ``study``, ``trial``, objectives, ``params_m``, ``macs_g``, how latencies came
+            about, every knob of any study, ``on_front`` (of all studies together).
+        covered: by study, the hypervolume that its own trials cover, as a share of the box that all of them span; see
+            `archlab.analysis.hypervolume`.
+        covered_by_all: the share that all cover together.
+    """
+
+    studies: tuple[str, ...]
+    first: Study
+    trials: pd.DataFrame
+    covered: Mapping[str, float]
+    covered_by_all: float
+
+    @property
+    def objectives(self) -> list[str]:
+        """What all of them minimise."""
+        return self.first.objectives
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """Rows of the front over all studies, the cheapest first."""
+        costs = [name for name in self.objectives if name != "quality"] or ["quality"]
+        return self.trials[self.trials["on_front"]].sort_values([*costs, "study", "trial"]).reset_index(drop=True)
+
+    @property
+    def picks(self) -> dict[str, ComparedPick]:
+        """Picks of that front; see `archlab.analysis.picks`."""
+        front = self.front
+        chosen = picks(front.assign(trial=front.index), self.objectives)
+        places = list(zip(front["study"].astype(str), front["trial"].astype(int), strict=True))
+        return {word: ComparedPick(*places[pick.trial], pick.why) for word, pick in chosen.items()}
+
+
+def compare(studies: Sequence[Study]) -> Comparison:
+    """Put the complete trials of two or more studies on one front.
+
+    Raises:
+        BadInput: fewer than two, one twice, nothing trained, or numbers that cannot be compared: other objectives,
+            another score, other proxy training, another device or size of the target.
+    """
+    names = [study.name for study in studies]
+    if len(set(names)) < max(2, len(names)):
+        raise BadInput(f"compare: takes two or more different studies, not {', '.join(names) or 'none'}")
+    first = studies[0]
+    for other in studies[1:]:
+        if difference := next(_differences(first, other), None):
+            raise BadInput(f"compare: {first.name} and {other.name} cannot be on one chart: {difference}")
+    trials = pd.concat([_complete(study) for study in studies], ignore_index=True)
+    if trials.empty:
+        raise BadInput(f"compare: no trial of {', '.join(names)} has been trained to the end yet")
+    trials["on_front"] = mark_front(trials.assign(status="complete"), first.objectives)
+    points = trials[first.objectives].to_numpy(dtype=float)
+    return Comparison(
+        studies=tuple(names),
+        first=first,
+        trials=trials,
+        covered={name: covered(points[(trials["study"] == name).to_numpy()], among=points) for name in names},
+        covered_by_all=covered(points),
+    )
+
+
+def _complete(study: Study) -> pd.DataFrame:
+    trials = study.trials[study.trials["status"] == "complete"].dropna(subset=study.objectives)
+    kinds = [name for name in trials if str(name).startswith("latency_kind")]
+    columns = dict.fromkeys(["trial", *study.objectives, *_SHOWN, *kinds, *study.knobs])
+    return trials[list(columns)].assign(study=study.name)[["study", *columns]]
+
+
+def _differences(a: Study, b: Study) -> Iterator[str]:
+    """What keeps their numbers from being compared, in words."""
+    if set(a.objectives) != set(b.objectives):
+        yield f"their objectives are {', '.join(a.objectives)} and {', '.join(b.objectives)}"
+    if a.quality_label != b.quality_label:
+        yield f"quality is {a.quality_label} in one and {b.quality_label} in the other"
+    yield from _differing("proxy", _training(a), _training(b))
+    ours, theirs = _devices(a), _devices(b)
+    for column in (name for name in a.objectives if name in ours and name in theirs):
+        yield from _differing(column, ours[column], theirs[column])
+        one, other = _chips(a, column), _chips(b, column)
+        if one and other and one.isdisjoint(other):
+            yield f"{column} is of {' and '.join(sorted(one))} in one and {' and '.join(sorted(other))} in the other"
+    yield from _differing("target", _target(a), _target(b))
+
+
+def _training(study: Study) -> dict[str, Any]:
+    """What the proxy's quality depends on besides the architecture."""
+    proxy = study.settings["proxy"]
+    return {"steps": proxy["rungs"][-1], **{name: value for name, value in proxy.items() if name not in _OF_A_RUN}}
+
+
+def _devices(study: Study) -> dict[str, dict[str, Any]]:
+    """By column, the device and how it is used."""
+    suffixes = study.latency_columns
+    entries = {entry["name"]: entry for entry in study.settings["measure"]}
+    return {column: {key: entries[name].get(key) for key in _OF_A_DEVICE} for column, name in suffixes.items()}
+
+
+def _chips(study: Study, column: str) -> set[str]:
+    """What a column's latencies were measured on, as far as it was recorded."""
+    device = study.latency_columns[column]
+    latencies = [record.evaluation.latency[device] for record in study.records if device in record.evaluation.latency]
+    return {chip for latency in latencies if (chip := latency["provenance"].get("chip"))}
+
+
+def _target(study: Study) -> dict[str, Any]:
+    known = study.settings["baseline_architecture"]
+    return {key: known.get(key) for key in ("sample_size", "context_length", "context_dim")}
+
+
+def _differing(what: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:
+    for key in ours:
+        if ours[key] != theirs.get(key):
+            yield f"{what}: {key} is {ours[key]} in one and {theirs.get(key)} in the other"

@@ -1,0 +1,74 @@
+"""What changes do: effects of a plan's arms with confidence intervals, and the price list of knobs."""
+
+import pandas as pd
+
+from archlab.analysis.effects.effect import LEVEL, Effect, effects_table, sentence
+from archlab.analysis.effects.factorial import factorial_effects
+from archlab.analysis.effects.intervals import IntervalMethod
+from archlab.analysis.effects.pairs import paired_effect
+from archlab.analysis.effects.scores import Scores, Table, read_scores
+from archlab.analysis.effects.search import search_effects
+from archlab.errors import BadInput
+from archlab.space import SearchSpace, lay_out
+from archlab.space.plans import Plan
+from archlab.study.restored import restored_space
+
+__all__ = ["LEVEL", "effects", "is_ablation", "price_list", "sentence"]
+
+_ABLATIONS = ("ablate", "leave_one_out", "ladder", "factorial")
+
+
+def is_ablation(study: Table) -> bool:
+    """Whether the study's trials are the arms of a plan whose effects can be told."""
+    return (study.settings.get("search") or {}).get("strategy") in _ABLATIONS
+
+
+def effects(study: Table, *, method: IntervalMethod = "t", level: float = LEVEL) -> pd.DataFrame:
+    """What each change of an ablation does to quality and costs: one row an effect, see `effects_table`.
+
+    Args:
+        method: paired t, or a paired bootstrap (``percentile``, ``bca``). Of a factorial plan always least squares.
+
+    Raises:
+        BadInput: the study is a search, or its settings are damaged.
+    """
+    if not is_ablation(study):
+        raise BadInput("effects: the study is a search and has no arms to compare; its price list has what can be told")
+    return effects_table(_plan_effects(study, method), level)
+
+
+def price_list(study: Table, *, method: IntervalMethod = "t", level: float = LEVEL) -> pd.DataFrame:
+    """What each knob value does to quality and costs against the baseline's: one row a value, see `effects_table`.
+
+    From the arms of a plan where there is one, otherwise from the trials of the search; ``how`` says which. Δ columns
+    are params in millions, MACs in billions, latencies in ms.
+
+    Raises:
+        BadInput: the settings of an ablation are damaged.
+    """
+    if is_ablation(study):
+        found = [effect for effect in _plan_effects(study, method) if effect.knob]
+    else:
+        found = search_effects(study, _space_of(study), method)
+    return effects_table(found, level)
+
+
+def plan_effects(space: SearchSpace, plan: Plan, scores: Scores, method: IntervalMethod = "t") -> list[Effect]:
+    """The effects that a plan tells: of a factorial one by least squares, else of every pair of arms."""
+    if space.settings.search.strategy == "factorial":
+        return factorial_effects(space, plan.arms, scores)
+    return [paired_effect(space, pair, scores, method) for pair in plan.comparisons]
+
+
+def _plan_effects(study: Table, method: IntervalMethod) -> list[Effect]:
+    space = restored_space(study.settings)
+    plan = lay_out(space)
+    scores = read_scores(study, {arm.name: space.spec(arm.values).id for arm in plan.arms})
+    return plan_effects(space, plan, scores, method)
+
+
+def _space_of(study: Table) -> SearchSpace | None:
+    try:
+        return restored_space(study.settings)
+    except BadInput:
+        return None

@@ -1,0 +1,197 @@
+"""Decoded pixels of a source's images, kept in the cache: written once, resumable, memory-mapped."""
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import PIL
+from filelock import FileLock
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from archlab.data.pairs import Pair, Source
+from archlab.data.pixels import BROKEN, LARGEST_FILE, TOO_LARGE, Unusable, decode
+from archlab.errors import BadInput
+from archlab.files import cache_folder, read_json, write_text
+from archlab.progress import Progress
+
+DECODER = (1, PIL.__version__)  # raise the number when images are found or decoded differently
+_HEADER_BYTES = 512  # left at the start of the pixels' file for safetensors' header, which is written last
+_BATCH_SIZE = 64
+_DIGEST_DIGITS = 16
+
+
+class FileFacts(NamedTuple):
+    """What an image's file was: ``digest`` is of its bytes."""
+
+    digest: str
+    width: int
+    height: int
+    mode: str
+
+
+_Outcome = FileFacts | str  # or the reason why the image is left out
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """The images of a source.
+
+    Attributes:
+        images: float32 [N, 3, S, S] in [-1, 1], memory-mapped.
+        captions, files: one per image.
+        left_out: how many were left out, by the reason.
+    """
+
+    images: Tensor
+    captions: list[str]
+    files: list[FileFacts]
+    left_out: dict[str, int]
+
+
+def kept_images(source: Source, image_size: int, progress: Progress) -> Kept:
+    """The source's images, decoded where the cache lacks them.
+
+    The cache knows a source again by the names, sizes and times of its files. Whoever stops it loses a few images at
+    most; of two processes one decodes and the other waits.
+
+    Raises:
+        BadInput: the disk has too little room.
+    """
+    key = [*DECODER, image_size, source.kind, list(source.fingerprint())]
+    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]
+    folder = cache_folder("images") / name
+    with FileLock(folder.with_suffix(".lock")):
+        known = _read(folder)
+        if known is None:
+            _write(folder, source, image_size, progress)
+            known = _read(folder)
+    if known is None:
+        raise BadInput(f"{folder}: cannot be read back; delete it to have it made again")
+    return known
+
+
+def _read(folder: Path) -> Kept | None:
+    """What `_write` finished; None where it did not, or somebody damaged it."""
+    try:
+        index = read_json(folder / "index.json")
+        with safe_open(folder / "images.safetensors", framework="pt") as file:
+            images = file.get_tensor("images")
+        files = [FileFacts(*facts) for facts in index["files"]]
+        kept = Kept(images, index["captions"], files, index["left_out"])
+    except (BadInput, OSError, SafetensorError, KeyError, TypeError):
+        return None
+    return kept if len(kept.images) == len(kept.captions) == len(kept.files) else None
+
+
+def _write(folder: Path, source: Source, image_size: int, progress: Progress) -> None:
+    """Decode into a file that grows; its header comes last, and its name seals it."""
+    folder.mkdir(exist_ok=True)
+    pixels, journal = folder / "pixels.partial", folder / "journal.jsonl"
+    found, shape = source.find(), (3, image_size, image_size)
+    outcomes = _decode_all(found.pairs, shape, pixels, journal, progress)
+    kept = [pair.caption for pair, outcome in zip(found.pairs, outcomes, strict=True) if not isinstance(outcome, str)]
+    left_out = found.left_out + Counter(outcome for outcome in outcomes if isinstance(outcome, str))
+    index = {
+        "source": str(source.root),
+        "captions": kept,
+        "files": [outcome for outcome in outcomes if not isinstance(outcome, str)],
+        "left_out": dict(left_out.most_common()),
+    }
+    write_text(folder / "index.json", json.dumps(index))
+    _write_header(pixels, (len(kept), *shape))
+    pixels.replace(folder / "images.safetensors")
+    journal.unlink()
+
+
+def _decode_all(
+    pairs: Sequence[Pair], shape: tuple[int, int, int], pixels: Path, journal: Path, progress: Progress
+) -> list[_Outcome]:
+    """How every image fared. The journal, which is written after the pixels, says what an earlier run did."""
+    outcomes = _earlier_outcomes(pixels, journal, _length(shape))
+    write_text(journal, _lines(outcomes))
+    kept = sum(not isinstance(outcome, str) for outcome in outcomes)
+    _check_room(pixels.parent, (len(pairs) - len(outcomes)) * _length(shape))
+    with (
+        pixels.open("ab") as images,
+        journal.open("a", encoding="utf-8") as lines,
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")  # Pillow's, about oddities that it puts up with
+        images.truncate(_HEADER_BYTES + kept * _length(shape))
+        for start in range(len(outcomes), len(pairs), _BATCH_SIZE):
+            batch = list(pool.map(lambda pair: _attempt(pair, shape[-1]), pairs[start : start + _BATCH_SIZE]))
+            images.write(b"".join(content for _, content in batch))
+            images.flush()
+            outcomes += [outcome for outcome, _ in batch]
+            lines.write(_lines([outcome for outcome, _ in batch]))
+            lines.flush()
+            progress("images", len(outcomes) / len(pairs))
+    return outcomes
+
+
+def _attempt(pair: Pair, image_size: int) -> tuple[_Outcome, bytes]:
+    """One image's facts and float32 pixels in [-1, 1]; or the reason why it is left out, and nothing."""
+    if pair.length > LARGEST_FILE:
+        return TOO_LARGE, b""
+    try:
+        with pair.path.open("rb") as file:
+            file.seek(pair.offset)
+            content = file.read(pair.length)
+        square = decode(content, image_size)
+    except OSError:
+        return BROKEN, b""
+    except Unusable as reason:
+        return str(reason), b""
+    digest = hashlib.sha256(content).hexdigest()[:_DIGEST_DIGITS]
+    levels = square.pixels.astype(np.float32) / 127.5 - 1
+    return FileFacts(digest, square.width, square.height, square.mode), levels.tobytes()
+
+
+def _earlier_outcomes(pixels: Path, journal: Path, image_bytes: int) -> list[_Outcome]:
+    """What the journal of a run that was stopped says; nothing where it does not go with the pixels."""
+    try:
+        lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+        told = [json.loads(line) for line in lines if line.endswith("\n")]
+        outcomes = [outcome if isinstance(outcome, str) else FileFacts(*outcome) for outcome in told]
+        kept = sum(not isinstance(outcome, str) for outcome in outcomes)
+        return outcomes if pixels.stat().st_size >= _HEADER_BYTES + kept * image_bytes else []
+    except (OSError, ValueError, TypeError):
+        return []
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise BadInput(
+            f"{folder}: decoded images need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; "
+            "ARCHLAB_CACHE chooses another place"
+        )
+
+
+def _write_header(pixels: Path, shape: tuple[int, ...]) -> None:
+    """Make it a safetensors file: eight bytes of length, then JSON, filled up with spaces."""
+    tensor = {"dtype": "F32", "shape": shape, "data_offsets": [0, _length(shape)]}
+    header = json.dumps({"images": tensor}).encode().ljust(_HEADER_BYTES - 8)
+    with pixels.open("r+b") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+
+
+def _lines(outcomes: Sequence[_Outcome]) -> str:
+    return "".join(json.dumps(outcome) + "\n" for outcome in outcomes)
+
+
+def _length(shape: tuple[int, ...]) -> int:
+    """Bytes of a float32 array."""
+    return math.prod(shape) * np.dtype(np.float32).itemsize

@@ -1,0 +1,1 @@
+"""Diffusion: what a network predicts, the schedule of noise, samplers and guidance."""

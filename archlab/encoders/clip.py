@@ -1,0 +1,134 @@
+"""CLIP's text encoder from a local folder: captions as Stable Diffusion reads them."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from archlab.encoders.contracts import Share, no_share
+from archlab.encoders.local_models import (
+    as_bad_input,
+    content_hash,
+    load_model,
+    model_config,
+    model_folder,
+    quiet,
+)
+from archlab.encoders.shards import Shards, encoded
+from archlab.encoders.words import context_length
+from archlab.errors import BadInput
+
+_CPU = torch.device("cpu")
+_SETTING = "proxy.text"
+_KINDS = ("clip", "clip_text_model")
+_TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
+_CAPTIONS_AT_ONCE = 64
+
+
+class Clip:
+    """The last hidden state, as Stable Diffusion 1.5 takes it: padding is encoded, and attended to, too.
+
+    It is cut to what the longest of ``captions`` needs. Attention in CLIP looks back only, so what stays is what
+    CLIP gives at its full length.
+
+    Args:
+        folder: of the model, alone or with its image encoder, or of a pipeline with its ``text_encoder``; the
+            tokenizer is in the model's folder or in ``tokenizer`` beside it.
+        device: on which it runs.
+
+    Raises:
+        BadInput: there is no such model, no tokenizer, or they do not belong together.
+    """
+
+    def __init__(self, folder: str, captions: Sequence[str], device: torch.device = _CPU) -> None:
+        self._folder = model_folder(_SETTING, folder, "text_encoder")
+        self._device = device
+        self._tokenizer_folder = _tokenizer_folder(self._folder)
+        config = _text_config(self._folder)
+        self._tokenizer = _tokenizer(self._tokenizer_folder, config)
+        limit = min(self._tokenizer.model_max_length, config.max_position_embeddings)
+        tokens = self._tokenizer(list(captions), truncation=True, max_length=limit)["input_ids"]
+        self.name = self._folder.name
+        self.dim: int = config.hidden_size
+        self.length = context_length(max(map(len, tokens), default=2), limit)
+
+    @cached_property
+    def id(self) -> str:
+        names = {name for names in _TOKENIZERS for name in names}
+        tokenizer = (self._tokenizer_folder / name for name in names)
+        files = content_hash(
+            self._folder.glob("config.json"),
+            self._folder.glob("model*.safetensors"),
+            (path for path in tokenizer if path.is_file()),
+        )
+        return f"{files}-{self._device.type}"
+
+    @torch.no_grad()
+    def encode(self, captions: Sequence[str]) -> Tensor:
+        tokens = self._tokenizer(
+            list(captions), padding="max_length", max_length=self.length, truncation=True, return_tensors="pt"
+        )
+        hidden: Tensor = self._model(tokens["input_ids"].to(self._device)).last_hidden_state
+        return hidden.cpu()
+
+    def rows(self, captions: Sequence[str], progress: Share = no_share) -> Shards:
+        key = {
+            "encoder": "CLIPTextModel",
+            "weights": self.id,
+            "length": self.length,
+            "captions": hashlib.sha256(json.dumps(list(captions)).encode()).hexdigest(),
+        }
+        return encoded(
+            "captions",
+            key,
+            len(captions),
+            lambda span: self.encode(captions[span]),
+            batch=_CAPTIONS_AT_ONCE,
+            source=f"{_SETTING}: {self._folder}",
+            progress=progress,
+        )
+
+    @cached_property
+    def _model(self) -> Any:
+        from transformers import CLIPTextModel
+
+        return load_model(_SETTING, self._folder, CLIPTextModel, "model").to(self._device)
+
+
+def _tokenizer_folder(folder: Path) -> Path:
+    for candidate in (folder, folder.parent / "tokenizer"):
+        if any(all((candidate / name).is_file() for name in names) for names in _TOKENIZERS):
+            return candidate
+    raise BadInput(
+        f"{_SETTING}: {folder}: no tokenizer: neither tokenizer.json nor vocab.json with merges.txt is there, nor in "
+        "the folder tokenizer beside it"
+    )
+
+
+def _text_config(folder: Path) -> Any:
+    from transformers import CLIPTextConfig
+
+    config = model_config(_SETTING, folder)
+    kind = config.get("model_type")
+    if kind not in _KINDS:
+        raise BadInput(f"{_SETTING}: {folder}: the config of no CLIP but of {kind!r}; valid: {', '.join(_KINDS)}")
+    with quiet(CLIPTextConfig), as_bad_input(f"{_SETTING}: {folder}: not a config of CLIP"):
+        return CLIPTextConfig.from_pretrained(folder, local_files_only=True)
+
+
+def _tokenizer(folder: Path, config: Any) -> Any:
+    from transformers import CLIPTokenizer
+
+    with quiet(CLIPTokenizer), as_bad_input(f"{_SETTING}: {folder}: the tokenizer cannot be read"):
+        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    if len(tokenizer) > config.vocab_size:
+        raise BadInput(
+            f"{_SETTING}: {folder}: the tokenizer knows {len(tokenizer)} tokens and the model {config.vocab_size}; "
+            "they do not belong together"
+        )
+    return tokenizer

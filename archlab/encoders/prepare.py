@@ -1,0 +1,146 @@
+"""What a proxy is trained on: its data as latents and contexts, encoded once."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from archlab.data import CaptionedImages, load_data
+from archlab.encoders import NULL_PROMPT, Clip, Codec, Pixels, Rows, TextEncoder, Vae, Words
+from archlab.errors import BadInput
+from archlab.progress import Progress
+from archlab.space.settings import ProxySettings
+
+
+class Sources(NamedTuple):
+    """A data set and its encoders; nothing is encoded yet."""
+
+    data: CaptionedImages
+    codec: Codec
+    text: TextEncoder
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A data set, encoded.
+
+    Attributes:
+        latents: of each image: [N, C, H, W].
+        contexts: of the empty prompt, then of each distinct caption: [1 + U, L, D].
+        row_of_prompt: where in ``contexts`` each of them is.
+        id: hash of data and encoders.
+    """
+
+    data: CaptionedImages
+    codec: Codec
+    text: TextEncoder
+    latents: Rows
+    contexts: Rows
+    row_of_prompt: dict[str, int]
+    id: str
+
+    @property
+    def null_context(self) -> Tensor:
+        """The empty prompt's: float32 [L, D]."""
+        return self.prompt_context([NULL_PROMPT])[0]
+
+    def context(self, indices: Tensor) -> Tensor:
+        """The captions of these images: int64 [B] → float32 [B, L, D]."""
+        return self.contexts[self._row_of_image[indices]]
+
+    def prompt_context(self, prompts: Sequence[str]) -> Tensor:
+        """Any prompts: float32 [N, L, D]; no encoder is needed where all are captions of the data."""
+        if all(prompt in self.row_of_prompt for prompt in prompts):
+            return self.contexts[torch.tensor([self.row_of_prompt[prompt] for prompt in prompts])]
+        return self.text.encode(prompts)
+
+    @cached_property
+    def _row_of_image(self) -> Tensor:
+        return torch.tensor([self.row_of_prompt[caption] for caption in self.data.captions])
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What decides what is prepared, and who listens meanwhile."""
+
+    data: str
+    vae: str | None
+    text: str | None
+    sample_size: int
+    device: torch.device
+    progress: Progress = field(compare=False)
+
+
+def prepare(settings: ProxySettings, progress: Progress = lambda _stage, _share: None) -> Prepared:
+    """The data of these settings, encoded: once in a process, and from the cache where an earlier one has done it.
+
+    Args:
+        progress: told the share that is done, as the stage ``images`` while files are decoded, and as ``encode`` while
+            an encoder has to run.
+
+    Raises:
+        BadInput: there is no such data, or an encoder cannot be read or does not fit it.
+    """
+    return _prepared(_question(settings, progress))
+
+
+def sources(settings: ProxySettings) -> Sources:
+    """The data set at the size that the codec asks for, and the encoders.
+
+    Raises:
+        BadInput: see `prepare`.
+    """
+    return _sources(_question(settings))
+
+
+def _question(settings: ProxySettings, progress: Progress = lambda _stage, _share: None) -> _Question:
+    return _Question(
+        settings.data, settings.vae, settings.text, settings.scale.sample_size, device_of(settings), progress
+    )
+
+
+def device_of(settings: ProxySettings) -> torch.device:
+    """Where encoders and proxy run: the CPU, or a GPU with CUDA.
+
+    Raises:
+        BadInput: CUDA is asked for and there is none.
+    """
+    has_cuda = torch.cuda.is_available()
+    if settings.device == "cuda" and not has_cuda:
+        raise BadInput("proxy.device: no GPU with CUDA is found; take cpu or auto")
+    return torch.device("cuda" if settings.device != "cpu" and has_cuda else "cpu")
+
+
+@lru_cache(maxsize=4)
+def _sources(asked: _Question) -> Sources:
+    vae = None if asked.vae is None else Vae(asked.vae, asked.device)
+    image_size = asked.sample_size if vae is None else vae.image_size(asked.sample_size)
+    data = load_data(asked.data, image_size, asked.progress)
+    text = Words(data.prompts) if asked.text is None else Clip(asked.text, data.prompts, asked.device)
+    return Sources(data, vae or Pixels(data.channels), text)
+
+
+@lru_cache(maxsize=4)
+def _prepared(asked: _Question) -> Prepared:
+    data, codec, text = _sources(asked)
+    prompts = list(dict.fromkeys([NULL_PROMPT, *data.prompts]))
+    images_to_encode, prompts_to_encode = len(data.images) if asked.vae else 0, len(prompts) if asked.text else 0
+    share_of_images = images_to_encode / max(1, images_to_encode + prompts_to_encode)
+    latents = codec.rows(data, lambda share: asked.progress("encode", share_of_images * share))
+    contexts = text.rows(
+        prompts, lambda share: asked.progress("encode", share_of_images + (1 - share_of_images) * share)
+    )
+    return Prepared(
+        data=data,
+        codec=codec,
+        text=text,
+        latents=latents,
+        contexts=contexts,
+        row_of_prompt={prompt: row for row, prompt in enumerate(prompts)},
+        id=hashlib.sha256(json.dumps([data.id, codec.id, text.id]).encode()).hexdigest()[:12],
+    )

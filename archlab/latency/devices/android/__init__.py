@@ -1,0 +1,1 @@
+"""TFLite on an Android phone, by adb."""

@@ -1,0 +1,120 @@
+"""TFLite on an Android phone: the ``benchmark_model`` program, by adb."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from statistics import median
+
+from archlab.errors import BadInput, MissingExtra
+from archlab.latency.devices.android.adb import CONNECT, INSTALL, attached_phone, has_adb
+from archlab.latency.devices.android.benchmark import WARMUP_RUNS, benchmark, refuse_slow
+from archlab.latency.devices.android.condition import Identity, read_condition, read_identity
+from archlab.latency.devices.android.program import MEND, find_program, has_program, sha256
+from archlab.latency.devices.tflite.file import converter_versions, installed, tflite_file
+from archlab.latency.measurement import Latency
+from archlab.latency.network import Network
+from archlab.latency.runner import (
+    ATTENTION_FORMS,
+    PRECISIONS,
+    DeviceGone,
+    DeviceStatus,
+    Progress,
+    Settings,
+    circumstances,
+)
+
+
+class AndroidRunner:
+    """Converts with litert-torch, runs on a phone with the user's ``benchmark_model``, classic or new.
+
+    Without a serial it is the only phone attached. ``benchmark_model`` tells no single runs: a sample is what one
+    process reports, the median of its runs, and there are at least three processes.
+    """
+
+    compute_units = ("cpu", "gpu", "npu")
+    precisions = PRECISIONS
+    attention_forms = ATTENTION_FORMS
+
+    def __init__(self, serial: str | None = None) -> None:
+        self._serial = serial
+        self.name = f"android:{serial}" if serial else "android"
+
+    def status(self) -> DeviceStatus:
+        """See `Runner`."""
+        lacks = dict(self._lacks())
+        return DeviceStatus(
+            name=self.name,
+            about="TFLite's benchmark_model on an Android phone, by adb",
+            missing=", ".join(lacks),
+            mend="; ".join(lacks.values()),
+        )
+
+    def versions(self) -> dict[str, str]:
+        """See `Runner`. Asks the phone; raises as `measure` does."""
+        return _versions(read_identity(attached_phone(self._serial)), find_program())
+
+    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+        """See `Runner`. A hot phone has five minutes to cool down; an emulator is refused like a slow phone."""
+        if not installed("litert_torch"):
+            raise MissingExtra(f"measuring on {self.name!r}", "tflite")
+        program = find_program()
+        phone = attached_phone(self._serial)
+        identity = read_identity(phone)
+        refuse_slow(
+            phone, "it is an emulator; take a phone" if identity.emulator else read_condition(phone).unfit, settings
+        )
+        artifact = tflite_file(network, settings, progress)
+        measured = benchmark(phone, program, artifact.model, settings, progress)
+        processes = measured.processes
+        return Latency(
+            samples_ms=tuple(process.typical_ms for process in processes),
+            load_ms=median(process.init_ms for process in processes),
+            first_run_ms=median(process.first_run_ms for process in processes),
+            peak_memory_mb=measured.peak_memory_mb,
+            model_mb=artifact.model_mb,
+            partitions=processes[0].partitions,
+            accelerated_share=processes[0].accelerated_share,
+            parity_max_abs=None,
+            provenance={
+                **circumstances(self.name, network, settings, _versions(identity, program)),
+                "serial": phone.serial,
+                "emulator": identity.emulator,
+                "program": measured.program,
+                "cores": list(measured.cores) or "not pinned",
+                "sample": f"{processes[0].statistic} of the runs of one process",
+                "processes": len(processes),
+                "runs_of_processes": [process.runs for process in processes],
+                "p95_ms_of_processes": [process.p95_ms for process in processes],
+                "warmup_runs": WARMUP_RUNS,
+                "before": asdict(measured.before),
+                "after": asdict(measured.after),
+                "parity": "not checked: benchmark_model runs on inputs of its own and keeps no outputs",
+            },
+        )
+
+    def _lacks(self) -> Iterator[tuple[str, str]]:
+        """What is missing, and what brings it."""
+        if not installed("litert_torch"):
+            yield "litert-torch", "pip install 'archlab[tflite]'"
+        if not has_program():
+            yield "benchmark_model", MEND
+        if not has_adb():
+            yield "adb", INSTALL
+            return
+        try:
+            attached_phone(self._serial)
+        except (BadInput, DeviceGone) as error:
+            what, _, mend = str(error).partition("; ")
+            yield what, mend or CONNECT
+
+
+def _versions(identity: Identity, program: Path) -> dict[str, str]:
+    return {
+        "runtime": f"benchmark_model {sha256(program)[:16]}",
+        **converter_versions(),
+        "os": f"Android {identity.android}",
+        "build": identity.build,
+        "host": f"{identity.manufacturer} {identity.model}".strip(),
+        "chip": identity.chip,
+        "abi": identity.abi,
+    }

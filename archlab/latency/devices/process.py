@@ -1,0 +1,86 @@
+"""Something is timed in a process of its own: its memory is its own, and its crash or hang is one line."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from archlab.errors import RunFailed
+from archlab.latency.devices.computer import conditions, state
+from archlab.latency.runner import Progress, Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """What the processes reported.
+
+    Attributes:
+        statistics: fields of `Latency`: every process's samples; load and first run are medians, memory the most.
+        conditions: of this computer meanwhile, see `archlab.latency.devices.computer.conditions`.
+    """
+
+    statistics: dict[str, Any]
+    conditions: dict[str, Any]
+
+
+def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, progress: Progress, what: str) -> Timed:
+    """Run ``settings.processes``, which share the runs, one after the other.
+
+    Args:
+        worker: a file that is run with the job as JSON, and prints its report as JSON in its last line.
+        job: what the worker is told; ``min_runs`` and ``min_seconds`` of one process are added.
+        what: the beginning of an error's line: ``running X on 'tflite'``.
+
+    Raises:
+        RunFailed: a process crashed, failed, took longer than ``settings.timeout_s``, or said nothing.
+    """
+    share = {
+        "min_runs": math.ceil(settings.min_runs / settings.processes),
+        "min_seconds": settings.min_seconds / settings.processes,
+    }
+    reports = []
+    before = state()
+    for process in range(settings.processes):
+        progress("measure", process / settings.processes)
+        reports.append(_run(worker, {**job, **share}, settings.timeout_s, what))
+    after = state()
+    progress("measure", 1.0)
+    statistics = {
+        "samples_ms": tuple(sample for report in reports for sample in report["samples_ms"]),
+        "load_ms": median(report["load_ms"] for report in reports),
+        "first_run_ms": median(report["first_run_ms"] for report in reports),
+        "peak_memory_mb": max(report["peak_memory_mb"] for report in reports),
+        "partitions": reports[0]["partitions"],
+    }
+    return Timed(statistics, conditions(before, after, sum(report["cpu_seconds"] for report in reports)))
+
+
+def _run(worker: Path, job: Mapping[str, Any], timeout_s: float, what: str) -> dict[str, Any]:
+    try:
+        done = subprocess.run(
+            [sys.executable, "-P", str(worker), json.dumps(job)],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise RunFailed(f"{what} failed: no result after {timeout_s:g} s") from None
+    lines = done.stderr.strip().splitlines()
+    if done.returncode < 0:
+        raise RunFailed(f"{what} failed: its process was ended by signal {-done.returncode}")
+    if done.returncode:
+        raise RunFailed(f"{what} failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
+    try:
+        report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise RunFailed(f"{what} failed: its process ended without a report") from None
+    return report

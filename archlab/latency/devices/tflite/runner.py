@@ -1,0 +1,84 @@
+"""TFLite on this computer: the interpreter with XNNPACK, in a process of its own."""
+
+import tempfile
+from pathlib import Path
+
+from archlab.errors import MissingExtra
+from archlab.latency.artifact import checked_parity
+from archlab.latency.devices import computer
+from archlab.latency.devices.process import run_processes
+from archlab.latency.devices.tflite.file import converter_versions, installed, package_version, tflite_file
+from archlab.latency.measurement import Latency
+from archlab.latency.network import Network
+from archlab.latency.runner import PRECISIONS, DeviceStatus, Progress, Settings, circumstances
+
+WARMUP_RUNS = 3
+
+_PACKAGES = {"litert_torch": "litert-torch", "ai_edge_litert": "ai-edge-litert"}
+_WORKER = Path(__file__).with_name("worker.py")
+
+
+class TFLiteRunner:
+    """Converts with litert-torch, runs with ai-edge-litert."""
+
+    name = "tflite"
+    compute_units = ("cpu",)
+    precisions = PRECISIONS
+    attention_forms = ("plain",)
+
+    def status(self) -> DeviceStatus:
+        """See `Runner`."""
+        missing = [package for module, package in _PACKAGES.items() if not installed(module)]
+        return DeviceStatus(
+            name=self.name,
+            about="TFLite with XNNPACK on this computer's CPU",
+            missing=", ".join(missing),
+            mend="pip install 'archlab[tflite]'" if missing else "",
+        )
+
+    def versions(self) -> dict[str, str]:
+        """See `Runner`."""
+        return {
+            "runtime": f"ai-edge-litert {package_version('ai-edge-litert')}",
+            **converter_versions(),
+            **computer.identity(),
+        }
+
+    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+        """See `Runner`. The weights are random: latency does not depend on them.
+
+        ``accelerated_share`` is told where it is everything; else the provenance names ``unaccelerated_operators``.
+        """
+        from archlab.convert import PARITY_TOLERANCES, unaccelerated_operators
+
+        if not self.status().available:
+            raise MissingExtra(f"measuring on {self.name!r}", "tflite")
+        artifact = tflite_file(network, settings, progress)
+        what = f"{network.name} on {self.name!r}"
+        tolerance = PARITY_TOLERANCES[settings.precision]
+        with tempfile.TemporaryDirectory(prefix="archlab-tflite-") as folder:
+            output = Path(folder) / "output.npy"
+            job = {
+                "model": str(artifact.model),
+                "inputs": str(artifact.inputs),
+                "output": str(output),
+                "threads": settings.threads,
+                "warmup_runs": WARMUP_RUNS,
+            }
+            timed = run_processes(_WORKER, job, settings, progress, f"running {what}")
+            parity_max_abs = checked_parity(artifact, output, tolerance, what)
+        unaccelerated = unaccelerated_operators(artifact.model)
+        return Latency(
+            **timed.statistics,
+            model_mb=artifact.model_mb,
+            accelerated_share=None if unaccelerated else 1.0,
+            parity_max_abs=parity_max_abs,
+            provenance={
+                **circumstances(self.name, network, settings, self.versions()),
+                "delegate": "XNNPACK",
+                "unaccelerated_operators": unaccelerated,
+                "warmup_runs": WARMUP_RUNS,
+                "parity_tolerance": tolerance,
+                **timed.conditions,
+            },
+        )

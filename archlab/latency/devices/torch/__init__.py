@@ -1,0 +1,1 @@
+"""Eager torch on this computer."""

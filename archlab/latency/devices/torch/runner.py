@@ -1,0 +1,106 @@
+"""Eager torch on this computer, as a reference: its CPU, or CUDA."""
+
+import copy
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from archlab.errors import BadInput
+from archlab.latency.artifact import checked_parity, code_version, write_artifact
+from archlab.latency.devices import computer
+from archlab.latency.devices.process import run_processes
+from archlab.latency.devices.tflite.file import package_version
+from archlab.latency.measurement import Latency
+from archlab.latency.network import Built, Network
+from archlab.latency.runner import DeviceStatus, Progress, Settings, circumstances
+
+PARITY_TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2}  # of the output's largest absolute value; CUDA may multiply in TF32
+WARMUP_RUNS = 3
+
+_WORKER = Path(__file__).with_name("worker.py")
+
+
+class TorchRunner:
+    """The network as it is trained, without a conversion; fp16 is weights, inputs and arithmetic."""
+
+    precisions = ("fp32", "fp16")
+    attention_forms = ("plain",)
+
+    def __init__(self, unit: str | None = None) -> None:
+        self.name = f"torch:{unit}" if unit else "torch"
+        self.compute_units = (unit or "cpu",)
+
+    def status(self) -> DeviceStatus:
+        """See `Runner`. For CUDA it imports torch."""
+        if self.compute_units == ("cpu",):
+            return DeviceStatus(name=self.name, about="eager torch on this computer's CPU, as a reference")
+        missing, mend = _without_cuda()
+        about = "eager torch on this computer's NVIDIA GPU, as a reference"
+        return DeviceStatus(name=self.name, about=about, missing=missing, mend=mend)
+
+    def versions(self) -> dict[str, str]:
+        """See `Runner`."""
+        facts = {"runtime": f"torch {package_version('torch')}", "archlab": code_version(), **computer.identity()}
+        if self.compute_units == ("cuda",) and self.status().available:
+            import torch
+
+            facts |= {"chip": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
+        return facts
+
+    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+        """See `Runner`. Runs in a process of its own. Loading is reading the weights and copying them to the unit."""
+        status = self.status()
+        if not status.available:
+            raise BadInput(f"{self.name}: {status.missing}; {status.mend}")
+        what = f"{network.name} on {self.name!r}"
+        tolerance = PARITY_TOLERANCES[settings.precision]
+        with tempfile.TemporaryDirectory(prefix="archlab-torch-") as name:
+            folder = Path(name)
+            progress("convert", 0.0)
+            artifact = write_artifact(folder / "network", network, "module.pt", _in(settings.precision), settings.seed)
+            progress("convert", 1.0)
+            job = {
+                "module": str(artifact.model),
+                "inputs": str(artifact.inputs),
+                "output": str(folder / "output.npy"),
+                "unit": settings.compute,
+                "threads": settings.threads,
+                "precision": settings.precision,
+                "warmup_runs": WARMUP_RUNS,
+            }
+            timed = run_processes(_WORKER, job, settings, progress, f"running {what}")
+            parity_max_abs = checked_parity(artifact, folder / "output.npy", tolerance, what)
+            model_mb = artifact.model_mb
+        return Latency(
+            **timed.statistics,
+            model_mb=model_mb,
+            accelerated_share=None,
+            parity_max_abs=parity_max_abs,
+            provenance={
+                **circumstances(self.name, network, settings, self.versions()),
+                "warmup_runs": WARMUP_RUNS,
+                "parity_tolerance": tolerance,
+                **timed.conditions,
+            },
+        )
+
+
+def _in(precision: str) -> Callable[[Built, Path], None]:
+    def save(built: Built, path: Path) -> None:
+        import torch
+
+        dtype = {"fp32": torch.float32, "fp16": torch.float16}[precision]
+        torch.save(copy.deepcopy(built.module).to(dtype), path)
+
+    return save
+
+
+def _without_cuda() -> tuple[str, str]:
+    """What is missing for CUDA and what brings it; empty when nothing is."""
+    import torch
+
+    if torch.version.cuda is None:
+        return f"torch with CUDA (torch {torch.__version__} has none)", "see https://pytorch.org/get-started/locally"
+    if not torch.cuda.is_available():
+        return "an NVIDIA GPU that torch can use", "nvidia-smi tells whether its driver works"
+    return "", ""

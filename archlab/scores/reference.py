@@ -1,0 +1,56 @@
+"""Real images as an extractor sees them: what drawn images are compared with."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import torch
+
+from archlab.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from archlab.data import CaptionedImages
+from archlab.files import cache_folder
+from archlab.progress import Progress
+from archlab.scores.extractors import Extractor, load_extractor
+from archlab.scores.metrics import Reference
+from archlab.scores.spread import spread
+
+REAL_IMAGES = 4096  # at most, evenly spread over the data set
+_AT_ONCE = 256
+_VERSION = 1  # of what features are of real images: raise it when that changes
+
+
+@dataclass(frozen=True)
+class _Question:
+    data: CaptionedImages
+    extractor: str
+    device: torch.device
+    progress: Progress = field(compare=False)
+
+
+def compared_with(
+    data: CaptionedImages, extractor: str, device: torch.device, progress: Progress
+) -> tuple[Extractor, Reference]:
+    """The extractor that the settings name, and real images by its features; once in a process, kept in the cache.
+
+    Raises:
+        BadInput: see `load_extractor`.
+    """
+    return _compared_with(_Question(data, extractor, device, progress))
+
+
+@lru_cache(maxsize=2)
+def _compared_with(asked: _Question) -> tuple[Extractor, Reference]:
+    extractor = load_extractor(asked.extractor, asked.data, asked.device, asked.progress)
+    key = [extractor.id, asked.data.id, REAL_IMAGES, _VERSION]
+    identity = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+    path = cache_folder("features") / f"{identity}.safetensors"
+    known = read_checkpoint(path, identity)
+    if known is None:
+        chosen, parts = spread(torch.arange(len(asked.data.images)), REAL_IMAGES), []
+        for part in torch.split(chosen, _AT_ONCE):
+            parts.append(extractor.features(asked.data.images[part]))
+            asked.progress("reference", len(parts) * _AT_ONCE / (len(chosen) + _AT_ONCE))
+        known = Checkpoint({"features": torch.cat(parts)}, {})
+        write_checkpoint(path, identity, known)
+    return extractor, Reference(known.tensors["features"].double().numpy())

@@ -1,0 +1,89 @@
+"""Several studies on one front."""
+
+from pathlib import Path
+
+import optuna
+import pytest
+
+from archlab.analysis.compare import compare
+from archlab.errors import BadInput
+from tests.study.made_up import write_study
+from tests.study.spaces import MINI
+
+MEASURED = "measure: [{device: tflite}]"
+
+
+def test_the_front_is_over_all_trials_of_all_studies(tmp_path: Path) -> None:
+    studies = [write_study(tmp_path, name, statuses="gated stopped failed") for name in ("a", "b", "c")]
+    comparison = compare(studies)
+    together = optuna.create_study(directions=["minimize", "minimize"])
+    rows = comparison.trials
+    for _, row in rows.iterrows():
+        together.add_trial(optuna.trial.create_trial(values=[row["quality"], row["macs_g"]]))
+    assert len(rows) == 3 * 12
+    assert {trial.number for trial in together.best_trials} == set(rows.index[rows["on_front"]])
+    assert all(comparison.covered[name] <= comparison.covered_by_all for name in "abc")
+    best = comparison.front.sort_values("quality").iloc[0]
+    assert comparison.picks["best"][:2] == (best["study"], best["trial"])
+
+
+DIFFERENT = {
+    "objectives": (
+        "[quality, macs_g]",
+        "[quality, params_m]",
+        "their objectives are quality, macs_g and quality, params_m",
+    ),
+    "steps": ("rungs: [3]", "rungs: [2]", "proxy: steps is 3 in one and 2 in the other"),
+    "size": ("sample_size: 8}", "sample_size: 16}", "proxy: scale is"),
+    "target": ("measure: []", "measure: []\ntarget: {sample_size: 16}", "target: sample_size is 32 in one and 16"),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENT)
+def test_numbers_that_mean_something_else_are_refused(case: str, tmp_path: Path) -> None:
+    old, new, message = DIFFERENT[case]
+    assert old in MINI
+    with pytest.raises(BadInput, match="a and b cannot be on one chart") as refused:
+        compare([write_study(tmp_path, "a"), write_study(tmp_path, "b", text=MINI.replace(old, new))])
+    assert message in str(refused.value)
+
+
+def test_other_scores_and_devices_are_refused(tmp_path: Path) -> None:
+    a, b = write_study(tmp_path, "a"), write_study(tmp_path, "b")
+    for record in b.records:
+        assert record.evaluation.proxy
+        record.evaluation.proxy["quality_label"] = "fid@256 (digits-cnn)"
+    with pytest.raises(BadInput, match=r"quality is val_loss in one and fid@256 \(digits-cnn\) in the other"):
+        compare([a, b])
+    timed = MINI.replace("macs_g]", "latency_ms]").replace("measure: []", MEASURED)
+    faster = timed.replace("tflite}", "tflite, threads: 2}")
+    with pytest.raises(BadInput, match="latency_ms: threads is 1 in one and 2 in the other"):
+        compare([write_study(tmp_path, "c", text=timed), write_study(tmp_path, "d", text=faster)])
+
+
+@pytest.mark.parametrize(
+    ("chips", "is_refused"), [(("A17", "A18"), True), (("A17", "A17"), False), (("A17", None), False)]
+)
+def test_latencies_of_two_computers_are_refused(
+    chips: tuple[str | None, str | None], is_refused: bool, tmp_path: Path
+) -> None:
+    timed = MINI.replace("macs_g]", "latency_ms]").replace("measure: []", MEASURED)
+    studies = [write_study(tmp_path, name, text=timed) for name in ("a", "b")]
+    for study, chip in zip(studies, chips, strict=True):
+        for record in study.records:
+            provenance = {"kind": "measured", "chip": chip}
+            record.evaluation.latency["tflite"] = {"median_ms": 1.0 + record.trial, "provenance": provenance}
+    if is_refused:
+        with pytest.raises(BadInput, match="latency_ms is of A17 in one and A18 in the other"):
+            compare(studies)
+    else:
+        assert len(compare(studies).trials) == 24
+
+
+def test_a_study_is_not_compared_with_itself_or_with_nothing(tmp_path: Path) -> None:
+    study = write_study(tmp_path, complete=0)
+    for studies in ([study], [study, study]):
+        with pytest.raises(BadInput, match="two or more different studies, not mini"):
+            compare(studies)
+    with pytest.raises(BadInput, match="no trial of mini, other has been trained"):
+        compare([study, write_study(tmp_path, "other", complete=0)])

@@ -1,0 +1,143 @@
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from archlab.encoders.prepare import Prepared, prepare
+from archlab.errors import BadInput
+from archlab.scores import Scorer, Scores
+from archlab.scores.scorer import adherence
+from archlab.space.settings import ProxySettings, Quality, Scale
+from tests.encoders.tiny import save_clip
+
+SETTINGS = ProxySettings(data="digits", scale=Scale(sample_size=8), samples=40, sampling_steps=20, score_steps=(20, 8))
+COMPARED = ["fid", "kid", "precision", "recall", "adherence"]
+
+
+class Silent(nn.Module):
+    """Predicts no noise."""
+
+    def forward(self, sample: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
+        return torch.zeros_like(sample)
+
+
+class Draws:
+    """Real digits, noisy ones with fewer than 20 steps, and notes how many of what were asked for."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.data, self.asked = prepared.data, []
+
+    def __call__(self, prompts: Sequence[str], steps: int, progress: Callable[[float], None]) -> Tensor:
+        self.asked.append((len(prompts), steps))
+        progress(0.5)
+        progress(1.0)
+        real = torch.stack([self.data.images[self.data.captions.index(prompt)] for prompt in prompts])
+        noise = torch.randn(real.shape, generator=torch.Generator().manual_seed(0))
+        return real if steps == 20 else (real + noise).clamp(-1, 1)
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Prepared:
+    return prepare(SETTINGS)
+
+
+@pytest.fixture
+def draw(prepared: Prepared) -> Draws:
+    return Draws(prepared)
+
+
+def test_the_end_has_every_score_at_every_number_of_steps(prepared: Prepared, draw: Draws) -> None:
+    heard: list[float] = []
+    found = Scorer(prepared, SETTINGS).at_end(Silent(), draw, heard.append)
+    losses = ["val_loss", *(f"val_loss_q{band}" for band in (1, 2, 3, 4))]
+    assert list(found.by_name) == [*losses, *COMPARED, *(f"{name}_8_steps" for name in COMPARED)]
+    assert draw.asked == [(40, 20), (40, 8)]
+    assert heard == pytest.approx([10 / 28, 20 / 28, 24 / 28, 1])
+    assert found.quality == found.by_name["val_loss"]
+    assert found.by_name["adherence"].value == 1
+    assert found.by_name["adherence_8_steps"].value < 0.9
+    assert found.by_name["fid"].value < found.by_name["fid_8_steps"].value
+    labels = [found.by_name[name].label for name in ("precision", "adherence_8_steps")]
+    assert labels == ["precision@40 (digits-reader-8px)", "adherence@40 at 8 steps (digits-reader-8px)"]
+
+
+@pytest.mark.parametrize("quality", ["val_loss", *COMPARED])
+def test_quality_is_the_same_at_a_rung_and_lower_is_better(quality: Quality, prepared: Prepared, draw: Draws) -> None:
+    settings = SETTINGS.model_copy(update={"quality": quality})
+    scorer = Scorer(prepared, settings)
+    at_rung, at_end = scorer.at_rung(Silent(), draw), scorer.at_end(Silent(), draw)
+    assert at_rung.quality == at_end.quality
+    assert at_rung.by_name.items() <= at_end.by_name.items()
+    assert scorer.draws_at_rungs == (len(draw.asked) > 2)
+    score = at_end.by_name[quality]
+    if quality in ("precision", "recall", "adherence"):
+        assert at_rung.quality.value == 1 - score.value
+        assert at_rung.quality.label == f"1 − {score.label}"
+    else:
+        assert at_rung.quality == score
+
+
+def test_at_every_rung_everything_is_scored_where_that_is_asked_for(prepared: Prepared, draw: Draws) -> None:
+    scorer = Scorer(prepared, SETTINGS.model_copy(update={"score_rungs": True}))
+    found = scorer.at_end(Silent(), draw)
+    assert scorer.at_rung(Silent(), draw) == found
+    assert Scores.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert scorer.draws_at_rungs
+
+
+def test_adherence_counts_what_is_stated_and_read() -> None:
+    facts = torch.tensor([[0, 1, -1], [2, -1, -1], [1, 1, 3]])  # six facts, of which the second image's is misread
+    readings = torch.tensor([[0, 1, 7], [1, 0, 0], [1, 1, 3]])
+    assert adherence(readings, facts).value == pytest.approx(5 / 6)
+    assert adherence(facts, facts) == (1, 0)
+
+
+def test_a_reader_that_is_often_wrong_is_named_so(prepared: Prepared, draw: Draws) -> None:
+    scorer = Scorer(prepared, SETTINGS)
+    assert scorer.reader_accuracy is not None
+    assert scorer.reader_accuracy > 0.95
+    scorer._reader = replace(scorer._reader, accuracy=0.714)  # type: ignore[type-var]  # it has one
+    label = scorer.at_end(Silent(), draw).by_name["adherence"].label
+    assert label == "adherence@40 (digits-reader-8px, which is right on only 71% of values)"
+
+
+def test_clip_score_is_there_with_clip(prepared: Prepared, draw: Draws, tmp_path: Path) -> None:
+    save_clip(tmp_path, with_images=True)
+    settings = SETTINGS.model_copy(update={"clip": str(tmp_path), "quality": "clip_score", "extractor": str(tmp_path)})
+    scorer = Scorer(prepared, settings)
+    score, found = scorer.at_rung(Silent(), draw).quality, scorer.at_end(Silent(), draw)
+    assert score.label == f"1 − clip_score@40 ({tmp_path.name})"
+    assert score.value == 1 - found.by_name["clip_score"].value
+    assert -1 <= found.by_name["clip_score"].value <= 1
+    assert found.by_name["fid"].label == f"fid@40 ({tmp_path.name})"
+    assert scorer.id != Scorer(prepared, SETTINGS).id
+    assert found.by_name["adherence"].label == "adherence@40 (digits-reader-8px)"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"quality": "clip_score"}, r"clip_score needs proxy\.clip"),
+        ({"quality": "recall", "samples": 7}, r"recall needs proxy\.samples of at least 8"),
+    ],
+)
+def test_a_quality_that_cannot_be_had_is_refused(change: dict[str, Any], message: str, prepared: Prepared) -> None:
+    with pytest.raises(BadInput, match=rf"proxy\.quality: {message}"):
+        Scorer(prepared, SETTINGS.model_copy(update=change))
+
+
+def test_adherence_needs_facts(prepared: Prepared) -> None:
+    unknown = replace(prepared.data, attributes={}, facts=torch.empty(1797, 0, dtype=torch.int64))
+    with pytest.raises(BadInput, match=r"proxy\.quality: adherence needs to know what the captions state"):
+        Scorer(replace(prepared, data=unknown), SETTINGS.model_copy(update={"quality": "adherence"}))
+
+
+def test_few_samples_leave_out_what_needs_neighbours(prepared: Prepared, draw: Draws) -> None:
+    few = SETTINGS.model_copy(update={"samples": 7, "score_steps": ()})
+    found = Scorer(prepared, few).at_end(Silent(), draw)
+    assert [name for name in found.by_name if not name.startswith("val_loss")] == ["fid", "kid", "adherence"]

@@ -1,0 +1,89 @@
+"""What a pupil is told by its teacher, worked out by hand."""
+
+import copy
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from archlab.architecture import Block, UNetSpec, with_channels
+from archlab.diffusion.process import Batch
+from archlab.encoders.prepare import Prepared
+from archlab.space.settings import Distillation, ProxySettings
+from archlab.training.batches import batches
+from archlab.training.distill import Lesson
+from archlab.training.train import Training, untrained
+from archlab.unet import UNet
+
+
+@pytest.fixture
+def batch(prepared: Prepared, settings: ProxySettings) -> Batch:
+    return next(batches(prepared, settings, seed=0))
+
+
+def answer(unet: UNet, batch: Batch) -> Tensor:
+    out: Tensor = unet(batch.noisy, batch.timesteps, batch.context)
+    return out
+
+
+def outputs(unet: UNet, batch: Batch, names: list[str]) -> list[Tensor]:
+    """What these modules give out."""
+    seen: dict[str, Tensor] = {}
+    hooks = [
+        unet.get_submodule(name).register_forward_hook(lambda _m, _i, out, name=name: seen.update({name: out}))
+        for name in names
+    ]
+    with torch.no_grad():
+        answer(unet, batch)
+    for hook in hooks:
+        hook.remove()
+    return [seen[name] for name in names]
+
+
+def mean_squares(ours: Tensor, theirs: Tensor) -> Tensor:
+    return (ours - theirs).square().mean((1, 2, 3))
+
+
+def test_loss_is_that_of_bk_sdm(small_unet: UNetSpec, batch: Batch) -> None:
+    # L_OutKD + L_FeatKD of BK-SDM's train_text_to_image.py: mean squared errors of the answer and of every stage's end
+    deeper = replace(small_unet, stages=tuple(replace(stage, down=stage.down * 2) for stage in small_unet.stages))
+    pupil, teacher = untrained(small_unet, 1), untrained(deeper, 2)
+    ours = outputs(pupil, batch, ["down.0.0", "down.1.0", "up.1.0", "up.0.0"])
+    theirs = outputs(teacher, batch, ["down.0.1", "down.1.1", "up.1.0", "up.0.0"])
+    features = torch.stack([mean_squares(*pair) for pair in zip(ours, theirs, strict=True)]).sum(0)
+    with torch.no_grad():
+        output = mean_squares(answer(pupil, batch), answer(teacher, batch))
+    for weights in (Distillation(output=2, features=0.5), Distillation(output=1), Distillation(output=0, features=1)):
+        lesson = Lesson(pupil, copy.deepcopy(teacher), weights, seed=0)
+        found = lesson.losses(batch, answer(pupil, batch))
+        torch.testing.assert_close(found, weights.output * output + weights.features * features)
+        assert list(lesson.fits.parameters()) == []
+
+
+def test_other_widths_are_made_alike_and_what_only_one_has_is_left_out(small_unet: UNetSpec, batch: Batch) -> None:
+    wider = with_channels(replace(small_unet, middle=(Block(),)), (16, 48))
+    lesson = Lesson(untrained(small_unet, 1), untrained(wider, 2), Distillation(features=1), seed=0)
+    shapes = sorted(tuple(fit.weight.shape) for fit in lesson.fits if isinstance(fit, nn.Conv2d))
+    assert shapes == [(48, 32, 1, 1)] * 2  # stage 1, down and up
+    assert len(lesson.fits) == 4
+
+
+def test_pupil_and_fits_learn_and_the_teacher_does_not(
+    small_unet: UNetSpec, prepared: Prepared, settings: ProxySettings, batch: Batch
+) -> None:
+    teacher = untrained(with_channels(small_unet, (16, 48)), 2)
+    before = copy.deepcopy(teacher.state_dict())
+    for weights, is_closer in ((None, False), (Distillation(output=100, features=1), True)):
+        training = Training(
+            small_unet, prepared, settings.model_copy(update={"distill": weights}), seed=0, teacher=teacher
+        )
+        fits = {name: tensor.clone() for name, tensor in training.state().items() if name.startswith("fits")}
+        training.run(20)
+        with torch.no_grad():
+            apart = [mean_squares(answer(unet, batch), answer(teacher, batch)).mean() for unet in (training.network,)]
+        assert (apart[0] < 0.2) == is_closer
+        assert len(fits) == (4 if is_closer else 0)  # weight and bias of two
+        assert not any(tensor.equal(training.state()[name]) for name, tensor in fits.items())
+    assert all(tensor.equal(before[name]) for name, tensor in teacher.state_dict().items())
+    assert all(weight.grad is None for weight in teacher.parameters())
