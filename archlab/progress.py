@@ -11,6 +11,10 @@ Progress = Callable[[str, float], None]
 _REPORT_SECONDS = 0.2
 
 
+def silent(stage: str, share: float) -> None:
+    """Progress that nobody sees."""
+
+
 def together(progress: Progress, seeds: int) -> Callable[[int, str, float], None]:
     """Progress of all seeds from that of each, by its index: the mean of their shares."""
     shares: dict[str, list[float]] = defaultdict(lambda: [0.0] * seeds)

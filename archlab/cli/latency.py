@@ -16,7 +16,7 @@ from archlab.errors import BadInput
 from archlab.files import writable_folder
 
 if TYPE_CHECKING:
-    from archlab.latency.runner import Progress
+    from archlab.progress import Progress
 
 _STAGES = {"convert": "converting", "measure": "measuring", "wait": "waiting for the device"}
 

@@ -25,7 +25,7 @@ def latency_table() -> None:
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
-    help="The table's file.  [default: in the cache, where mode='table' finds it]",
+    help="The table's file.  [default: in the cache, where estimate() looks for it]",
 )
 @click.option("--width", type=float, default=1.0, show_default=True, help="Scale all channels by this factor.")
 @click.option("--sample-size", type=int, help="Side of the latent.  [default: the space's]")

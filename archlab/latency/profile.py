@@ -7,7 +7,8 @@ from archlab.errors import MissingExtra
 from archlab.latency.devices.tflite.file import tflite_file
 from archlab.latency.devices.tflite.runner import TFLiteRunner
 from archlab.latency.network import Network, as_network
-from archlab.latency.runner import Progress, Settings, silent
+from archlab.latency.runner import Settings
+from archlab.progress import Progress, silent
 
 if TYPE_CHECKING:
     from archlab.convert import OperatorTime

@@ -1,15 +1,15 @@
 """What every device has to offer, and what it is asked."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypedDict
 
 from archlab.errors import BadInput, RunFailed, nearest
+from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
-
-Progress = Callable[[str, float], None]
+from archlab.progress import Progress
 
 Precision = Literal["fp32", "fp16", "int8"]
 AttentionForm = Literal["plain", "split_einsum", "split_einsum_v2"]
@@ -70,6 +70,21 @@ class Settings:
             raise BadInput(f"timeout_s: must be positive but is {self.timeout_s}")
 
 
+class Options(TypedDict, total=False):
+    """`Settings` by name."""
+
+    threads: int
+    precision: str
+    compute: str | None
+    attention: str | None
+    min_runs: int
+    min_seconds: float
+    processes: int
+    timeout_s: float
+    allow_throttled: bool
+    seed: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStatus:
     """Whether a device can be measured on from here.
@@ -97,6 +112,7 @@ class Runner(Protocol):
 
     Attributes:
         name: as it is written after ``--device``.
+        resource: what must be locked while it is timed on: `archlab.latency.lock.THIS_COMPUTER` or its own name.
         compute_units: the words that `Settings.compute` may have, the default first.
         precisions: those it can measure.
         attention_forms: those it can measure, the default first.
@@ -105,6 +121,7 @@ class Runner(Protocol):
     """
 
     name: str
+    resource: str
     compute_units: tuple[str, ...]
     precisions: tuple[str, ...]
     attention_forms: tuple[str, ...]
@@ -120,8 +137,13 @@ class Runner(Protocol):
         """
         ...
 
-    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
-        """Convert and time a network. ``settings`` are complete: compute unit and attention form are chosen.
+    def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
+        """Convert and time a network.
+
+        Args:
+            settings: complete: compute unit and attention form are chosen.
+            progress: hears of the stages ``convert``, ``measure`` and ``wait``.
+            lock: is held for `resource` while the device is timed on, and not while the network is converted.
 
         Raises:
             MissingExtra: an optional dependency is not installed.
@@ -132,8 +154,25 @@ class Runner(Protocol):
         ...
 
 
-def silent(stage: str, fraction: float) -> None:
-    """Progress that nobody sees."""
+def completed(settings: Settings, chosen: Runner) -> Settings:
+    """The settings with the device's compute unit and attention form where none are asked for.
+
+    Raises:
+        BadInput: the device cannot measure with them.
+    """
+    complete = replace(
+        settings,
+        compute=settings.compute or next(iter(chosen.compute_units), None),
+        attention=settings.attention or next(iter(chosen.attention_forms), None),
+    )
+    for name, value, valid in (
+        ("precision", complete.precision, chosen.precisions),
+        ("compute", complete.compute, chosen.compute_units),
+        ("attention", complete.attention, chosen.attention_forms),
+    ):
+        if valid and value not in valid:
+            raise BadInput(f"{name}: {chosen.name!r} has no {value!r}{nearest(str(value), valid)}")
+    return complete
 
 
 def circumstances(device: str, network: Network, settings: Settings, versions: Mapping[str, str]) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from typing import Any, NamedTuple
 import optuna
 
 from archlab.cost import count
+from archlab.progress import Progress
 from archlab.space import SearchSpace
-from archlab.study.evaluate import Job, Progress, measured_or_estimated
+from archlab.study.callbacks import Callbacks
+from archlab.study.evaluate import Job, measured_or_estimated
 from archlab.study.fitting import hard_limits
 from archlab.study.folder import StudyFolder
 from archlab.study.record import Evaluation
@@ -69,7 +71,7 @@ def _facts(space: SearchSpace, progress: Progress) -> dict[str, Any]:
         "params_m": cost.params_m,
         "macs_g": cost.macs_g,
         "latency": {
-            where.name: measured_or_estimated(space.baseline, where, progress)
+            where.name: measured_or_estimated(space.baseline, where, Callbacks(progress=progress))
             for where in space.settings.latency_columns.values()
         },
     }

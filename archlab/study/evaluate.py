@@ -4,29 +4,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput, OutOfMemory, RunFailed
+from archlab.progress import Progress
 from archlab.space.settings import Measurement, SpaceFile
+from archlab.study.callbacks import Callbacks
 from archlab.study.disk import is_full, wait_for_room
 from archlab.study.record import Evaluation
-
-Progress = Callable[[str, float], None]
-
-
-class Judge(Protocol):
-    """Asked after every rung but the last."""
-
-    def __call__(self, rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
-        """Whether to go on training.
-
-        Args:
-            rung: optimiser steps so far.
-            qualities: each seed's.
-            known: cost and latency; None where nothing was measured.
-        """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,20 +44,15 @@ class Job:
         return None if self.micro_batch or images == 1 else replace(self, micro_batch=images // 2)
 
 
-def always(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
-    """The judge that stops nothing."""
-    return True
-
-
-def evaluate(job: Job, progress: Progress, judge: Judge = always) -> Evaluation:
+def evaluate(job: Job, callbacks: Callbacks) -> Evaluation:
     """Cost, then latency, then training, rung by rung; each can end the trial with its reason.
 
     Out of memory, it trains once more with half the micro-batch. On a full disk it waits.
 
     Args:
-        progress: hears of ``convert``, ``measure`` and ``wait``, each followed by ``on <device>``, of ``images``,
-            ``encode``, ``reference``, ``train the baseline``, ``train``, ``sample``, ``score`` and ``wait for room``,
-            done from 0 to 1.
+        callbacks: their ``progress`` hears of ``convert``, ``measure`` and ``wait``, each followed by ``on <device>``,
+            of ``images``, ``encode``, ``reference``, ``train the baseline``, ``train``, ``sample``, ``score`` and
+            ``wait for room``, done from 0 to 1.
     """
     known = job.known or costed(job.spec, job.limits)
     if known.gate:
@@ -78,14 +60,14 @@ def evaluate(job: Job, progress: Progress, judge: Judge = always) -> Evaluation:
     while True:
         try:
             if job.known is not None:
-                return measure_estimated(job.known, job, progress)
+                return measure_estimated(job.known, job, callbacks)
             for column, where in job.settings.latency_columns.items():
                 if where.name not in known.latency:
-                    latency = target_latency(job.spec, where, job.limits.get(column), progress)
+                    latency = target_latency(job.spec, where, job.limits.get(column), callbacks)
                     known = replace(known, latency=known.latency | {where.name: latency})
                     if latency["median_ms"] > job.limits.get(column, math.inf):
                         return gated(known, column, latency["median_ms"], job.limits[column], where.name)
-            return _trained(known, job, progress, judge)
+            return _trained(known, job, callbacks)
         except OutOfMemory as error:
             smaller = job.halved()
             if smaller is None:
@@ -96,7 +78,7 @@ def evaluate(job: Job, progress: Progress, judge: Judge = always) -> Evaluation:
         except Exception as error:  # a converter's or kernel's own failure ends this trial, not the study
             if not is_full(error):
                 return replace(known, status="failed", reason=in_one_line(error))
-            wait_for_room(job.folder, lambda _: progress("wait for room", 0.0), was_refused=True)
+            wait_for_room(job.folder, lambda _: callbacks.progress("wait for room", 0.0), was_refused=True)
 
 
 def costed(spec: UNetSpec, limits: Mapping[str, float]) -> Evaluation:
@@ -115,13 +97,13 @@ def in_one_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {lines[0]}"[:300]
 
 
-def measure_estimated(evaluation: Evaluation, job: Job, progress: Progress) -> Evaluation:
+def measure_estimated(evaluation: Evaluation, job: Job, callbacks: Callbacks) -> Evaluation:
     """The evaluation with its estimated latencies measured; one that turns out over its limit is gated."""
     for column, where in job.settings.latency_columns.items():
         latency = evaluation.latency[where.name]
         if latency["provenance"]["kind"] != "estimated" or "not_measured" in latency:
             continue
-        latency = measured_or_estimated(job.spec, where, progress)
+        latency = measured_or_estimated(job.spec, where, callbacks)
         evaluation = replace(evaluation, latency=evaluation.latency | {where.name: latency})
         if latency["median_ms"] > job.limits.get(column, math.inf):
             return gated(evaluation, column, latency["median_ms"], job.limits[column], where.name)
@@ -134,17 +116,17 @@ def gated(known: Evaluation, gate: str, value: float, limit: float, device: str 
     return replace(known, status="gated", gate=gate, reason=f"{what} is over the limit of {limit:.4g}")
 
 
-def target_latency(spec: UNetSpec, where: Measurement, limit: float | None, progress: Progress) -> dict[str, Any]:
+def target_latency(spec: UNetSpec, where: Measurement, limit: float | None, callbacks: Callbacks) -> dict[str, Any]:
     """Latency of the target, with its provenance: estimated where there is a table and its error band does not
     straddle the limit, else measured."""
     if where.table is not None:
         estimate = estimate_target(spec, where)
         if limit is None or not estimate["low_ms"] <= limit <= estimate["high_ms"]:
             return estimate
-    return measured_or_estimated(spec, where, progress)
+    return measured_or_estimated(spec, where, callbacks)
 
 
-def measured_or_estimated(spec: UNetSpec, where: Measurement, progress: Progress) -> dict[str, Any]:
+def measured_or_estimated(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> dict[str, Any]:
     """Latency of the target, measured; where the device fails and there is a table, estimated, with the reason under
     ``not_measured``.
 
@@ -152,32 +134,32 @@ def measured_or_estimated(spec: UNetSpec, where: Measurement, progress: Progress
         BadInput, RunFailed: the device fails and there is no table, or the table does not fit.
     """
     try:
-        return measure_target(spec, where, progress)
+        return measure_target(spec, where, callbacks)
     except Exception as error:  # whatever device or converter do, the table knows
         if where.table is None:
             raise
         return {**estimate_target(spec, where), "not_measured": str(error) or type(error).__name__}
 
 
-def measure_target(spec: UNetSpec, where: Measurement, progress: Progress) -> dict[str, Any]:
-    """`archlab.latency.measure` on one of the study's devices; its stages are told as ``measure on <name>``."""
+def measure_target(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> dict[str, Any]:
+    """`archlab.latency.measure` on one of the study's devices; its stages are reported as ``measure on <name>``."""
     from archlab.latency import measure
 
-    def told(stage: str, done: float) -> None:
-        progress(f"{stage} on {where.name}", done)
+    def report(stage: str, done: float) -> None:
+        callbacks.progress(f"{stage} on {where.name}", done)
 
-    return measure(spec, **where.how(), progress=told).to_dict()
+    return measure(spec, **where.how(), progress=report, lock=callbacks.lock).to_dict()
 
 
 def estimate_target(spec: UNetSpec, where: Measurement) -> dict[str, Any]:
     """Latency of the target by the table of one of the study's devices; its error band is ``low_ms`` to ``high_ms``."""
-    from archlab.latency import measure
+    from archlab.latency import estimate
 
-    return measure(spec, mode="table", table=where.table, **where.how()).to_dict()
+    return estimate(spec, table=where.table, **where.how()).to_dict()
 
 
-def _trained(known: Evaluation, job: Job, progress: Progress, judge: Judge) -> Evaluation:
-    proxy = _train_proxy(job, progress, lambda rung, qualities: judge(rung, qualities, known))
+def _trained(known: Evaluation, job: Job, callbacks: Callbacks) -> Evaluation:
+    proxy = _train_proxy(job, callbacks.progress, lambda rung, qualities: callbacks.judge(rung, qualities, known))
     rung = proxy.get("stopped_at")
     if rung is not None:
         return replace(known, status="stopped", reason=f"stopped at {rung} steps", proxy=proxy)

@@ -12,7 +12,8 @@ from archlab.errors import BadInput, RunFailed
 from archlab.latency import Latency, measure
 from archlab.latency.devices.registry import runner
 from archlab.latency.network import Built, Network
-from archlab.latency.runner import DeviceGone, Settings, silent
+from archlab.latency.runner import DeviceGone, Settings
+from archlab.progress import silent
 
 PROVENANCE = {
     *("device", "kind", "cached", "runtime", "os", "host", "chip", "archlab"),

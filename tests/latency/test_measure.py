@@ -16,8 +16,10 @@ from archlab.latency import DeviceStatus, Latency, devices, measure
 from archlab.latency.artifact import converted
 from archlab.latency.devices.computer import State, conditions
 from archlab.latency.devices.registry import runner
+from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Built, Network, unet_network
-from archlab.latency.runner import DeviceGone, Progress, Settings, circumstances
+from archlab.latency.runner import DeviceGone, Settings, circumstances
+from archlab.progress import Progress
 from tests.latency.contract import convolutions
 from tests.latency.test_latency_value import latency
 
@@ -30,7 +32,7 @@ def small() -> UNetSpec:
 class Phone:
     """A device that measures nothing, counts what it is asked, and is gone as often as it is told."""
 
-    name = "phone"
+    name = resource = "phone"
     compute_units = ("cpu", "gpu")
     precisions = ("fp32", "fp16")
     attention_forms = ("plain",)
@@ -48,9 +50,10 @@ class Phone:
     def versions(self) -> dict[str, str]:
         return {"runtime": self.runtime}
 
-    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+    def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
         self.asked.append(settings)
-        progress("measure", 0.0)
+        with lock(self.resource):
+            progress("measure", 0.0)
         if len(self.asked) <= self.gone:
             raise DeviceGone("the phone vanished")
         return latency(provenance=circumstances(self.name, network, settings, self.versions()))

@@ -17,9 +17,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from archlab.architecture import UNetSpec, preset, presets, save
 from archlab.architecture.presets import stable_diffusion
 from archlab.errors import BadInput, RunFailed
-from archlab.latency import DeviceStatus, Latency, estimate, measure
+from archlab.latency import DeviceStatus, Latency, estimate
+from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network, unet_network
-from archlab.latency.runner import Progress, Settings, circumstances
+from archlab.latency.runner import Settings, circumstances
 from archlab.latency.table import build as table_build
 from archlab.latency.table.audit import audit
 from archlab.latency.table.build import Built, Step, build_table
@@ -27,6 +28,7 @@ from archlab.latency.table.estimate import open_table
 from archlab.latency.table.modules import build_piece
 from archlab.latency.table.pieces import piece_network, pieces
 from archlab.latency.table.reach import reachable_pieces
+from archlab.progress import Progress
 from archlab.space import SearchSpace, load_space
 from archlab.unet import build
 from tests.latency.test_latency_value import latency
@@ -52,7 +54,7 @@ proxy: {data: digits}
 class Phone:
     """Every millisecond is by formula; the clock drifts by a third, and one burst in six takes up to half longer."""
 
-    name = "phone"
+    name = resource = "phone"
     compute_units = ("cpu", "gpu")
     precisions = ("fp32", "fp16")
     attention_forms = ("plain",)
@@ -69,7 +71,7 @@ class Phone:
     def versions(self) -> dict[str, str]:
         return {"runtime": "1"}
 
-    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+    def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
         if len(self.asked) >= self.breaks_after:
             raise RunFailed("the phone is broken")
         self.asked.append(network.id)
@@ -106,6 +108,7 @@ def phone() -> Iterator[Phone]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys.modules["archlab.latency.measure"], "runner", lambda name: made)
         patch.setattr(table_build, "runner", lambda name: made)
+        patch.setattr(sys.modules["archlab.latency.table.estimate"], "runner", lambda name: made)
         yield made
 
 
@@ -168,7 +171,9 @@ def test_estimates_are_near_what_the_device_would_take(space: SearchSpace, built
     assert found.kendall_tau > 0.9
     assert found.coverage >= 0.8
     reference_ms = Phone.steady(unet_network(drawn(space, 7)))[0]
-    assert 0.95 < estimate(drawn(space, 7), built.path).median_ms / reference_ms < 4 / 3 + 0.05  # where the clock was
+    assert (
+        0.95 < estimate(drawn(space, 7), "phone", table=built.path).median_ms / reference_ms < 4 / 3 + 0.05
+    )  # where the clock was
 
 
 def test_drift_and_interruptions_cancel(built: Built, phone: Phone) -> None:
@@ -178,7 +183,7 @@ def test_drift_and_interruptions_cancel(built: Built, phone: Phone) -> None:
 
 
 def test_estimate_never_looks_measured(space: SearchSpace, built: Built) -> None:
-    told = measure(drawn(space, 3), "phone", mode="table", table=built.path).to_dict()
+    told = estimate(drawn(space, 3), "phone", table=built.path).to_dict()
     assert "samples_ms" not in told
     assert told["low_ms"] < told["median_ms"] < told["high_ms"]
     provenance = told["provenance"]
@@ -213,18 +218,18 @@ def test_table_without_a_name_is_found_again(
 ) -> None:
     monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
     with pytest.raises(BadInput, match=r"no latency table .* archlab latency-table build --device phone"):
-        measure(drawn(space, 0), "phone", mode="table")
+        estimate(drawn(space, 0), "phone")
     built = build_table(space, "phone", **SHARED, fitted=3, checked=1)
-    found = measure(drawn(space, 0), "phone", mode="table")
+    found = estimate(drawn(space, 0), "phone")
     assert found.provenance["table"] == built.table.id
     with pytest.raises(BadInput, match="no latency table"):
-        measure(drawn(space, 0), "phone", mode="table", threads=2)
+        estimate(drawn(space, 0), "phone", threads=2)
 
 
 def test_unknown_piece_is_named_with_what_would_measure_it(space: SearchSpace, built: Built) -> None:
     spec = space.spec({"ff_ratio": 4}).scaled(width=0.25, sample_size=32)
     with pytest.raises(BadInput, match=r"no timing of conv_in\(.*size=32\); measure it .* --out .*phone\.json"):
-        estimate(spec, built.path)
+        estimate(spec, "phone", table=built.path)
 
 
 @pytest.mark.parametrize(
@@ -233,14 +238,13 @@ def test_unknown_piece_is_named_with_what_would_measure_it(space: SearchSpace, b
         ({"threads": 2}, "is a table of threads 1, not 2"),
         ({"precision": "fp16"}, "is a table of precision fp32, not fp16"),
         ({"compute": "gpu"}, "is a table of compute cpu, not gpu"),
-        ({"mode": "tabel"}, "mode: there is no 'tabel'; did you mean 'table'"),
     ],
 )
 def test_table_is_of_one_device_and_settings(
     space: SearchSpace, built: Built, changes: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(BadInput, match=message):
-        measure(drawn(space, 0), "phone", **{"mode": "table", "table": built.path, **changes})
+        estimate(drawn(space, 0), "phone", table=built.path, **changes)
 
 
 def test_build_refuses_a_table_of_other_versions(
@@ -269,7 +273,7 @@ def test_damaged_table_is_one_line(space: SearchSpace, built: Built, tmp_path: P
     path = tmp_path / "table.json"
     path.write_text(damage(json.loads(built.path.read_text())))
     with pytest.raises(BadInput, match=message) as refused:
-        estimate(drawn(space, 0), path)
+        estimate(drawn(space, 0), "phone", table=path)
     assert str(refused.value).startswith(str(path))
     assert "\n" not in str(refused.value)
 

@@ -9,8 +9,9 @@ import pytest
 
 from archlab.cost import count
 from archlab.space import SearchSpace, load_space
-from archlab.study import Study, evaluate, run_study
-from archlab.study.evaluate import Job, Progress
+from archlab.study import Study, run_study
+from archlab.study.callbacks import Callbacks
+from archlab.study.evaluate import Job
 from archlab.study.executors import Evaluate, Inline, Listener
 from archlab.study.record import Evaluation
 from tests.study.spaces import write_space
@@ -24,7 +25,7 @@ class Judge:
         self.interrupt_at: int | None = None
         self.verdict: Callable[[Job], Evaluation] | None = None
 
-    def __call__(self, job: Job, progress: Progress, judge: evaluate.Judge) -> Evaluation:
+    def __call__(self, job: Job, callbacks: Callbacks) -> Evaluation:
         if self.interrupt_at == len(self.asked):
             self.interrupt_at = None
             raise KeyboardInterrupt
@@ -38,7 +39,7 @@ class Judge:
             "val_loss": 1 / cost.params_m,
         }
         for rung in job.settings.proxy.rungs[:-1]:
-            if not judge(rung, [proxy["quality"] + 1 / rung]):
+            if not callbacks.judge(rung, [proxy["quality"] + 1 / rung]):
                 proxy["stopped_at"] = rung
                 return Evaluation(status="stopped", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
         return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
@@ -59,7 +60,10 @@ class Threads:
         def judge(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
             return listener.judge(job, rung, qualities, known)
 
-        return self.pool.submit(self.evaluate, job, lambda stage, done: listener.progress(job, stage, done), judge)
+        def progress(stage: str, done: float) -> None:
+            listener.progress(job, stage, done)
+
+        return self.pool.submit(self.evaluate, job, Callbacks(progress=progress, judge=judge))
 
     def close(self) -> None:
         self.pool.shutdown()

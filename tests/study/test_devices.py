@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,12 @@ import yaml
 from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput, RunFailed
+from archlab.latency.lock import DeviceLock
+from archlab.progress import Progress
 from archlab.space import SearchSpace, load_space
 from archlab.space.settings import Measurement
 from archlab.study import Study, evaluate, load_study, run_study
+from archlab.study.callbacks import Callbacks
 from tests.latency.test_latency_value import latency
 from tests.study.spaces import MINI, write_space
 
@@ -135,10 +139,10 @@ def test_without_the_device_its_estimates_stay_and_say_why(
 ) -> None:
     measure = evaluate.measure_target
 
-    def unplugged(spec: UNetSpec, where: Measurement, progress: evaluate.Progress) -> dict[str, Any]:
+    def unplugged(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> dict[str, Any]:
         if where.name == "phone":
             raise BadInput("the phone is not there")
-        return measure(spec, where, progress)
+        return measure(spec, where, callbacks)
 
     monkeypatch.setattr(evaluate, "measure_target", unplugged)
     study = run(table)
@@ -154,13 +158,13 @@ def test_without_the_device_its_estimates_stay_and_say_why(
 def test_over_the_limit_once_it_is_measured(tmp_path: Path, run: Run, table: str) -> None:
     space = load_space(write_space(tmp_path, table))
     job = evaluate.Job(spec=space.baseline, settings=space.settings, limits={}, folder=tmp_path)
-    found = evaluate.evaluate(job, lambda *_: None)
+    found = evaluate.evaluate(job, Callbacks())
     assert found.is_estimated
     limit = 0.99 * phone_ms(space.baseline)
     limited = evaluate.Job(
         spec=space.baseline, settings=space.settings, limits={"latency_ms_phone": limit}, folder=tmp_path
     )
-    measured = evaluate.measure_estimated(found, limited, lambda *_: None)
+    measured = evaluate.measure_estimated(found, limited, Callbacks())
     assert (measured.status, measured.gate, measured.proxy) == ("gated", "latency_ms_phone", found.proxy)
     assert measured.latency["phone"]["provenance"]["kind"] == "replayed"
 
@@ -191,14 +195,16 @@ def test_the_stages_name_their_device(tmp_path: Path, monkeypatch: pytest.Monkey
     heard: list[tuple[str, float]] = []
     space = load_space(write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: tflite, name: here}]")))
 
-    def measure(spec: UNetSpec, *, progress: evaluate.Progress, **how: Any) -> None:
+    def measure(spec: UNetSpec, *, progress: Progress, lock: DeviceLock, **how: Any) -> None:
+        assert lock is callbacks.lock
         assert how == {**space.settings.measure[0].how(), "device": "tflite"}
         progress("wait", 0.2)
         raise RunFailed("gone")
 
     monkeypatch.setattr("archlab.latency.measure", measure)
+    callbacks = Callbacks(progress=lambda *told: heard.append(told), lock=lambda device: nullcontext())
     with pytest.raises(RunFailed):
-        evaluate.measure_target(space.baseline, space.settings.measure[0], lambda *told: heard.append(told))
+        evaluate.measure_target(space.baseline, space.settings.measure[0], callbacks)
     assert heard == [("wait on here", 0.2)]
 
 
@@ -215,6 +221,11 @@ def test_a_table_is_asked_with_the_settings_that_it_must_be_of(tmp_path: Path, m
         def to_dict(self) -> dict[str, Any]:
             return {"median_ms": 3.0}
 
-    monkeypatch.setattr("archlab.latency.measure", lambda spec, **how: asked.update(how) or Guess())
+    monkeypatch.setattr("archlab.latency.estimate", lambda spec, **how: asked.update(how) or Guess())
     assert evaluate.estimate_target(space.baseline, where) == {"median_ms": 3.0}
-    assert (asked["mode"], asked["table"], asked["threads"], asked["precision"]) == ("table", where.table, 4, "int8")
+    assert (asked["device"], asked["table"], asked["threads"], asked["precision"]) == (
+        "android",
+        where.table,
+        4,
+        "int8",
+    )

@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 from archlab.errors import BadInput
 from archlab.space import SearchSpace, load_space
 from archlab.study import disk, run_study
+from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job, costed, gated
 from archlab.study.executors import Inline
 from archlab.study.record import Evaluation, Record, pooled
@@ -102,15 +103,15 @@ def test_a_trial_that_is_taken_up_keeps_its_verdicts(judge: Judge, tmp_path: Pat
     space = random_space(tmp_path, 12, **RUNGS)
     asked: list[tuple[str, int]] = []
 
-    def interrupted(job: Job, progress: Any, verdict: Any) -> Evaluation:
-        def listen(rung: int, qualities: Any) -> bool:
-            goes_on = verdict(rung, qualities if (job.spec.id, rung) not in asked else [1e9])
+    def interrupted(job: Job, callbacks: Callbacks) -> Evaluation:
+        def listen(rung: int, qualities: Any, known: Evaluation | None = None, /) -> bool:
+            goes_on = callbacks.judge(rung, qualities if (job.spec.id, rung) not in asked else [1e9])
             asked.append((job.spec.id, rung))
             if len(asked) == 9:
                 raise KeyboardInterrupt
             return goes_on
 
-        return judge(job, progress, listen)
+        return judge(job, replace(callbacks, judge=listen))
 
     with pytest.raises(KeyboardInterrupt):
         run_study(space, root=tmp_path / "disturbed", executor=Inline(interrupted))
@@ -131,7 +132,7 @@ def test_a_plan_is_trained_to_the_last_rung(judge: Judge, tmp_path: Path) -> Non
 def test_noise_between_seeds_is_measured_once_on_the_baseline(tmp_path: Path) -> None:
     trained: list[int] = []
 
-    def noisy(job: Job, progress: Any, verdict: Any) -> Evaluation:
+    def noisy(job: Job, callbacks: Callbacks) -> Evaluation:
         trained.append(job.settings.proxy.seeds)
         seeds = [
             {"seed": seed, "rungs": {5: 0.5 + 0.02 * seed, 10: 0.4 + 0.01 * seed}}
@@ -153,7 +154,7 @@ def test_a_repeat_becomes_another_seed_where_seeds_are_wanted(slots: int, tmp_pa
     """A space of two architectures: the rest of what is asked repeats them."""
     trained: list[tuple[str, int]] = []
 
-    def seeded(job: Job, progress: Any, verdict: Any) -> Evaluation:
+    def seeded(job: Job, callbacks: Callbacks) -> Evaluation:
         trained.append((job.spec.id, job.settings.proxy.seeds))
         time.sleep(0.01)
         seeds = [{"seed": seed, "rungs": {}} for seed in range(job.settings.proxy.seeds)]

@@ -13,7 +13,8 @@ from typing import Any
 
 from archlab.errors import RunFailed
 from archlab.latency.devices.computer import conditions, state
-from archlab.latency.runner import Progress, Settings
+from archlab.latency.runner import Settings
+from archlab.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)

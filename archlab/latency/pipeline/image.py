@@ -10,7 +10,7 @@ from archlab.latency.measure import measure
 from archlab.latency.measurement import Latency
 from archlab.latency.network import unet_network
 from archlab.latency.pipeline.networks import DECODERS, IMAGE_SCALE, decoder_network, text_networks
-from archlab.latency.runner import Progress
+from archlab.progress import Progress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,10 +15,10 @@ from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput
 from archlab.latency.devices.registry import runner
-from archlab.latency.measure import completed, measure
+from archlab.latency.measure import measure
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Network, unet_network
-from archlab.latency.runner import Settings
+from archlab.latency.runner import Settings, completed
 from archlab.latency.table.pieces import idle_network, piece_network, pieces
 from archlab.latency.table.reach import reachable_pieces
 from archlab.latency.table.table import Burst, Circumstances, Role, Table, Timing, load_table, save_table

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
-from archlab.latency.runner import Runner, Settings
+from archlab.latency.devices.registry import runner
+from archlab.latency.runner import Options, Settings, completed
 from archlab.latency.table.fit import Fit, UnknownPiece, fit
 from archlab.latency.table.table import Circumstances, Table, deciding, load_table
 
@@ -38,11 +39,41 @@ class Estimate:
         }
 
 
-def estimate(spec: UNetSpec, table: str | Path) -> Estimate:
-    """Estimate ``spec.deployed`` at its own size. No device is asked anything.
+def estimate(
+    spec: UNetSpec, device: str = "tflite", *, table: str | Path | None = None, **settings: Unpack[Options]
+) -> Estimate:
+    """Estimate ``spec.deployed`` at its own size.
 
     Args:
-        table: the file that ``archlab latency-table build --out`` wrote.
+        device: a name as in `archlab.latency.devices`.
+        table: the file that ``archlab latency-table build --out`` wrote; None for the one that it made without
+            ``--out``: the device is asked for its versions then.
+        settings: see `archlab.latency.runner.Settings`; those that decide a latency must be the table's.
+
+    Raises:
+        BadInput: there is no such device or table; the table is of another device or other settings, damaged or
+            unfinished, or has no timing of a piece of the spec.
+    """
+    chosen = runner(device)
+    complete = completed(Settings(**settings), chosen)
+    if table is None:
+        circumstances = Circumstances.of(chosen.name, complete, chosen.versions())
+        table = circumstances.default_path
+        if not table.exists():
+            raise BadInput(
+                f"{chosen.name!r} has no latency table with these settings and versions; "
+                f"make one: {build_command(chosen.name, circumstances.settings, None)}"
+            )
+    actual = open_table(table).table.circumstances
+    wanted = {"device": chosen.name, **deciding(complete)}
+    for name, value in {"device": actual.device, **actual.settings}.items():
+        if value != wanted[name]:
+            raise BadInput(f"{table}: is a table of {name} {value}, not {wanted[name]}")
+    return estimate_by(spec, table)
+
+
+def estimate_by(spec: UNetSpec, table: str | Path) -> Estimate:
+    """Estimate ``spec.deployed`` by a table, whatever device it is of. No device is asked anything.
 
     Raises:
         BadInput: the table is absent, damaged or unfinished, or has no timing of a piece of the spec.
@@ -70,32 +101,6 @@ def estimate(spec: UNetSpec, table: str | Path) -> Estimate:
             "measured_at": opened.table.measured_at,
         },
     )
-
-
-def estimate_on(spec: UNetSpec, chosen: Runner, settings: Settings, table: str | Path | None) -> Estimate:
-    """Estimate for a device and complete settings.
-
-    Args:
-        table: None for the one that ``archlab latency-table build`` made without ``--out``; the device is asked for its
-            versions then.
-
-    Raises:
-        BadInput: as `estimate`; there is no such table; it is of another device or other settings.
-    """
-    if table is None:
-        circumstances = Circumstances.of(chosen.name, settings, chosen.versions())
-        table = circumstances.default_path
-        if not table.exists():
-            raise BadInput(
-                f"{chosen.name!r} has no latency table with these settings and versions; "
-                f"make one: {build_command(chosen.name, circumstances.settings, None)}"
-            )
-    found = open_table(table).table.circumstances
-    wanted = {"device": chosen.name, **deciding(settings)}
-    for name, value in {"device": found.device, **found.settings}.items():
-        if value != wanted[name]:
-            raise BadInput(f"{table}: is a table of {name} {value}, not {wanted[name]}")
-    return estimate(spec, table)
 
 
 class OpenTable(NamedTuple):

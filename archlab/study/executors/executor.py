@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
-from archlab.study.evaluate import Job, Judge, Progress
+from archlab.study.callbacks import Callbacks
+from archlab.study.evaluate import Job
 from archlab.study.record import Evaluation
 
-Evaluate = Callable[[Job, Progress, Judge], Evaluation]  # picklable
+Evaluate = Callable[[Job, Callbacks], Evaluation]  # picklable
 
 
 class Listener(Protocol):
@@ -17,7 +18,7 @@ class Listener(Protocol):
         """The job's stage of work is done to this share."""
 
     def judge(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
-        """Whether to go on training; see `archlab.study.evaluate.Judge`."""
+        """Whether to go on training; see `archlab.study.callbacks.Judge`."""
 
 
 class Executor(Protocol):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job, evaluate
 from archlab.study.executors.executor import Evaluate, Listener
 from archlab.study.record import Evaluation
@@ -22,11 +23,11 @@ class Inline:
         def progress(stage: str, done: float) -> None:
             listener.progress(job, stage, done)
 
-        def judge(rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
+        def judge(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
             return listener.judge(job, rung, qualities, known)
 
         future: Future[Evaluation] = Future()
-        future.set_result(self._evaluate(job, progress, judge))
+        future.set_result(self._evaluate(job, Callbacks(progress=progress, judge=judge)))
         return future
 
     def close(self) -> None:

@@ -12,9 +12,17 @@ from typing import Any
 
 from archlab.errors import OutOfMemory, RunFailed
 from archlab.study.evaluate import Job, evaluate
+from archlab.study.executors.device_locks import DeviceLocks, Worker
 from archlab.study.executors.executor import Evaluate, Listener
-from archlab.study.executors.turns import Turns, Worker
-from archlab.study.executors.worker import LOG, Progress, Question, Surroundings, Turn, run_trial
+from archlab.study.executors.worker import (
+    LOG,
+    LockRelease,
+    LockRequest,
+    RungQuestion,
+    StageReport,
+    Surroundings,
+    run_trial,
+)
 from archlab.study.record import Evaluation
 
 _MOST_KILLS = 3  # of one trial, from outside
@@ -46,7 +54,7 @@ class Processes:
         self._free: SimpleQueue[int] = SimpleQueue()
         for slot in range(slots):
             self._free.put(slot)
-        self._turns = Turns()
+        self._locks = DeviceLocks()
         self._workers: set[Worker] = set()
         self._is_closed = False
 
@@ -93,20 +101,20 @@ class Processes:
         worker, kills = Worker(process), _kills_for_memory()
         self._workers.add(worker)
         try:
-            self._turns.enter(worker)
+            self._locks.enter(worker)
             theirs.close()
             evaluation = self._follow(worker, ours, job, listener)
             process.join(_END_SECONDS)  # one that ends by itself gives back the semaphores that libraries made
             return evaluation
         except (EOFError, ConnectionError):
-            self._turns.leave(worker)
+            self._locks.leave(worker)
             if self._is_closed:
                 raise CancelledError from None
             raise _end(process.exitcode, was_for_memory=_kills_for_memory() > kills) from None
         finally:
             self._workers.discard(worker)
             worker.signal(signal.SIGKILL)
-            self._turns.leave(worker)
+            self._locks.leave(worker)
             ours.close()
 
     def _follow(self, worker: Worker, connection: Connection, job: Job, listener: Listener) -> Evaluation:
@@ -117,12 +125,15 @@ class Processes:
             if not connection.poll(_POLL_SECONDS):
                 continue
             match _received(connection):
-                case Progress(stage, done):
+                case StageReport(stage, done):
                     listener.progress(job, stage, done)
-                case Question(rung, qualities, known):
+                case RungQuestion(rung, qualities, known):
                     connection.send(listener.judge(job, rung, qualities, known))
-                case Turn(device):
-                    self._turns.change(worker, device)
+                case LockRequest(device):
+                    self._locks.acquire(worker, device)
+                    connection.send(None)
+                case LockRelease():
+                    self._locks.release(worker)
                     connection.send(None)
                 case Evaluation() as evaluation:
                     return evaluation

@@ -20,7 +20,7 @@ from archlab.files import atomic_path, write_text
 from archlab.study.evaluate import Job, evaluate, in_one_line
 from archlab.study.executors.executor import Evaluate, Listener
 from archlab.study.executors.processes import Processes
-from archlab.study.executors.worker import Progress, Question
+from archlab.study.executors.worker import RungQuestion, StageReport
 from archlab.study.record import Evaluation
 
 _MOST_LOSSES = 3  # of one trial's node, before it fails
@@ -190,9 +190,9 @@ class Ray:
         while True:
             message, answer = self._ray.get(actor.exchange.remote(key, answer)), None
             match message:
-                case Progress(stage, done):
+                case StageReport(stage, done):
                     task.listener.progress(job, stage, done)
-                case Question(rung, qualities, known):
+                case RungQuestion(rung, qualities, known):
                     answer = task.listener.judge(job, rung, qualities, known)
                 case _Outcome(evaluation, files):
                     for name, content in files.items():
@@ -233,16 +233,16 @@ class _Trial:
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder  # None: the driver's own
-        self.messages: SimpleQueue[Progress | Question | Future[Evaluation]] = SimpleQueue()
+        self.messages: SimpleQueue[StageReport | RungQuestion | Future[Evaluation]] = SimpleQueue()
         self.answers: SimpleQueue[bool] = SimpleQueue()
 
     def progress(self, job: Job, stage: str, done: float) -> None:
         """See `Listener`."""
-        self.messages.put(Progress(stage, done))
+        self.messages.put(StageReport(stage, done))
 
     def judge(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
         """See `Listener`."""
-        self.messages.put(Question(rung, tuple(qualities), known))
+        self.messages.put(RungQuestion(rung, tuple(qualities), known))
         return self.answers.get()
 
     def outcome(self, future: Future[Evaluation]) -> _Outcome:
@@ -268,7 +268,7 @@ class _OnNode:
         future = self._processes.submit(replace(job, folder=folder or job.folder), trial)
         future.add_done_callback(trial.messages.put)
 
-    def exchange(self, key: str, answer: bool | None) -> Progress | Question | _Outcome:
+    def exchange(self, key: str, answer: bool | None) -> StageReport | RungQuestion | _Outcome:
         """Take the answer to the last question, give the next message."""
         trial = self._trials[key]
         if answer is not None:

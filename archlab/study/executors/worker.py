@@ -3,7 +3,8 @@
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection
@@ -11,25 +12,22 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple
 
-from archlab.space.settings import Measurement
+from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job, in_one_line
 from archlab.study.executors.executor import Evaluate
 from archlab.study.record import Evaluation
 
-HERE = "this computer"
 LOG = "worker.log"  # what converters and kernels print; there only if they did
 
-_KINDS_HERE = ("tflite", "torch", "coreml")
 
-
-class Progress(NamedTuple):
+class StageReport(NamedTuple):
     """A stage of work is done to this share."""
 
     stage: str
     done: float
 
 
-class Question(NamedTuple):
+class RungQuestion(NamedTuple):
     """Whether to go on training; answered with a bool."""
 
     rung: int
@@ -37,10 +35,17 @@ class Question(NamedTuple):
     known: Evaluation | None
 
 
-class Turn(NamedTuple):
-    """A device, which the worker wants for itself, or None: it has done with it. Answered when it is so."""
+class LockRequest(NamedTuple):
+    """The worker wants a device for itself; answered with None when it has it."""
 
-    device: str | None
+    device: str
+
+
+class LockRelease(NamedTuple):
+    """The worker has done with the device that it holds; answered with None when the worker may go on."""
+
+
+Message = StageReport | RungQuestion | LockRequest | LockRelease | Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +70,9 @@ def run_trial(connection: Connection, evaluate: Evaluate, job: Job, surroundings
     _settle_in(surroundings)
     log = job.folder / LOG
     _print_to(str(log))
-    driver = _Driver(connection, job.settings.measure)
+    driver = _Driver(connection)
     try:
-        outcome = evaluate(job, driver.progress, driver.judge)
+        outcome = evaluate(job, Callbacks(progress=driver.progress, judge=driver.judge, lock=driver.lock))
     except Exception as error:
         outcome = Evaluation(status="failed", reason=in_one_line(error))
     sys.stdout.flush()
@@ -78,46 +83,42 @@ def run_trial(connection: Connection, evaluate: Evaluate, job: Job, surroundings
 
 
 class _Driver:
-    """The driver as the worker sees it: it is told, asked, and waited for."""
+    """The driver as the worker sees it."""
 
-    def __init__(self, connection: Connection, measure: Sequence[Measurement]) -> None:
-        self._connection = connection
-        self._devices = {where.name: where.device for where in measure}
-        self._turn: str | None = None
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self._answers: SimpleQueue[Any] = SimpleQueue()
         Thread(target=self._listen, daemon=True).start()
 
     def progress(self, stage: str, done: float) -> None:
-        """Tell; where a device is to be measured on, wait for its turn first."""
-        turn = self._turn_for(stage)
-        if turn != self._turn:
-            self._ask(Turn(turn))
-            self._turn = turn
-        self.send(Progress(stage, done))
+        """See `Callbacks`."""
+        self.send(StageReport(stage, done))
 
     def judge(self, rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
-        """Ask."""
-        return bool(self._ask(Question(rung, tuple(qualities), known)))
+        """See `Callbacks`."""
+        return bool(self._ask(RungQuestion(rung, tuple(qualities), known)))
 
-    def send(self, message: Progress | Question | Turn | Evaluation) -> None:
-        """Tell."""
-        self._connection.send(message)
+    @contextmanager
+    def lock(self, device: str) -> Iterator[None]:
+        """See `Callbacks`."""
+        self._ask(LockRequest(device))
+        try:
+            yield
+        finally:
+            self._ask(LockRelease())
 
-    def _ask(self, message: Question | Turn) -> Any:
+    def send(self, message: Message) -> None:
+        """Send without waiting for an answer."""
+        self.connection.send(message)
+
+    def _ask(self, message: Message) -> Any:
         self.send(message)
         return self._answers.get()
-
-    def _turn_for(self, stage: str) -> str | None:
-        word, _, name = stage.partition(" on ")
-        if word not in ("measure", "wait") or name not in self._devices:
-            return None
-        device = self._devices[name]
-        return HERE if device.split(":")[0] in _KINDS_HERE else device
 
     def _listen(self) -> None:
         try:
             while True:
-                self._answers.put(self._connection.recv())
+                self._answers.put(self.connection.recv())
         except (EOFError, OSError):
             os.killpg(0, signal.SIGKILL)
 

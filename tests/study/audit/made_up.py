@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from archlab.cost import count
-from archlab.study.evaluate import Job, Judge, Progress
+from archlab.study.callbacks import Callbacks
+from archlab.study.evaluate import Job
 from archlab.study.record import Evaluation
 
 NOISE = {2: 0.4, 4: 0.02}  # standard deviation at each rung; the scores are within 1
@@ -32,7 +33,7 @@ class Trainings:
     spread: float = 1.0
     more_from: int = 0
 
-    def __call__(self, job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    def __call__(self, job: Job, callbacks: Callbacks) -> Evaluation:
         if self.interrupt_at == len(self.asked):
             self.interrupt_at = None
             raise KeyboardInterrupt

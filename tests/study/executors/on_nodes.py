@@ -11,32 +11,33 @@ from pathlib import Path
 import psutil
 
 from archlab.cost import count
-from archlab.study.evaluate import Job, Judge, Progress
+from archlab.study.callbacks import Callbacks
+from archlab.study.evaluate import Job
 from archlab.study.record import Evaluation
 from tests.study.executors import made_up
 
 
-def by_folder(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+def by_folder(job: Job, callbacks: Callbacks) -> Evaluation:
     """One executor serves every test: processes on two nodes take their time to start."""
     choices = {"curious": made_up.curious, "crashing": made_up.crashing, "slow": made_up.slow, "deadly": deadly}
-    return choices.get(job.folder.name, steady)(job, progress, judge)
+    return choices.get(job.folder.name, steady)(job, callbacks)
 
 
-def steady(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+def steady(job: Job, callbacks: Callbacks) -> Evaluation:
     """Notes every beginning, says where it runs, and takes its time: on a doomed node no second trial ends."""
     with (job.folder / "curve.csv").open("a") as file:
         file.write("begun\n")
     trials = trials_of_doomed(node())
     if is_doomed := trials.is_file():
         trials.write_text(trials.read_text() + "begun\n")
-    progress(f"train on {node()}", 0.0)
+    callbacks.progress(f"train on {node()}", 0.0)
     time.sleep(60 if is_doomed and len(trials.read_text().split()) == 2 else 0.5)
     cost = count(job.spec)
     proxy = {"quality": 1 / cost.params_m, "quality_label": "val_loss"}
     return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
 
 
-def deadly(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+def deadly(job: Job, callbacks: Callbacks) -> Evaluation:
     """Ends the actor that it is a trial of: its parent is the server of processes, whose parent is the actor."""
     parent = psutil.Process(os.getppid()).parent()
     assert parent is not None

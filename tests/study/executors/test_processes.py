@@ -17,11 +17,11 @@ from typing import Any, cast
 import psutil
 import pytest
 
+from archlab.latency.lock import THIS_COMPUTER
 from archlab.space import load_space
 from archlab.study.evaluate import Job
 from archlab.study.executors import Evaluate, Inline, Processes
-from archlab.study.executors.turns import Turns, Worker
-from archlab.study.executors.worker import HERE
+from archlab.study.executors.device_locks import DeviceLocks, Worker
 from archlab.study.record import Evaluation
 from tests.study.executors import made_up
 from tests.study.spaces import MINI, write_space
@@ -123,14 +123,14 @@ def test_while_one_measures_on_this_computer_the_others_stand_still(job: JobFor)
 
 
 def test_standing_still_counts_as_idle_as_long_as_it_lasts() -> None:
-    turns, process = Turns(), cast(Any, SimpleNamespace(pid=None, start=lambda: None))
+    locks, process = DeviceLocks(), cast(Any, SimpleNamespace(pid=None, start=lambda: None))
     trains, measures = Worker(process), Worker(process)
     for worker in (trains, measures):
-        turns.enter(worker)
-    turns.change(measures, HERE)
+        locks.enter(worker)
+    locks.acquire(measures, THIS_COMPUTER)
     time.sleep(0.05)
     assert trains.idle_seconds >= 0.05
-    turns.change(measures, None)
+    locks.release(measures)
     idle_seconds = trains.idle_seconds
     time.sleep(0.05)
     assert trains.idle_seconds == idle_seconds >= 0.05 > measures.idle_seconds
@@ -166,6 +166,7 @@ def test_closing_ends_what_is_under_way(job: JobFor) -> None:
 DRIVER = """
 from pathlib import Path
 import sys
+from archlab.latency.lock import THIS_COMPUTER
 from archlab.space import load_space
 from archlab.study.evaluate import Job
 from archlab.study.executors import Processes

@@ -144,7 +144,7 @@ def test_where_no_node_can_import_it_a_trial_fails_with_that_reason(
 ) -> None:
     monkeypatch.setattr(ray_executor, "_LOOK_SECONDS", 0.2)
     module = types.ModuleType("only_here")
-    exec("def evaluate(job, progress, judge): ...", module.__dict__)
+    exec("def evaluate(job, callbacks): ...", module.__dict__)
     monkeypatch.setitem(sys.modules, "only_here", module)
     with closing(Ray(cluster.address, evaluate=module.evaluate)) as executor:
         found = executor.submit(job("trial"), Log()).result(timeout=120)

@@ -13,7 +13,7 @@ from archlab.study.record import Evaluation
 _SECONDS = 0.3
 
 
-def train(job: Job, progress: object, judge: object) -> Evaluation:
+def train(job: Job, callbacks: object) -> Evaluation:
     """A result that was reached is kept in the trial's folder, as the proxy does, and not made again."""
     log, result = job.folder.parents[1] / "log.txt", job.folder / "result.json"
     cost = count(job.spec)

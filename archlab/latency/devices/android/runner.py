@@ -11,6 +11,7 @@ from archlab.latency.devices.android.benchmark import WARMUP_RUNS, benchmark, re
 from archlab.latency.devices.android.condition import Identity, read_condition, read_identity
 from archlab.latency.devices.android.program import MEND, find_program, has_program, sha256
 from archlab.latency.devices.tflite.file import converter_versions, installed, tflite_file
+from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
 from archlab.latency.runner import (
@@ -18,10 +19,10 @@ from archlab.latency.runner import (
     PRECISIONS,
     DeviceGone,
     DeviceStatus,
-    Progress,
     Settings,
     circumstances,
 )
+from archlab.progress import Progress
 
 
 class AndroidRunner:
@@ -37,7 +38,7 @@ class AndroidRunner:
 
     def __init__(self, serial: str | None = None) -> None:
         self._serial = serial
-        self.name = f"android:{serial}" if serial else "android"
+        self.name = self.resource = f"android:{serial}" if serial else "android"
 
     def status(self) -> DeviceStatus:
         """See `Runner`."""
@@ -53,7 +54,7 @@ class AndroidRunner:
         """See `Runner`. Asks the phone; raises as `measure` does."""
         return _versions(read_identity(attached_phone(self._serial)), find_program())
 
-    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+    def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
         """See `Runner`. A hot phone has five minutes to cool down; an emulator is refused like a slow phone."""
         if not installed("litert_torch"):
             raise MissingExtra(f"measuring on {self.name!r}", "tflite")
@@ -64,7 +65,8 @@ class AndroidRunner:
             phone, "it is an emulator; take a phone" if identity.emulator else read_condition(phone).unfit, settings
         )
         artifact = tflite_file(network, settings, progress)
-        measured = benchmark(phone, program, artifact.model, settings, progress)
+        with lock(self.resource):
+            measured = benchmark(phone, program, artifact.model, settings, progress)
         processes = measured.processes
         return Latency(
             samples_ms=tuple(process.typical_ms for process in processes),

@@ -13,9 +13,11 @@ from archlab.latency.artifact import Artifact, checked_parity, code_version, con
 from archlab.latency.devices.coreml.mac import Mac
 from archlab.latency.devices.coreml.readiness import IPhone, NotReady, refuse_slowed, require_coreml, the_iphone
 from archlab.latency.devices.tflite.file import installed, package_version
+from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Built, Network
-from archlab.latency.runner import DeviceStatus, Progress, Settings, circumstances
+from archlab.latency.runner import DeviceStatus, Settings, circumstances
+from archlab.progress import Progress
 
 PARITY_TOLERANCES = {"fp16": 2e-2, "fp32": 1e-3}  # of the output's largest value; torch in fp16: 1.4e-3 on our presets
 WARMUP_RUNS = 3
@@ -33,6 +35,7 @@ class CoreMLRunner:
     def __init__(self, host: str | None = None) -> None:
         self._mac = Mac(host)
         self.name = f"coreml@{host}" if host else "coreml"
+        self.resource = self.name if host else THIS_COMPUTER
 
     def status(self) -> DeviceStatus:
         """See `Runner`."""
@@ -43,12 +46,13 @@ class CoreMLRunner:
         """See `Runner`. Asks the Mac; raises as `measure` does."""
         return _versions(self._facts())
 
-    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+    def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
         """See `Runner`. A Mac on battery, in low power mode or hot is refused, before and after the runs."""
         facts = self._facts()
         refuse_slowed(self._mac, facts["state"], settings)
         artifact = _package(network, settings, progress)
-        reports = _run(self._mac, artifact, settings, progress)
+        with lock(self.resource):
+            reports = _run(self._mac, artifact, settings, progress)
         for report in reports:
             refuse_slowed(self._mac, report["state"], settings)
         return _latency(self.name, network, settings, artifact, reports, _versions(facts))
@@ -72,7 +76,7 @@ class IPhoneRunner:
 
     def __init__(self, host: str | None = None) -> None:
         self._mac = Mac(host)
-        self.name = f"iphone@{host}" if host else "iphone"
+        self.name = self.resource = f"iphone@{host}" if host else "iphone"
 
     def status(self) -> DeviceStatus:
         """See `Runner`."""
@@ -83,12 +87,13 @@ class IPhoneRunner:
         """See `Runner`. Asks the Mac; raises as `measure` does."""
         return _iphone_versions(*self._facts())
 
-    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+    def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
         """See `Runner`. What runs on the iPhone is timed there; its heat and battery are not told."""
         facts, iphone = self._facts()
         artifact = _package(network, settings, progress)
         signed = {"iphone": iphone.udid, "team": os.environ["ARCHLAB_DEVELOPMENT_TEAM"]}
-        reports = _run(self._mac, artifact, settings, progress, signed)
+        with lock(self.resource):
+            reports = _run(self._mac, artifact, settings, progress, signed)
         return _latency(self.name, network, settings, artifact, reports, _iphone_versions(facts, iphone))
 
     def _facts(self) -> tuple[dict[str, Any], IPhone]:

@@ -9,9 +9,11 @@ from typing import Any
 
 from archlab.errors import BadInput
 from archlab.files import read_text
+from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
-from archlab.latency.runner import DeviceStatus, Progress, Settings
+from archlab.latency.runner import DeviceStatus, Settings
+from archlab.progress import Progress
 
 _DECIDING = ("threads", "precision", "compute", "attention", "processes")
 _MEASURED = ("measured", "replayed")
@@ -28,7 +30,7 @@ class ReplayRunner:
     attention_forms = ()
 
     def __init__(self, path: str) -> None:
-        self.name = f"replay:{path}"
+        self.name = self.resource = f"replay:{path}"
         self._path = Path(path)
 
     def status(self) -> DeviceStatus:
@@ -45,7 +47,7 @@ class ReplayRunner:
         """See `Runner`."""
         return {"recording": hashlib.sha256(read_text(self._path).encode()).hexdigest()[:16]}
 
-    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+    def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
         """See `Runner`. The provenance is the recording's: its device, its time.
 
         Raises:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from archlab.latency.artifact import Artifact, code_version, converted
 from archlab.latency.network import Built, Network
-from archlab.latency.runner import Progress, Settings
+from archlab.latency.runner import Settings
+from archlab.progress import Progress
 
 
 def tflite_file(network: Network, settings: Settings, progress: Progress) -> Artifact:

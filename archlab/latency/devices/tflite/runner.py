@@ -8,9 +8,11 @@ from archlab.latency.artifact import checked_parity
 from archlab.latency.devices import computer
 from archlab.latency.devices.process import run_processes
 from archlab.latency.devices.tflite.file import converter_versions, installed, package_version, tflite_file
+from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
-from archlab.latency.runner import PRECISIONS, DeviceStatus, Progress, Settings, circumstances
+from archlab.latency.runner import PRECISIONS, DeviceStatus, Settings, circumstances
+from archlab.progress import Progress
 
 WARMUP_RUNS = 3
 
@@ -22,6 +24,7 @@ class TFLiteRunner:
     """Converts with litert-torch, runs with ai-edge-litert."""
 
     name = "tflite"
+    resource = THIS_COMPUTER
     compute_units = ("cpu",)
     precisions = PRECISIONS
     attention_forms = ("plain",)
@@ -44,7 +47,7 @@ class TFLiteRunner:
             **computer.identity(),
         }
 
-    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+    def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
         """See `Runner`. The weights are random: latency does not depend on them.
 
         ``accelerated_share`` is told where it is everything; else the provenance names ``unaccelerated_operators``.
@@ -65,7 +68,8 @@ class TFLiteRunner:
                 "threads": settings.threads,
                 "warmup_runs": WARMUP_RUNS,
             }
-            timed = run_processes(_WORKER, job, settings, progress, f"running {what}")
+            with lock(self.resource):
+                timed = run_processes(_WORKER, job, settings, progress, f"running {what}")
             parity_max_abs = checked_parity(artifact, output, tolerance, what)
         unaccelerated = unaccelerated_operators(artifact.model)
         return Latency(

@@ -10,9 +10,11 @@ from archlab.latency.artifact import checked_parity, code_version, write_artifac
 from archlab.latency.devices import computer
 from archlab.latency.devices.process import run_processes
 from archlab.latency.devices.tflite.file import package_version
+from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Built, Network
-from archlab.latency.runner import DeviceStatus, Progress, Settings, circumstances
+from archlab.latency.runner import DeviceStatus, Settings, circumstances
+from archlab.progress import Progress
 
 PARITY_TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2}  # of the output's largest absolute value; CUDA may multiply in TF32
 WARMUP_RUNS = 3
@@ -23,6 +25,7 @@ _WORKER = Path(__file__).with_name("worker.py")
 class TorchRunner:
     """The network as it is trained, without a conversion; fp16 is weights, inputs and arithmetic."""
 
+    resource = THIS_COMPUTER
     precisions = ("fp32", "fp16")
     attention_forms = ("plain",)
 
@@ -47,7 +50,7 @@ class TorchRunner:
             facts |= {"chip": torch.cuda.get_device_name(), "cuda": str(torch.version.cuda)}
         return facts
 
-    def measure(self, network: Network, settings: Settings, progress: Progress) -> Latency:
+    def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
         """See `Runner`. Runs in a process of its own. Loading is reading the weights and copying them to the unit."""
         status = self.status()
         if not status.available:
@@ -68,7 +71,8 @@ class TorchRunner:
                 "precision": settings.precision,
                 "warmup_runs": WARMUP_RUNS,
             }
-            timed = run_processes(_WORKER, job, settings, progress, f"running {what}")
+            with lock(self.resource):
+                timed = run_processes(_WORKER, job, settings, progress, f"running {what}")
             parity_max_abs = checked_parity(artifact, folder / "output.npy", tolerance, what)
             model_mb = artifact.model_mb
         return Latency(

@@ -1,16 +1,17 @@
-"""Who measures where: a phone one worker at a time; this computer one at a time, and all others stand still."""
+"""Device locks: a phone is used by one worker at a time; this computer too, and all other workers stand still."""
 
 import os
 import signal
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from threading import Condition
 
 import psutil
 
-from archlab.study.executors.worker import HERE
+from archlab.latency.lock import THIS_COMPUTER
 
 _END_SECONDS = 5.0
 
@@ -21,7 +22,7 @@ class Worker:
 
     Attributes:
         process: the leader of its process group.
-        idle_before: seconds that it waited for its turn, or stood still and does no longer.
+        idle_before: seconds that it waited for a device, or stood still and does no longer.
         still_since: when it was stopped, by the monotonic clock; None: it runs.
     """
 
@@ -31,7 +32,7 @@ class Worker:
 
     @property
     def idle_seconds(self) -> float:
-        """How long it waited for its turn or stood still, until now."""
+        """How long it waited for a device or stood still, until now."""
         return self.idle_before + (0.0 if self.still_since is None else time.monotonic() - self.still_since)
 
     def stop(self) -> None:
@@ -63,10 +64,11 @@ class Worker:
             return 0.0
 
 
-class Turns:
-    """The turns of one executor's workers.
+class DeviceLocks:
+    """The device locks of one executor's workers.
 
-    A worker that measures on a phone is not stopped; it stands still when it gives the phone back.
+    While a worker holds this computer, all others are stopped. A worker that holds a phone is not stopped; it waits
+    for this computer when it gives the phone back.
     """
 
     def __init__(self) -> None:
@@ -75,39 +77,49 @@ class Turns:
         self._workers: set[Worker] = set()
 
     def enter(self, worker: Worker) -> None:
-        """Start the worker's process, when it may run."""
+        """Start the worker's process, once nobody holds this computer."""
         with self._changed:
-            self._changed.wait_for(self._is_loud)
+            self._changed.wait_for(self._is_free)
             worker.process.start()
             self._workers.add(worker)
 
     def leave(self, worker: Worker) -> None:
-        """The worker's process has ended, or is about to."""
+        """The worker's process has ended, or is about to; it gives back what it holds."""
         with self._changed:
             if worker in self._workers:
                 worker.process.join(_END_SECONDS)  # not at the same time as another is started
                 self._workers.remove(worker)
-                self._give(worker)
+                self._give_back(worker)
 
-    def change(self, worker: Worker, device: str | None) -> None:
-        """Give back the turn that the worker has; return when it has its turn on ``device``, if that is not None."""
-        since, idle_seconds = time.monotonic(), worker.idle_seconds
-        with self._changed:
-            self._give(worker)
-            self._changed.wait_for(lambda: self._is_loud() and device not in self._holders)
-            if device is not None:
-                self._holders[device] = worker
-            if device == HERE:
+    def acquire(self, worker: Worker, device: str) -> None:
+        """Return when the worker holds ``device``, and nobody else this computer."""
+        with self._waiting(worker):
+            self._changed.wait_for(lambda: self._is_free() and device not in self._holders)
+            self._holders[device] = worker
+            if device == THIS_COMPUTER:
                 for other in self._others():
                     other.stop()
+
+    def release(self, worker: Worker) -> None:
+        """Give back what the worker holds; return when nobody holds this computer."""
+        with self._waiting(worker):
+            self._give_back(worker)
+            self._changed.wait_for(self._is_free)
+
+    @contextmanager
+    def _waiting(self, worker: Worker) -> Iterator[None]:
+        """The time in here counts as idle."""
+        since, idle_seconds = time.monotonic(), worker.idle_seconds
+        with self._changed:
+            yield
         worker.idle_before = idle_seconds + time.monotonic() - since
 
-    def _is_loud(self) -> bool:
-        return HERE not in self._holders
+    def _is_free(self) -> bool:
+        return THIS_COMPUTER not in self._holders
 
-    def _give(self, worker: Worker) -> None:
+    def _give_back(self, worker: Worker) -> None:
         for device in [device for device, holder in self._holders.items() if holder is worker]:
-            if device == HERE:
+            if device == THIS_COMPUTER:
                 for other in self._others():
                     other.go_on()
             del self._holders[device]
