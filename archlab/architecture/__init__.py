@@ -6,28 +6,32 @@ from archlab.architecture.diffusers_obstacles import diffusers_obstacles, to_dif
 from archlab.architecture.files import find, from_dict, load, load_diffusers, save, to_yaml
 from archlab.architecture.layout import Node, layout
 from archlab.architecture.match import match, match_stages
-from archlab.architecture.presets import preset, preset_source, presets
-from archlab.architecture.resize import fit_heads, with_channels
-from archlab.architecture.spec import (
+from archlab.architecture.parts import (
+    TRANSFORMER_PARTS,
     AddedConditioning,
     ArchitectureError,
     Block,
     Stage,
     Transformer,
-    UNetSpec,
-    blocks,
-    map_blocks,
-    map_transformers,
+    TransformerPart,
+    Wording,
+    wording,
 )
+from archlab.architecture.presets import preset, preset_source, presets
+from archlab.architecture.resize import fit_heads
+from archlab.architecture.spec import UNetSpec, blocks, map_blocks, map_transformers
 
 __all__ = [
+    "TRANSFORMER_PARTS",
     "AddedConditioning",
     "ArchitectureError",
     "Block",
     "Node",
     "Stage",
     "Transformer",
+    "TransformerPart",
     "UNetSpec",
+    "Wording",
     "blocks",
     "diff",
     "diffusers_obstacles",
@@ -48,5 +52,5 @@ __all__ = [
     "save",
     "to_diffusers_config",
     "to_yaml",
-    "with_channels",
+    "wording",
 ]

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from archlab.architecture.diffusers_keys import complete, flag, per_stage, refusal, whole
-from archlab.architecture.spec import AddedConditioning, Block, Stage, Transformer, UNetSpec
+from archlab.architecture.parts import AddedConditioning, Block, Stage, Transformer
+from archlab.architecture.spec import UNetSpec
 
 _POOLED_TEXT_DIM = 1280
 _TIME_IDS = 6

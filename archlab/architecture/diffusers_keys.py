@@ -4,7 +4,7 @@ import reprlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from archlab.architecture.spec import ArchitectureError
+from archlab.architecture.parts import ArchitectureError
 
 CLASS_NAME = "UNet2DConditionModel"
 

@@ -5,7 +5,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal
 
-from archlab.architecture.spec import ArchitectureError, Block, Stage, Transformer, UNetSpec, blocks
+from archlab.architecture.parts import ArchitectureError, Block, Stage, Transformer
+from archlab.architecture.spec import UNetSpec, blocks
 
 Part = Literal["self_attention", "cross_attention", "feed_forward"]
 

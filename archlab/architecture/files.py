@@ -10,8 +10,9 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from archlab.architecture.diffusers_config import from_diffusers_config
 from archlab.architecture.diffusers_keys import CLASS_NAME
+from archlab.architecture.parts import AddedConditioning, ArchitectureError, Block, Stage, Transformer
 from archlab.architecture.presets import preset, presets
-from archlab.architecture.spec import AddedConditioning, ArchitectureError, Block, Stage, Transformer, UNetSpec
+from archlab.architecture.spec import UNetSpec
 from archlab.document import Document
 from archlab.errors import BadInput, nearest
 from archlab.files import read_text, write_text

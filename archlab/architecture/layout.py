@@ -6,7 +6,8 @@ The torch module, the cost formulas and the drawings all follow this one list.
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from archlab.architecture.spec import Block, Conv, Transformer, UNetSpec
+from archlab.architecture.parts import Block, Conv, Transformer
+from archlab.architecture.spec import UNetSpec
 
 NodeKind = Literal["conv_in", "block", "downsample", "upsample", "conv_out"]
 

@@ -4,7 +4,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from archlab.architecture.layout import layout
-from archlab.architecture.spec import Stage, UNetSpec
+from archlab.architecture.parts import Stage
+from archlab.architecture.spec import UNetSpec
 
 
 def match(before: UNetSpec, after: UNetSpec) -> dict[str, str]:

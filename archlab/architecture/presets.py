@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from archlab.architecture.spec import AddedConditioning, Block, Stage, Transformer, UNetSpec
+from archlab.architecture.parts import AddedConditioning, Block, Stage, Transformer
+from archlab.architecture.spec import UNetSpec
 from archlab.errors import BadInput, nearest
 
 

@@ -1,21 +1,20 @@
-"""The same architecture at other widths."""
+"""The same parts at other widths."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from archlab.architecture.spec import ArchitectureError, Block, Transformer, UNetSpec
+from archlab.architecture.parts import ArchitectureError, Block, Stage, Transformer
 
 _CHANNEL_STEP = 8  # SIMD-friendly, and a head of at least this size
 _LEAST_GROUPS = 4
 _MOST_WIDTH = 100
 
 
-def scale_width(spec: UNetSpec, width: float) -> UNetSpec:
-    """Multiply every stage's channels by ``width``.
+def scaled_widths(channels: Sequence[int], norm_groups: int, width: float) -> tuple[list[int], int]:
+    """Every stage's channels times ``width``, and the groups of their norms.
 
-    GroupNorm's groups shrink along, so that a group keeps about its size; channels are rounded to whole groups of
-    8; head counts stay where the heads keep at least 8 channels each. ``width`` 1 gives back ``spec``.
+    The groups shrink along, so that a group keeps about its size; channels are rounded to whole groups of 8.
 
     Raises:
         ArchitectureError: ``width`` is not positive, or absurdly large.
@@ -23,35 +22,24 @@ def scale_width(spec: UNetSpec, width: float) -> UNetSpec:
     if not 0 < width <= _MOST_WIDTH:
         raise ArchitectureError(f"width: must be a factor above 0 and up to {_MOST_WIDTH} but is {width}")
     if width == 1:
-        return spec
-    groups = spec.norm_groups
+        return list(channels), norm_groups
+    groups = norm_groups
     if width < 1:
-        most = max(_LEAST_GROUPS, spec.norm_groups * width)
-        groups = max(d for d in range(1, spec.norm_groups + 1) if spec.norm_groups % d == 0 and d <= most)
+        most = max(_LEAST_GROUPS, norm_groups * width)
+        groups = max(d for d in range(1, norm_groups + 1) if norm_groups % d == 0 and d <= most)
     step = math.lcm(groups, _CHANNEL_STEP)
-    channels = [max(step, round(stage.channels * width / step) * step) for stage in spec.stages]
-    return with_channels(spec, channels, norm_groups=groups)
+    return [max(step, round(before * width / step) * step) for before in channels], groups
 
 
-def with_channels(spec: UNetSpec, channels: Sequence[int], norm_groups: int | None = None) -> UNetSpec:
-    """The spec with these channels, one per stage; heads follow (see `fit_heads`).
+def fit_stage(stage: Stage, channels: int) -> Stage:
+    """The stage at another width; heads follow."""
+    down, up = (tuple(fit_block(block, channels) for block in side) for side in (stage.down, stage.up))
+    return replace(stage, channels=channels, down=down, up=up)
 
-    Raises:
-        ArchitectureError: a wrong number of stages, or channels that the groups do not divide.
-    """
-    if len(channels) != len(spec.stages):
-        raise ArchitectureError(f"channels: {len(spec.stages)} stages need as many numbers, got {len(channels)}")
-    stages = tuple(
-        replace(
-            stage,
-            channels=width,
-            down=tuple(_fit_block(block, width) for block in stage.down),
-            up=tuple(_fit_block(block, width) for block in stage.up),
-        )
-        for stage, width in zip(spec.stages, channels, strict=True)
-    )
-    middle = tuple(_fit_block(block, channels[-1]) for block in spec.middle)
-    return replace(spec, stages=stages, middle=middle, norm_groups=norm_groups or spec.norm_groups)
+
+def fit_block(block: Block, channels: int) -> Block:
+    """The block at another width; heads follow."""
+    return replace(block, transformers=tuple(fit_heads(t, channels) for t in block.transformers))
 
 
 def fit_heads(transformer: Transformer, channels: int) -> Transformer:
@@ -59,7 +47,3 @@ def fit_heads(transformer: Transformer, channels: int) -> Transformer:
     least = min(_CHANNEL_STEP, channels)
     heads = next((h for h in range(transformer.heads, 1, -1) if channels % h == 0 and channels // h >= least), 1)
     return transformer if heads == transformer.heads else replace(transformer, heads=heads)
-
-
-def _fit_block(block: Block, channels: int) -> Block:
-    return replace(block, transformers=tuple(fit_heads(t, channels) for t in block.transformers))

@@ -5,126 +5,21 @@ Every published UNet of the Stable Diffusion family fits, and so does every arch
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any
 
-from archlab.errors import BadInput
-
-Conv = Literal["standard", "separable"]
-KVSharing = Literal["none", "self", "all"]
-Activation = Literal["gelu", "gelu_tanh", "swish", "relu", "hardswish", "mish"]
-Normalizer = Literal["softmax", "relu", "softmax->relu"]
-
-
-_MOST = 1_000_000  # channels, sizes, tokens: beyond any network, and far from what numbers can hold
-_MOST_FF_RATIO = 1000
-
-
-class ArchitectureError(BadInput):
-    """A UNet that cannot be built; the message names the part at fault."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transformer:
-    """Self-attention, cross-attention and feed-forward, each removable.
-
-    Attributes:
-        heads: attention heads; they divide the stage's channels.
-        self_attention, cross_attention: whether each is there.
-        kv_sharing: where keys and values come from one projection (W_K = W_V).
-        ff_ratio: width of the feed-forward's first projection ÷ channels; SD's GEGLU is 8 (2×4). 0: no feed-forward.
-        ff_activation, ff_gated: gated is a ⊙ act(b) with the first projection split in halves (GEGLU, SwiGLU, …).
-        attention_normalizer: ``relu`` is relu(QKᵀ/√d)/L, L the number of keys (Wortsman et al., arXiv 2309.08586);
-            ``softmax->relu`` is trained with softmax, finetuned and deployed with relu.
-    """
-
-    heads: int
-    self_attention: bool = True
-    cross_attention: bool = True
-    kv_sharing: KVSharing = "none"
-    ff_ratio: float = 8.0
-    ff_activation: Activation = "gelu"
-    ff_gated: bool = True
-    attention_normalizer: Normalizer = "softmax"
-
-    def shares_kv(self, kind: Literal["self", "cross"]) -> bool:
-        """Whether keys and values of the self- or cross-attention share one projection."""
-        return self.kv_sharing == "all" or (self.kv_sharing == "self" and kind == "self")
-
-    def ff_width(self, channels: int) -> int:
-        """Width of the feed-forward's hidden layer (after gating)."""
-        return round(self.ff_ratio * channels / (2 if self.ff_gated else 1))
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is left of it."""
-        return not (self.self_attention or self.cross_attention or self.ff_ratio)
-
-    def canonical(self) -> "Transformer":
-        """The same network with every attribute that has no effect at its default."""
-        sharing = self.kv_sharing
-        if sharing == "all" and not self.cross_attention:
-            sharing = "self"
-        if sharing == "self" and not self.self_attention:
-            sharing = "none"
-        has_attention = self.self_attention or self.cross_attention
-        return replace(
-            self,
-            heads=self.heads if has_attention else 1,
-            kv_sharing=sharing,
-            ff_ratio=float(self.ff_ratio),
-            attention_normalizer=self.attention_normalizer if has_attention else "softmax",
-            ff_activation=self.ff_activation if self.ff_ratio else "gelu",
-            ff_gated=self.ff_gated if self.ff_ratio else True,
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """A residual block (two 3×3 convolutions) followed by zero or more transformers."""
-
-    conv: Conv = "standard"
-    transformers: tuple[Transformer, ...] = ()
-
-    def canonical(self) -> "Block":
-        """The same network; of transformers that do nothing one is kept where there is no other, for its norm and
-        projections are there."""
-        working = tuple(t.canonical() for t in self.transformers if not t.is_empty)
-        return replace(self, transformers=working or tuple(t.canonical() for t in self.transformers[:1]))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One resolution level.
-
-    Attributes:
-        channels: width of every block's output in this stage.
-        down, up: its blocks on the way in and on the way out.
-        downsample: the convolution that halves the resolution after ``down``; None where the next stage keeps it.
-        upsample: the convolution after ``up`` that doubles the resolution towards the stage above; None likewise.
-    """
-
-    channels: int
-    down: tuple[Block, ...]
-    up: tuple[Block, ...]
-    downsample: Conv | None = None
-    upsample: Conv | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddedConditioning:
-    """SDXL's extra input: a pooled text embedding and ``time_ids`` sizes, each embedded to ``time_dim`` sinusoids."""
-
-    text_dim: int = 1280
-    time_ids: int = 6
-    time_dim: int = 256
-
-    @property
-    def dim(self) -> int:
-        """Width of what enters the added embedding (2816 for SDXL)."""
-        return self.text_dim + self.time_ids * self.time_dim
+from archlab.architecture.parts import (
+    MOST,
+    AddedConditioning,
+    ArchitectureError,
+    Block,
+    Stage,
+    Transformer,
+    Wording,
+)
+from archlab.architecture.resize import fit_block, fit_stage, scaled_widths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,15 +39,15 @@ class UNetSpec:
         ArchitectureError: on construction, for a network that cannot be built.
     """
 
-    sample_size: int
+    sample_size: int = field(metadata={"wording": Wording(label="latent")})
     stages: tuple[Stage, ...]
     middle: tuple[Block, ...]
-    in_channels: int = 4
-    out_channels: int = 4
-    context_dim: int = 768
+    in_channels: int = field(default=4, metadata={"wording": Wording(label="latent channels in")})
+    out_channels: int = field(default=4, metadata={"wording": Wording(label="latent channels out")})
+    context_dim: int = field(default=768, metadata={"wording": Wording(label="context width")})
     context_length: int = 77
     norm_groups: int = 32
-    added: AddedConditioning | None = None
+    added: AddedConditioning | None = field(default=None, metadata={"wording": Wording(label="added conditioning")})
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
@@ -174,10 +69,32 @@ class UNetSpec:
         )
 
     def scaled(self, *, width: float = 1.0, sample_size: int | None = None) -> "UNetSpec":
-        """The same architecture shrunk: channels × ``width``, latents of side ``sample_size``. See `resize`."""
-        from archlab.architecture.resize import scale_width
+        """The same architecture shrunk: channels × ``width``, latents of side ``sample_size``.
 
-        return replace(scale_width(self, width), sample_size=self.sample_size if sample_size is None else sample_size)
+        GroupNorm's groups shrink along, so that a group keeps about its size; channels are rounded to whole groups of
+        8; head counts stay where the heads keep at least 8 channels each. ``width`` 1 leaves the channels alone.
+
+        Raises:
+            ArchitectureError: ``width`` is not positive, or absurdly large.
+        """
+        channels, groups = scaled_widths([stage.channels for stage in self.stages], self.norm_groups, width)
+        resized = self if width == 1 else self.with_channels(channels, norm_groups=groups)
+        return resized if sample_size is None else replace(resized, sample_size=sample_size)
+
+    def with_channels(self, channels: Sequence[int], norm_groups: int | None = None) -> "UNetSpec":
+        """The spec with these channels, one per stage; heads follow (see `fit_heads`).
+
+        Raises:
+            ArchitectureError: a wrong number of stages, or channels that the groups do not divide.
+        """
+        if len(channels) != len(self.stages):
+            raise ArchitectureError(f"channels: {len(self.stages)} stages need as many numbers, got {len(channels)}")
+        return replace(
+            self,
+            stages=tuple(fit_stage(stage, width) for stage, width in zip(self.stages, channels, strict=True)),
+            middle=tuple(fit_block(block, channels[-1]) for block in self.middle),
+            norm_groups=norm_groups or self.norm_groups,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists and dictionaries, everything explicit."""
@@ -223,13 +140,13 @@ def _problems(spec: UNetSpec) -> Iterator[str]:
     for name in ("sample_size", "in_channels", "out_channels", "context_dim", "context_length", "norm_groups"):
         if (value := getattr(spec, name)) < 1:
             yield f"{name}: must be at least 1 but is {value}"
-        elif value > _MOST:
-            yield f"{name}: must be at most {_MOST:,} but is {value}"
+        elif value > MOST:
+            yield f"{name}: must be at most {MOST:,} but is {value}"
     if not spec.stages:
         yield "stages: at least one is needed"
         return
     if spec.added:
-        yield from _added_problems(spec.added)
+        yield from spec.added.problems()
     yield from _resampling_problems(spec)
     for index, stage in enumerate(spec.stages):
         if stage.channels < 1 or stage.channels % spec.norm_groups:
@@ -237,8 +154,8 @@ def _problems(spec: UNetSpec) -> Iterator[str]:
                 f"stages[{index}].channels: {stage.channels} is not a positive multiple of "
                 f"norm_groups {spec.norm_groups}"
             )
-        elif stage.channels > _MOST:
-            yield f"stages[{index}].channels: must be at most {_MOST:,} but is {stage.channels}"
+        elif stage.channels > MOST:
+            yield f"stages[{index}].channels: must be at most {MOST:,} but is {stage.channels}"
         if not stage.down or not stage.up:
             yield f"stages[{index}]: needs at least one down and one up block"
     if spec.stages[0].channels % 2:
@@ -248,17 +165,7 @@ def _problems(spec: UNetSpec) -> Iterator[str]:
         if (channels, id(block)) not in checked:
             checked.add((channels, id(block)))
             for k, transformer in enumerate(block.transformers):
-                yield from (
-                    f"{name}.transformers[{k}]: {problem}" for problem in _transformer_problems(transformer, channels)
-                )
-
-
-def _added_problems(added: AddedConditioning) -> Iterator[str]:
-    sizes = (added.text_dim, added.time_ids, added.time_dim)
-    if min(sizes) < 1 or added.time_dim % 2:
-        yield f"added: text_dim, time_ids and time_dim are at least 1 and time_dim is even, not {added}"
-    elif max(sizes) > _MOST:
-        yield f"added: text_dim, time_ids and time_dim are at most {_MOST:,}, not {added}"
+                yield from (f"{name}.transformers[{k}]: {problem}" for problem in transformer.problems(channels))
 
 
 def _resampling_problems(spec: UNetSpec) -> Iterator[str]:
@@ -273,12 +180,3 @@ def _resampling_problems(spec: UNetSpec) -> Iterator[str]:
         halvings += stage.downsample is not None
     if spec.sample_size % 2**halvings:
         yield (f"sample_size: {spec.sample_size} cannot be halved {halvings} times; take a multiple of {2**halvings}")
-
-
-def _transformer_problems(transformer: Transformer, channels: int) -> Iterator[str]:
-    if transformer.heads < 1 or channels % transformer.heads:
-        yield f"{transformer.heads} heads do not divide {channels} channels"
-    if not transformer.ff_ratio <= _MOST_FF_RATIO:
-        yield f"ff_ratio must be a number up to {_MOST_FF_RATIO} but is {transformer.ff_ratio}"
-    elif transformer.ff_ratio < 0 or (transformer.ff_ratio and transformer.ff_width(channels) < 1):
-        yield f"ff_ratio {transformer.ff_ratio:g} leaves no feed-forward at {channels} channels; take 0 or more"

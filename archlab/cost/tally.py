@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Literal, get_args
 
 from archlab.architecture import AddedConditioning, Transformer
-from archlab.architecture.spec import Conv
+from archlab.architecture.parts import Conv
 from archlab.cost.cost import OperatorKind
 
 KINDS: tuple[OperatorKind, ...] = get_args(OperatorKind)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from archlab.architecture import UNetSpec
-from archlab.architecture.spec import Conv
+from archlab.architecture.parts import Conv
 
 Status = Literal["kept", "changed", "added", "removed"]
 MarkKind = Literal["SA", "CA", "FF"]

@@ -1,16 +1,14 @@
 """The card: what an export is and how it was judged."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archlab.cost import count
-
-if TYPE_CHECKING:
-    from archlab.export.folder import Winner
-    from archlab.export.target import Converted
+from archlab.export.target import Converted
+from archlab.export.winner import Winner
 
 
-def card(winner: "Winner", files: "list[Converted]") -> str:
+def card(winner: Winner, files: list[Converted]) -> str:
     """Markdown for a person who finds the folder without knowing the study."""
     cost = count(winner.spec)
     proxy, latencies = winner.evaluation["proxy"], winner.evaluation["latency"]
@@ -34,7 +32,7 @@ def card(winner: "Winner", files: "list[Converted]") -> str:
             f"- Quality: {proxy['quality_label']} {proxy['quality']:.4f} (lower is better), of a proxy with "
             f"{proxy['params_m']:.2f} M params after {proxy['steps']} steps; val_loss {proxy['val_loss']:.4f}, "
             f"{proxy['fid_label']} {proxy['fid']:.2f}. "
-            "A proxy ranks architectures; it does not foretell the target's scores.",
+            "A proxy ranks architectures; it does not predict the target's scores.",
             *(_latency_line(name, facts) for name, facts in latencies.items()),
             *([] if latencies else ["- Latency: not measured."]),
             "",
@@ -78,7 +76,7 @@ def _latency_line(name: str, latency: Mapping[str, Any]) -> str:
     )
 
 
-def _file_line(file: "Converted") -> str:
+def _file_line(file: Converted) -> str:
     if file.file is None:
         return f"- {file.runtime}: not written. {file.note}"
     if file.parity_max_abs is None:

@@ -3,38 +3,17 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import archlab
-from archlab.architecture import UNetSpec, save
+from archlab.architecture import save
 from archlab.errors import BadInput, RunFailed
 from archlab.export.card import card
 from archlab.export.target import WEIGHTS_SEED, Converted, convert_target
+from archlab.export.winner import Winner
 from archlab.files import atomic_folder
-
-
-@dataclass(frozen=True, kw_only=True)
-class Winner:
-    """What is exported, and how it was judged.
-
-    Attributes:
-        why: the sentence that chose it.
-        knobs: its knob values.
-        evaluation: what was measured, as in ``evaluation.json``.
-        proxy: the architecture of the trained proxy.
-        files: the trial's folder, with ``checkpoint.safetensors`` and ``samples.png``.
-    """
-
-    study: str
-    trial: int
-    why: str
-    knobs: dict[str, Any]
-    evaluation: dict[str, Any]
-    spec: UNetSpec
-    proxy: UNetSpec
-    files: Path
 
 
 def export_architecture(winner: Winner, out: Path, say: Callable[[str], object] = lambda line: None) -> Path:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, TypeVar, get_args
 
-from archlab.architecture import Block, Transformer, UNetSpec, map_transformers, with_channels
-from archlab.architecture.resize import scale_width
-from archlab.architecture.spec import Activation, Conv, KVSharing, Normalizer
+from archlab.architecture import Block, Transformer, UNetSpec, map_transformers
+from archlab.architecture.parts import Activation, Conv, KVSharing, Normalizer
 from archlab.errors import BadInput, nearest
 from archlab.space.attributes import Attributes, with_attributes
 from archlab.space.placement import place_transformers, read_placement
@@ -71,7 +70,7 @@ def _read_res_blocks(spec: UNetSpec) -> Value:
 def _apply_channels(spec: UNetSpec, value: Any) -> UNetSpec:
     if not isinstance(value, (list, tuple)) or not all(type(v) is int for v in value):
         raise BadInput(f"takes {len(spec.stages)} whole numbers, one per stage, not {value!r}")
-    return with_channels(spec, value)
+    return spec.with_channels(value)
 
 
 def _read_channels(spec: UNetSpec) -> Value:
@@ -81,7 +80,7 @@ def _read_channels(spec: UNetSpec) -> Value:
 def _apply_width(spec: UNetSpec, value: Any) -> UNetSpec:
     if not _is_number(value):
         raise BadInput(f"takes a factor like 0.75, not {value!r}")
-    return scale_width(spec, value)
+    return spec.scaled(width=value)
 
 
 def _attention(kind: Literal["self", "cross"], stages: int, value: Any) -> list[Attributes]:

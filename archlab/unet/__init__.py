@@ -3,7 +3,7 @@
 from archlab.unet.diffusers import from_diffusers, to_diffusers
 from archlab.unet.inheritance.inherit import inherit
 from archlab.unet.inheritance.methods import Methods
-from archlab.unet.inheritance.record import Inheritance
+from archlab.unet.inherited import Inheritance
 from archlab.unet.unet import Added, UNet, build, set_attention_normalizer
 
 __all__ = [

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlab.architecture import Node
-from archlab.architecture.spec import Conv
+from archlab.architecture.parts import Conv
 from archlab.unet.transformer import TransformerStack
 
 NORM_EPS = 1e-5

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlab.architecture import Transformer
-from archlab.architecture.spec import Activation
-from archlab.unet.attention import AppliedNormalizer, attend
+from archlab.architecture.parts import Activation, AppliedNormalizer
+from archlab.unet.attention import attend
 
 STACK_NORM_EPS = 1e-6
 

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlab.architecture import AddedConditioning, UNetSpec, layout
-from archlab.unet.attention import AppliedNormalizer
+from archlab.architecture.parts import AppliedNormalizer
 from archlab.unet.blocks import NORM_EPS, Downsample, UNetBlock, Upsample
-from archlab.unet.inheritance.record import Inheritance
+from archlab.unet.inherited import Inheritance
 from archlab.unet.transformer import TransformerBlock
 
 

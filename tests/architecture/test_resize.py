@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from archlab.architecture import Transformer, UNetSpec, fit_heads, layout, preset, presets, with_channels
+from archlab.architecture import Transformer, UNetSpec, fit_heads, layout, preset, presets
 from archlab.errors import BadInput
 
 WIDTHS = (0.001, 0.05, 0.1, 0.25, 0.33, 0.5, 0.9, 1.5, 2)
@@ -60,17 +60,17 @@ def test_impossible_sample_size_is_refused(sample_size: int) -> None:
 
 
 def test_with_channels_refits_heads_and_nothing_else(small: UNetSpec) -> None:
-    wide = with_channels(small, [16, 24])
+    wide = small.with_channels([16, 24])
     assert [stage.channels for stage in wide.stages] == [16, 24]
     # 24 = 3 heads of 8; 4 heads would leave 6 channels each.
     assert wide.stages[1].down[0].transformers == (Transformer(heads=3),)
     assert wide.middle[0].transformers == (Transformer(heads=3),)
-    assert with_channels(small, [32, 64]) == small
+    assert small.with_channels([32, 64]) == small
 
 
 def test_with_channels_refuses_a_wrong_number(small: UNetSpec) -> None:
     with pytest.raises(BadInput, match="2 stages need as many numbers, got 1"):
-        with_channels(small, [32])
+        small.with_channels([32])
 
 
 @pytest.mark.parametrize(

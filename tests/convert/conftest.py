@@ -17,7 +17,7 @@ from archlab.architecture import (
     map_transformers,
     preset,
 )
-from archlab.architecture.spec import Activation, Normalizer
+from archlab.architecture.parts import Activation, Normalizer
 from archlab.convert import FlatInputs, example_inputs, to_tflite
 from archlab.unet import UNet, build
 

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from archlab.architecture import Block, Stage, Transformer, UNetSpec, preset, presets
-from archlab.architecture.spec import Normalizer
+from archlab.architecture.parts import Normalizer
 from archlab.cost import count
 
 PIXELS = 4 * 4

@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 
 from archlab.architecture import Block, Stage, Transformer, UNetSpec, preset, presets
-from archlab.architecture.spec import Conv
+from archlab.architecture.parts import Conv
 from archlab.cost import Cost, count
 from archlab.cost.cost import OperatorKind
 from archlab.cost.tally import KINDS

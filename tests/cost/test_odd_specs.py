@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from archlab.architecture import AddedConditioning, ArchitectureError, Block, Stage, Transformer, UNetSpec, preset
-from archlab.architecture.spec import Activation, Conv, KVSharing, Normalizer
+from archlab.architecture.parts import Activation, Conv, KVSharing, Normalizer
 from archlab.cost import count
 from archlab.unet import build
 

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from archlab.architecture import Block, Transformer, UNetSpec, diff, map_transformers, preset, presets
-from archlab.architecture.spec import Activation, KVSharing, Normalizer
+from archlab.architecture.parts import Activation, KVSharing, Normalizer
 from archlab.cost import count
 from archlab.errors import BadInput
 from archlab.space import KNOBS, label

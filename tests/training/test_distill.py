@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archlab.architecture import Block, UNetSpec, with_channels
+from archlab.architecture import Block, UNetSpec
 from archlab.diffusion.process import Batch
 from archlab.encoders.prepare import Prepared
 from archlab.space.settings import Distillation, ProxySettings
@@ -62,7 +62,7 @@ def test_loss_is_that_of_bk_sdm(small_unet: UNetSpec, batch: Batch) -> None:
 
 
 def test_other_widths_are_made_alike_and_what_only_one_has_is_left_out(small_unet: UNetSpec, batch: Batch) -> None:
-    wider = with_channels(replace(small_unet, middle=(Block(),)), (16, 48))
+    wider = replace(small_unet, middle=(Block(),)).with_channels((16, 48))
     lesson = Lesson(untrained(small_unet, 1), untrained(wider, 2), Distillation(features=1), seed=0)
     shapes = sorted(tuple(fit.weight.shape) for fit in lesson.fits if isinstance(fit, nn.Conv2d))
     assert shapes == [(48, 32, 1, 1)] * 2  # stage 1, down and up
@@ -72,7 +72,7 @@ def test_other_widths_are_made_alike_and_what_only_one_has_is_left_out(small_une
 def test_pupil_and_fits_learn_and_the_teacher_does_not(
     small_unet: UNetSpec, prepared: Prepared, settings: ProxySettings, batch: Batch
 ) -> None:
-    teacher = untrained(with_channels(small_unet, (16, 48)), 2)
+    teacher = untrained(small_unet.with_channels((16, 48)), 2)
     before = copy.deepcopy(teacher.state_dict())
     for weights, is_closer in ((None, False), (Distillation(output=100, features=1), True)):
         training = Training(

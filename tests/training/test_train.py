@@ -8,8 +8,8 @@ import torch
 from diffusers.training_utils import EMAModel
 from torch import Tensor, nn
 
-from archlab.architecture import UNetSpec, map_transformers, with_channels
-from archlab.architecture.spec import Normalizer
+from archlab.architecture import UNetSpec, map_transformers
+from archlab.architecture.parts import AppliedNormalizer, Normalizer
 from archlab.checkpoint import Checkpoint, below, read_checkpoint, write_checkpoint
 from archlab.diffusion.process import loss
 from archlab.encoders.prepare import Prepared
@@ -18,7 +18,6 @@ from archlab.space.settings import Distillation, ProxySettings
 from archlab.training.batches import batches
 from archlab.training.train import Diverged, Trained, Training, average_weights, first_relu_step, train, untrained
 from archlab.unet import UNet, transformer
-from archlab.unet.attention import AppliedNormalizer
 
 Score = Callable[[nn.Module], float]
 
@@ -177,7 +176,7 @@ def test_training_taken_up_after_any_step_is_the_same_bit_for_bit(
     quick = {"rungs": (8,), "batch_size": 8, "finetune_share": 0.4}  # relu from step 6
 
     def begin() -> Training:
-        teacher = untrained(with_channels(small_unet, (16, 24)), 0) if "distill" in change else None
+        teacher = untrained(small_unet.with_channels((16, 24)), 0) if "distill" in change else None
         return Training(spec, prepared, settings.model_copy(update=quick | change), seed=3, teacher=teacher)
 
     through = begin()

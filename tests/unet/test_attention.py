@@ -9,8 +9,10 @@ from torch import Tensor
 from torch.autograd.graph import Node
 
 from archlab.architecture import UNetSpec, map_transformers
-from archlab.unet import attention, build
-from archlab.unet.attention import AppliedNormalizer, attend
+from archlab.architecture.parts import AppliedNormalizer
+from archlab.unet import build
+from archlab.unet.attention import attend
+from archlab.unet.cpu_attention import Processor, this_processor
 
 LAYOUTS = {
     "few keys": (16, 5),
@@ -48,23 +50,18 @@ def is_in_blocks(result: Tensor) -> bool:
     return any("InBlocks" in node.name() for node in seen)
 
 
-@pytest.fixture(params=[2**18, 1000])
-def scores_at_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All heads in one block, or several blocks, the last of them smaller; of the longest layout one head in each."""
-    monkeypatch.setattr(attention, "SCORES_PER_THREAD", request.param)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
-    monkeypatch.setattr(attention, "_is_intel", lambda: False)
-
-
-@pytest.mark.usefixtures("scores_at_once")
+# All heads in one block, or several blocks, the last of them smaller; of the longest layout one head in each.
+@pytest.mark.parametrize("scores_at_once", [2**18, 1000])
 @pytest.mark.parametrize("normalizer", ["softmax", "relu"])
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize(("heads", "shared"), [(1, False), (5, False), (5, True)])
 def test_output_and_gradients_are_those_of_the_formula(
-    layout: str, heads: int, shared: bool, normalizer: AppliedNormalizer
+    layout: str, heads: int, shared: bool, normalizer: AppliedNormalizer, scores_at_once: int
 ) -> None:
     given = inputs(layout, heads, shared=shared)
-    found, expected = attend(*given, heads, normalizer, training=True), by_formula(*given, heads, normalizer)
+    processor = Processor(is_intel=False, threads=1, scores_per_thread=scores_at_once)
+    found = attend(*given, heads, normalizer, training=True, processor=processor)
+    expected = by_formula(*given, heads, normalizer)
     assert is_in_blocks(found), "not the way that is tested"
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
     upstream = torch.randn(expected.shape, generator=torch.Generator().manual_seed(1))
@@ -78,14 +75,11 @@ def test_output_and_gradients_are_those_of_the_formula(
 
 
 @pytest.mark.parametrize(("threads", "scores", "expected"), [(1, 200, True), (2, 200, False), (2, 240, True)])
-def test_threads_share_one_block_or_none(
-    threads: int, scores: int, expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(attention, "SCORES_PER_THREAD", scores)
-    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+def test_threads_share_one_block_or_none(threads: int, scores: int, expected: bool) -> None:
+    processor = replace(this_processor(), threads=threads, scores_per_thread=scores)
     given = inputs("few keys", 2)  # 3 · 2 · 16 · 5 = 480 scores
-    assert is_in_blocks(attend(*given, 2, "softmax", training=True)) == expected
-    assert is_in_blocks(attend(*given, 2, "relu", training=True))
+    assert is_in_blocks(attend(*given, 2, "softmax", training=True, processor=processor)) == expected
+    assert is_in_blocks(attend(*given, 2, "relu", training=True, processor=processor))
 
 
 @pytest.mark.parametrize(
@@ -98,19 +92,18 @@ def test_threads_share_one_block_or_none(
         ("as many", "relu", True, True),
     ],
 )
-def test_the_processor_decides(
-    layout: str, normalizer: AppliedNormalizer, is_intel: bool, expected: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(attention, "_is_intel", lambda: is_intel)
-    assert is_in_blocks(attend(*inputs(layout, 2), 2, normalizer, training=True)) == expected
+def test_the_processor_decides(layout: str, normalizer: AppliedNormalizer, is_intel: bool, expected: bool) -> None:
+    processor = replace(this_processor(), is_intel=is_intel)
+    assert is_in_blocks(attend(*inputs(layout, 2), 2, normalizer, training=True, processor=processor)) == expected
 
 
 @pytest.mark.parametrize("normalizer", ["softmax", "relu"])
 @pytest.mark.parametrize("layout", ["few keys", "few queries"])
-def test_gradients_are_slopes(layout: str, normalizer: AppliedNormalizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(attention, "_is_intel", lambda: False)
+def test_gradients_are_slopes(layout: str, normalizer: AppliedNormalizer) -> None:
+    processor = replace(this_processor(), is_intel=False)
     given = inputs(layout, 2, torch.float64)
-    assert torch.autograd.gradcheck(partial(attend, heads=2, normalizer=normalizer, training=True), given)
+    attention = partial(attend, heads=2, normalizer=normalizer, training=True, processor=processor)
+    assert torch.autograd.gradcheck(attention, given)
 
 
 def test_the_same_gradients_every_time(small: UNetSpec) -> None:

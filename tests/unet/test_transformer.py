@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlab.architecture import Transformer
-from archlab.architecture.spec import Activation, KVSharing
+from archlab.architecture.parts import Activation, KVSharing
 from archlab.unet.blocks import SeparableConv
 from archlab.unet.transformer import Attention, FeedForward, TransformerBlock, TransformerStack
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from archlab.architecture import AddedConditioning, Block, Stage, UNetSpec, layout, map_transformers
-from archlab.architecture.spec import Normalizer
+from archlab.architecture.parts import Normalizer
 from archlab.cost import count
 from archlab.unet import UNet, build, set_attention_normalizer
 from archlab.unet.blocks import ResidualBlock

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from archlab.architecture import AddedConditioning, Node, Transformer
-from archlab.architecture.spec import Conv
+from archlab.architecture.parts import Conv
 from archlab.latency.network import Built
 from archlab.latency.table.pieces import Piece, PieceKind
 from archlab.unet.blocks import NORM_EPS, Downsample, ResidualBlock, Upsample

@@ -9,8 +9,8 @@ from torch import Tensor
 from archlab.unet.inheritance.layers import Transfer, carried_params, read, silence
 from archlab.unet.inheritance.methods import NeuronCriterion
 from archlab.unet.inheritance.observations import Moments
-from archlab.unet.inheritance.record import How
 from archlab.unet.inheritance.selection import Selection, choose
+from archlab.unet.inherited import How
 from archlab.unet.transformer import FeedForward
 
 _RIDGE = 1e-4

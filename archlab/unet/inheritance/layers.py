@@ -14,8 +14,8 @@ from archlab.unet.blocks import SeparableConv
 from archlab.unet.inheritance.ledger import Ledger
 from archlab.unet.inheritance.methods import Methods
 from archlab.unet.inheritance.observations import Moments, Observations
-from archlab.unet.inheritance.record import How
 from archlab.unet.inheritance.selection import Selection
+from archlab.unet.inherited import How
 
 Layer = nn.Linear | nn.Conv2d
 _RIDGE = 1e-4

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from torch import nn
 
-from archlab.unet.inheritance.record import How, Inheritance, InheritedTensors
+from archlab.unet.inherited import How, Inheritance, InheritedTensors
 from archlab.unet.unet import UNet
 
 _PART_DEPTH = {"down": 3, "up": 3, "middle": 2, "downsample": 2, "upsample": 2}
