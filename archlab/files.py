@@ -1,5 +1,6 @@
-"""Files are written whole or not at all; what can be computed again lives in one cache folder."""
+"""Files are written whole or not at all, and read with errors that say what mends them."""
 
+import hashlib
 import json
 import os
 import tempfile
@@ -8,11 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from archlab.errors import BadInput
 
-_CACHE_LIMIT_GB = 20
 _UMASK = os.umask(0)
 os.umask(_UMASK)  # to read it is to set it, for all threads: so it is read before there are any
 
@@ -88,6 +86,12 @@ def read_json(path: Path) -> dict[str, Any]:
     return content
 
 
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's content, in 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def writable_folder(path: Path) -> Path:
     """Make the folder and prove that it can be written.
 
@@ -101,22 +105,3 @@ def writable_folder(path: Path) -> Path:
     except OSError as error:
         raise BadInput(f"{path}: cannot be written ({error.strerror})") from None
     return path
-
-
-def cache_folder(name: str) -> Path:
-    """``$ARCHLAB_CACHE/<name>``, by default in the user's cache directory. Safe to delete at any time."""
-    root = os.environ.get("ARCHLAB_CACHE") or platformdirs.user_cache_dir("archlab")
-    return writable_folder(Path(root) / name)
-
-
-def cache_limit_gb() -> float:
-    """``$ARCHLAB_CACHE_GB``: what converted networks, and trainings, may take of the disk.
-
-    Raises:
-        BadInput: it is no number.
-    """
-    text = os.environ.get("ARCHLAB_CACHE_GB", str(_CACHE_LIMIT_GB))
-    try:
-        return float(text)
-    except ValueError:
-        raise BadInput(f"ARCHLAB_CACHE_GB: a number of gigabytes is needed but it is {text!r}") from None

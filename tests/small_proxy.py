@@ -55,10 +55,10 @@ def val_loss(prepared: Prepared, settings: ProxySettings) -> Callable[[nn.Module
 
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: Prepared, settings: ProxySettings) -> Path:
-    """Where trainings are kept, and none is; the reader, which takes longest to train, is in memory."""
+    """Where trainings are cached, and none is; the reader, which takes longest to train, is in memory."""
     Scorer(prepared, settings)
     monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache" / "proxies"
+    return tmp_path / "cache" / "trainings"
 
 
 @pytest.fixture(scope="session")

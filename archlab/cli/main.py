@@ -7,6 +7,7 @@ import click
 
 import archlab
 from archlab.cli.audit import audit
+from archlab.cli.cache import cache
 from archlab.cli.check import check
 from archlab.cli.compare import compare
 from archlab.cli.dashboard import dashboard
@@ -51,6 +52,7 @@ COMMANDS = (
     presets,
     data,
     devices,
+    cache,
 )
 
 for command in COMMANDS:

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
+from archlab.cache import content_hash
 from archlab.data.captioned import VALIDATION_SHARE, CaptionedImages, Origin
-from archlab.data.identity import content_id
 
 _NUMBERS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _SIDE, _WHITE = 8, 16  # pixels; the grey levels are 0 … 16
@@ -32,7 +32,7 @@ def digits(image_size: int) -> CaptionedImages:
         validation=torch.from_numpy(validation),
         attributes={"digit": _NUMBERS},
         facts=torch.from_numpy(known.target.astype(np.int64))[:, None],
-        id=content_id([pixels.tobytes()], [captions, train.tolist(), validation.tolist(), image_size]),
+        id=content_hash(pixels.tobytes(), captions, train.tolist(), validation.tolist(), image_size),
         origin=Origin(
             kind="scikit-learn's handwritten digits",
             sizes={f"{_SIDE}×{_SIDE}": len(captions)},

@@ -15,17 +15,18 @@ from typing import NamedTuple
 
 import numpy as np
 import PIL
-from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from archlab.cache import Kind, content_hash, make_room
 from archlab.data.pairs import Pair, Source
 from archlab.data.pixels import BROKEN, LARGEST_FILE, TOO_LARGE, Unusable, decode
 from archlab.errors import BadInput
-from archlab.files import cache_folder, read_json, write_text
+from archlab.files import read_json, write_text
 from archlab.progress import Progress
 
 DECODER = (1, PIL.__version__)  # raise the number when images are found or decoded differently
+IMAGES = Kind("images", "decoded images of data sets")
 _HEADER_BYTES = 512  # left at the start of the pixels' file for safetensors' header, which is written last
 _BATCH_SIZE = 64
 _DIGEST_DIGITS = 16
@@ -68,16 +69,16 @@ def kept_images(source: Source, image_size: int, progress: Progress) -> Kept:
     Raises:
         BadInput: the disk has too little room.
     """
-    key = [*DECODER, image_size, source.kind, list(source.fingerprint())]
-    name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:24]
-    folder = cache_folder("images") / name
-    with FileLock(folder.with_suffix(".lock")):
-        known = _read(folder)
+    entry = IMAGES.entry(content_hash(*DECODER, image_size, source.kind, list(source.fingerprint())))
+    with entry.locked():
+        entry.use()
+        known = _read(entry.path)
         if known is None:
-            _write(folder, source, image_size, progress)
-            known = _read(folder)
+            _write(entry.path, source, image_size, progress)
+            known = _read(entry.path)
+            make_room()
     if known is None:
-        raise BadInput(f"{folder}: cannot be read back; delete it to have it made again")
+        raise BadInput(f"{entry.path}: cannot be read back; delete it to have it made again")
     return known
 
 

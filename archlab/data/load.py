@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from archlab.cache import content_hash
 from archlab.data.captioned import VALIDATION_SHARE, CaptionedImages, Origin
 from archlab.data.coco import annotation_files, open_coco
 from archlab.data.digits import digits
 from archlab.data.folder import open_folder
-from archlab.data.identity import content_id
 from archlab.data.image_cache import DECODER, kept_images
 from archlab.data.pairs import Source, files_below, in_words
 from archlab.data.shapes import shapes
@@ -63,7 +63,7 @@ def _from_files(path: Path, image_size: int, progress: Progress) -> CaptionedIma
         validation=validation,
         attributes={},
         facts=torch.empty(len(kept.captions), 0, dtype=torch.int64),
-        id=content_id([], [described, image_size, DECODER]),
+        id=content_hash(described, image_size, DECODER),
         origin=Origin(
             kind=source.kind,
             sizes=Counter(f"{facts.width}×{facts.height}" for facts in kept.files),

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
+from archlab.cache import content_hash
 from archlab.data.captioned import CaptionedImages, Origin
-from archlab.data.identity import content_id
 from archlab.data.scenes import ATTRIBUTES, scene
 from archlab.errors import BadInput
 
@@ -36,6 +36,6 @@ def shapes(image_size: int) -> CaptionedImages:
         validation=validation,
         attributes=ATTRIBUTES,
         facts=torch.tensor([drawn.facts for drawn in scenes]),
-        id=content_id([pixels.tobytes()], [captions, train.tolist(), validation.tolist(), image_size]),
+        id=content_hash(pixels.tobytes(), captions, train.tolist(), validation.tolist(), image_size),
         origin=Origin(kind="scenes made by rule", sizes={f"{image_size}×{image_size}": COUNT}, modes={"RGB": COUNT}),
     )

@@ -1,7 +1,5 @@
 """CLIP's text encoder from a local folder: captions as Stable Diffusion reads them."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from archlab.cache import content_hash
 from archlab.encoders.contracts import Share, no_share
 from archlab.encoders.local_models import (
     as_bad_input,
-    content_hash,
+    hash_of_files,
     load_model,
     model_config,
     model_folder,
@@ -61,7 +60,7 @@ class Clip:
     def id(self) -> str:
         names = {name for names in _TOKENIZERS for name in names}
         tokenizer = (self._tokenizer_folder / name for name in names)
-        files = content_hash(
+        files = hash_of_files(
             self._folder.glob("config.json"),
             self._folder.glob("model*.safetensors"),
             (path for path in tokenizer if path.is_file()),
@@ -81,7 +80,7 @@ class Clip:
             "encoder": "CLIPTextModel",
             "weights": self.id,
             "length": self.length,
-            "captions": hashlib.sha256(json.dumps(list(captions)).encode()).hexdigest(),
+            "captions": content_hash(list(captions)),
         }
         return encoded(
             "captions",

@@ -1,6 +1,5 @@
 """Models that diffusers and transformers have saved to a folder: JSON and safetensors are read, nothing else."""
 
-import hashlib
 import importlib
 import json
 from collections.abc import Iterable, Iterator
@@ -10,8 +9,9 @@ from typing import Any
 
 from torch import nn
 
+from archlab.cache import content_hash
 from archlab.errors import BadInput
-from archlab.files import read_text
+from archlab.files import file_hash, read_text
 
 
 def model_folder(setting: str, folder: str, part: str) -> Path:
@@ -94,13 +94,9 @@ def quiet(kind: Any) -> Iterator[None]:
             logging.enable_progress_bar()
 
 
-def content_hash(*files: Iterable[Path]) -> str:
-    """Of the files' names and contents."""
-    content = hashlib.sha256()
-    for path in sorted(path for group in files for path in group):
-        with path.open("rb") as file:
-            content.update(f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
-    return content.hexdigest()[:24]
+def hash_of_files(*files: Iterable[Path]) -> str:
+    """Content hash of the files' names and contents."""
+    return content_hash([(path.name, file_hash(path)) for path in sorted(path for group in files for path in group)])
 
 
 def _variant(setting: str, folder: Path, stem: str) -> str | None:

@@ -1,7 +1,5 @@
 """What a proxy is trained on: its data as latents and contexts, encoded once."""
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
@@ -10,6 +8,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from archlab import versions
+from archlab.cache import content_hash
 from archlab.data import CaptionedImages, load_data
 from archlab.encoders import NULL_PROMPT, Clip, Codec, Pixels, Rows, TextEncoder, Vae, Words
 from archlab.errors import BadInput
@@ -142,5 +142,5 @@ def _prepared(asked: _Question) -> Prepared:
         latents=latents,
         contexts=contexts,
         row_of_prompt={prompt: row for row, prompt in enumerate(prompts)},
-        id=hashlib.sha256(json.dumps([data.id, codec.id, text.id]).encode()).hexdigest()[:12],
+        id=content_hash(data.id, codec.id, text.id, versions.ENCODERS),
     )

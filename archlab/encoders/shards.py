@@ -1,6 +1,5 @@
 """What an encoder made of a data set: once, in fp16, as sharded safetensors with an index of their hashes."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -8,17 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from archlab import versions
+from archlab.cache import Kind, content_hash, make_room
 from archlab.encoders.contracts import Share
 from archlab.errors import BadInput
-from archlab.files import atomic_path, cache_folder, read_json, write_text
+from archlab.files import atomic_path, file_hash, read_json, write_text
 
 SHARD_ROWS = 256  # what a kill can cost: minutes with a large VAE on a CPU
-_VERSION = 1  # of what is encoded and how: raise it when either changes
+ENCODINGS = Kind("encodings", "images as latents and captions as contexts, of VAEs and text encoders")
 _TENSOR = "rows"
 
 
@@ -63,17 +63,17 @@ def encoded(
     Raises:
         BadInput: ``encode`` gives values that fp16 cannot hold.
     """
-    content = {"version": _VERSION, **key, "rows": count, "shard_rows": SHARD_ROWS}
-    identity = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
-    folder = cache_folder("encoded") / f"{kind}-{identity}"
-    lock = FileLock(folder.with_suffix(".lock"))
+    content = {"version": versions.ENCODERS, **key, "rows": count, "shard_rows": SHARD_ROWS}
+    entry = ENCODINGS.entry(f"{kind}-{content_hash(content)}")
     paths = []
     for number, shard in enumerate(_spans(0, count, SHARD_ROWS)):
-        paths.append(folder / f"{number:05}.safetensors")
+        paths.append(entry.path / f"{number:05}.safetensors")
+        entry.use()
         if not _is_whole(paths[-1]):
-            with lock:
+            with entry.locked():
                 if not _is_whole(paths[-1]):  # another process may have been at it
                     _write(paths[-1], torch.cat([*_batches(shard, encode, batch, source, count, progress)]), content)
+            make_room()
         progress(shard.stop / count)
     return Shards([_opened(path) for path in paths])
 
@@ -103,7 +103,7 @@ def _write(path: Path, rows: Tensor, content: Mapping[str, Any]) -> None:
     data = save({_TENSOR: rows.contiguous()})
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
-    shards = _hashes(path.parent) | {path.name: hashlib.sha256(data).hexdigest()}
+    shards = _hashes(path.parent) | {path.name: file_hash(path)}
     write_text(_index(path.parent), json.dumps({**content, "shards": shards}, indent=2) + "\n")
 
 
@@ -111,8 +111,7 @@ def _is_whole(path: Path) -> bool:
     expected = _hashes(path.parent).get(path.name)
     if expected is None or not path.is_file():
         return False
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == expected
+    return file_hash(path) == expected
 
 
 def _hashes(folder: Path) -> dict[str, str]:

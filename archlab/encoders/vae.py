@@ -11,7 +11,7 @@ from archlab.data import CaptionedImages
 from archlab.encoders.contracts import Share, no_share
 from archlab.encoders.local_models import (
     as_bad_input,
-    content_hash,
+    hash_of_files,
     load_model,
     model_config,
     model_folder,
@@ -52,7 +52,7 @@ class Vae:
 
     @cached_property
     def id(self) -> str:
-        files = content_hash(self._folder.glob("config.json"), self._folder.glob(f"{_WEIGHTS}*.safetensors"))
+        files = hash_of_files(self._folder.glob("config.json"), self._folder.glob(f"{_WEIGHTS}*.safetensors"))
         return f"{files}-{self._device.type}"
 
     def image_size(self, sample_size: int) -> int:

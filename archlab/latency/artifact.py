@@ -1,26 +1,19 @@
 """A network converted for a runtime, found again by its content."""
 
-import hashlib
 import json
-import os
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 import archlab
+from archlab import versions
+from archlab.cache import Kind, content_hash
 from archlab.errors import RunFailed
-from archlab.files import cache_folder, cache_limit_gb
-from archlab.latency.network import Built, Network, content_hash
+from archlab.latency.network import Built, Network
 
-_DECIDING_CODE = ("architecture/*.py", "unet/*.py", "convert/*.py", "latency/pipeline/*.py", "latency/table/modules.py")
-_IN_USE_SECONDS = 3600.0  # what was asked for so lately may be in use
+CONVERSIONS = Kind("conversions", "networks as a device's runtime takes them, with inputs and torch's output")
+_KEY = "key.json"
 
 
 @dataclass(frozen=True)
@@ -63,31 +56,23 @@ def converted(
 ) -> Artifact:
     """The converted network, from the cache where it is there.
 
-    The cache is held under ``$ARCHLAB_CACHE_GB`` (20 by default): the least recently used goes first.
-
     Args:
         model_name: ``model.tflite``, ``model.mlpackage``.
         convert: writes the model to a path.
         key: what besides network, seed and archlab's own code decides the model: options and versions.
 
     Raises:
-        BadInput: ``$ARCHLAB_CACHE_GB`` is no number.
+        BadInput: the cache cannot be written, or its limit is no number.
         RunFailed: the disk is full.
         What ``convert`` raises; nothing half-written stays behind.
     """
-    root = cache_folder("converted")
-    limit_gb = cache_limit_gb()
-    folder = root / content_hash(network.id, model_name, seed, code_version(), dict(key))
-    with FileLock(folder.with_suffix(".lock")):
-        if not _is_whole(folder):
-            with tempfile.TemporaryDirectory(dir=root, prefix=".making-") as temporary:
-                made = write_artifact(Path(temporary) / folder.name, network, model_name, convert, seed)
-                (made.folder / "key.json").write_text(json.dumps({"network": network.id, "seed": seed, **key}))
-                shutil.rmtree(folder, ignore_errors=True)
-                made.folder.rename(folder)
-        os.utime(folder)
-    _forget_oldest(root, limit_gb)
-    return Artifact(folder, folder / model_name)
+    entry = CONVERSIONS.entry(content_hash(network.id, model_name, seed, code_version(), dict(key)))
+    with entry.locked():
+        if entry.use() is None or not (entry.path / _KEY).is_file():
+            with entry.written() as folder:
+                write_artifact(folder, network, model_name, convert, seed)
+                (folder / _KEY).write_text(json.dumps({"network": network.id, "seed": seed, **key}))
+    return Artifact(entry.path, entry.path / model_name)
 
 
 def write_artifact(
@@ -142,28 +127,9 @@ def checked_parity(artifact: Artifact, output: Path, tolerance: float, what: str
     return parity.max_abs
 
 
-@cache
 def code_version() -> str:
-    """archlab's version with the hash of the code that makes networks and converts them: ``0.1.0+3fa9c1d2``."""
-    package = Path(archlab.__file__).parent
-    files = sorted(file for pattern in _DECIDING_CODE for file in package.glob(pattern))
-    digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:8]
-    return f"{archlab.__version__}+{digest}"
-
-
-def _forget_oldest(root: Path, limit_gb: float) -> None:
-    used = {entry: entry.stat().st_mtime for entry in root.iterdir() if _is_whole(entry)}
-    sizes = {entry: _size(entry) for entry in used}
-    excess = sum(sizes.values()) - limit_gb * 1e9
-    for entry in sorted(used, key=used.__getitem__):
-        if excess <= 0 or used[entry] > time.time() - _IN_USE_SECONDS:
-            return
-        shutil.rmtree(entry, ignore_errors=True)
-        excess -= sizes[entry]
-
-
-def _is_whole(folder: Path) -> bool:
-    return (folder / "key.json").is_file()
+    """archlab's version, with those of what makes networks and converts them: ``0.1.0+unet1.convert1.pieces1``."""
+    return f"{archlab.__version__}+unet{versions.UNET}.convert{versions.CONVERT}.pieces{versions.PIECES}"
 
 
 def _size(path: Path) -> int:

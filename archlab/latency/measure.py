@@ -6,7 +6,7 @@ from typing import Unpack
 
 from archlab.architecture import UNetSpec
 from archlab.errors import RunFailed
-from archlab.latency.cache import cache_path, cached, keep
+from archlab.latency.cache import cached_measurement, keep_measurement, measurement_entry
 from archlab.latency.devices.registry import runner
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.measurement import Latency, NoMeasurement
@@ -59,15 +59,15 @@ def measure(
 def _measured(
     chosen: Runner, network: Network, settings: Settings, use_cache: bool, progress: Progress, lock: DeviceLock
 ) -> Latency:
-    path = cache_path(network, chosen.name, settings, chosen.versions())
-    if use_cache and (known := cached(path)) is not None:
+    entry = measurement_entry(network, chosen.name, settings, chosen.versions())
+    if use_cache and (known := cached_measurement(entry)) is not None:
         return known
     try:
         latency = chosen.measure(network, settings, progress, lock)
     except NoMeasurement as error:
         raise RunFailed(f"{network.name} on {chosen.name!r} was not measured: {error}") from error
     if latency.provenance["kind"] == "measured":
-        keep(latency, path)
+        keep_measurement(latency, entry)
     return latency
 
 

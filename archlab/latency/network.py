@@ -1,7 +1,5 @@
 """What is measured: a network by its content hash, built only when it must be."""
 
-import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -55,8 +53,3 @@ def unet_network(spec: UNetSpec) -> Network:
         return Built(FlatInputs(unet).eval(), example_inputs(deployed, seed))
 
     return Network(id=deployed.id, name=deployed.id, build=build_unet)
-
-
-def content_hash(*parts: object) -> str:
-    """12 hexadecimal digits of plain values."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]

@@ -1,34 +1,25 @@
-"""Trainings already made, found again by what decides them.
+"""Trainings already made, found again by what decides them."""
 
-They are held under `cache_limit_gb`: the least recently used goes first.
-"""
-
-import hashlib
-import json
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-import archlab
+from archlab import versions
 from archlab.architecture import UNetSpec
+from archlab.cache import Entry, Kind, content_hash
 from archlab.checkpoint import Checkpoint, below, prefixed, read_checkpoint, write_checkpoint
-from archlab.errors import BadInput
-from archlab.files import cache_folder, cache_limit_gb
 from archlab.scores import Scores
 from archlab.space.settings import ProxySettings
 from archlab.training.curve import CurveRow, curve_rows, curve_tensor
 
+TRAININGS = Kind("trainings", "what proxies and their baselines were trained to, with scores and curves")
+
 _HOW_NOT_WHAT = {"seeds", "threads", "micro_batch", "zero_cost"}
 _KNOWN_BY_CONTENT = {"data", "vae", "text", "extractor", "clip", "device", "scale"}
 _SCORING = {"quality", "samples", "sampler", "sampling_steps", "score_steps", "score_rungs", "guidance"}
-_DECIDING_PACKAGES = ("architecture", "unet", "data", "encoders", "diffusion", "scores", "training", "proxy")
 
 
 class End(NamedTuple):
@@ -74,14 +65,14 @@ def training_id(
         baseline: content hash of the proxy whose weights it begins with or from whom it learns.
     """
     deciding = settings.model_dump(mode="json", exclude=_HOW_NOT_WHAT | _KNOWN_BY_CONTENT)
-    return _hash([spec.id, deciding, given_id, seed, device, baseline])
+    return content_hash(spec.id, deciding, given_id, seed, device, baseline, *_computed_with(), versions.SCORES)
 
 
 def baseline_id(spec: UNetSpec, settings: ProxySettings, prepared_id: str, device: str) -> str:
     """Hash of what decides the weights of the baseline's proxy ``spec``, trained to the last rung: not its scores."""
     excluded = _HOW_NOT_WHAT | _KNOWN_BY_CONTENT | _SCORING | {"rungs", "init", "distill"}
     deciding = settings.model_dump(mode="json", exclude=excluded)
-    return _hash(["baseline", spec.id, deciding, settings.rungs[-1], prepared_id, device])
+    return content_hash("baseline", spec.id, deciding, settings.rungs[-1], prepared_id, device, *_computed_with())
 
 
 def known_training(identity: str) -> Known:
@@ -103,11 +94,7 @@ def known_training(identity: str) -> Known:
 
 
 def keep_training(identity: str, known: Known) -> None:
-    """Write it, whole or not at all, unless another study has come as far meanwhile.
-
-    Raises:
-        BadInput: see `cache_limit_gb`.
-    """
+    """Write it, whole or not at all, unless another study has come as far meanwhile."""
     if len(known_training(identity).curve) >= len(known.curve):
         return
     tensors = {"curve": curve_tensor(known.curve)}
@@ -132,51 +119,26 @@ def rungs_of(facts: Mapping[str, Any]) -> dict[int, Scores]:
 
 
 def read_entry(identity: str) -> Checkpoint | None:
-    """What is kept under this name; None where there is nothing, or it is damaged."""
-    path = entry_path(identity)
-    found = read_checkpoint(path, identity)
-    if found is not None:
-        with suppress(OSError):
-            os.utime(path)
-    return found
+    """What is cached under this name; None where there is nothing, or it is damaged."""
+    path = training_entry(identity).use()
+    return None if path is None else read_checkpoint(path, identity)
 
 
-def write_entry(identity: str, entry: Checkpoint) -> None:
-    """Keep it under this name, whole or not at all. A full disk costs the next study its time, not this one its result.
+def write_entry(identity: str, checkpoint: Checkpoint) -> None:
+    """Cache it under this name, if the disk has room."""
+    training_entry(identity).keep(lambda path: write_checkpoint(path, identity, checkpoint))
+
+
+def training_entry(identity: str) -> Entry:
+    """Where it is cached.
 
     Raises:
-        BadInput: see `cache_limit_gb`.
+        BadInput: the cache's limit is no number.
     """
-    limit_gb = cache_limit_gb()
-    with suppress(OSError, BadInput):
-        path = entry_path(identity)
-        write_checkpoint(path, identity, entry)
-        _forget_oldest(path.parent, limit_gb)
+    return TRAININGS.entry(f"{identity}.safetensors")
 
 
-def entry_path(identity: str) -> Path:
-    """Where it is kept."""
-    return cache_folder("proxies") / f"{identity}.safetensors"
-
-
-def _forget_oldest(folder: Path, limit_gb: float) -> None:
-    files = [(file, file.stat()) for file in folder.iterdir()]
-    kept = 0
-    for file, facts in sorted(files, key=lambda entry: entry[1].st_mtime, reverse=True):
-        kept += facts.st_size
-        if kept > limit_gb * 1e9:
-            file.unlink(missing_ok=True)
-
-
-def _hash(content: list[Any]) -> str:
-    return hashlib.sha256(json.dumps([*content, _code_version()], sort_keys=True).encode()).hexdigest()[:24]
-
-
-@lru_cache(maxsize=1)
-def _code_version() -> str:
-    """Hash of the source that builds, trains and scores, and of the versions of what it computes with."""
-    content = hashlib.sha256(json.dumps([version(name) for name in ("torch", "diffusers")]).encode())
-    for package in _DECIDING_PACKAGES:
-        for path in sorted((Path(archlab.__file__).parent / package).rglob("*.py")):
-            content.update(path.read_bytes())
-    return content.hexdigest()
+def _computed_with() -> list[object]:
+    """Versions of what decides weights besides the settings: archlab's own code and the libraries below it."""
+    own = [versions.UNET, versions.DIFFUSION, versions.TRAINING]
+    return [*own, *(version(name) for name in ("torch", "diffusers"))]

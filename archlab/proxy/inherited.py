@@ -5,14 +5,13 @@ from itertools import islice
 from typing import Any
 
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from archlab.architecture import UNetSpec
 from archlab.checkpoint import Checkpoint, now_and_then
 from archlab.encoders.prepare import Prepared
 from archlab.errors import RunFailed
-from archlab.proxy.cache import baseline_id, entry_path, read_entry, write_entry
+from archlab.proxy.cache import baseline_id, read_entry, training_entry, write_entry
 from archlab.space.settings import ProxySettings
 from archlab.training.batches import batches
 from archlab.training.train import Diverged, Training, training_device, untrained
@@ -47,12 +46,12 @@ def trained_baseline(
         RunFailed: its training diverged.
     """
     identity = baseline_id(spec, settings, prepared.id, training_device(settings).type)
-    with FileLock(entry_path(identity).with_suffix(".lock")):
+    with training_entry(identity).locked():
         known = read_entry(identity)
         if known is None:
             known = Checkpoint(_trained(identity, spec, prepared, settings, micro_batch, progress), {})
             write_entry(identity, known)
-            entry_path(_state(identity)).unlink(missing_ok=True)
+            training_entry(_state(identity)).remove()
     unet = untrained(spec, BASELINE_SEED)
     unet.load_state_dict(known.tensors)
     return unet.eval()

@@ -3,8 +3,6 @@
 It is trained once for a data set and kept in the cache.
 """
 
-import hashlib
-import json
 import math
 import re
 from collections import Counter
@@ -15,12 +13,12 @@ from statistics import fmean
 
 import torch
 import torch.nn.functional as F
-from filelock import FileLock
 from torch import Tensor, nn
 
+from archlab import versions
+from archlab.cache import Kind, content_hash
 from archlab.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from archlab.data import CaptionedImages
-from archlab.files import cache_folder
 from archlab.progress import Progress
 from archlab.scores.spread import spread
 
@@ -31,7 +29,7 @@ _HELD_OUT = 7  # every seventh image: of the proxies' training and validation im
 _HELD_OUT_MOST = 4096
 _SMALLEST_MAP, _WIDTH, _MOST_DOUBLINGS = 4, 16, 2
 _STEPS, _BATCH_SIZE, _LEARNING_RATE, _SEED = 1000, 64, 3e-3, 0
-_VERSION = 1  # of what is trained and how: raise it when either changes
+CLASSIFIERS = Kind("classifiers", "attribute classifiers of data sets, which judge adherence and FID")
 _AT_ONCE = 256
 
 
@@ -108,18 +106,17 @@ def reader(data: CaptionedImages, progress: Progress = lambda _stage, _share: No
     side = _side(data.images.shape[-1])
     values, facts = _questions(data)
     trained_so = [FEATURE_DIM, _WIDTH, _STEPS, _BATCH_SIZE, _LEARNING_RATE, _SEED, torch.__version__]
-    key = [data.id, values, side, _VERSION, *trained_so]
-    identity = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
-    path = cache_folder("readers") / f"{identity}.safetensors"
+    identity = content_hash(data.id, values, side, versions.SCORES, *trained_so)
+    entry = CLASSIFIERS.entry(f"{identity}.safetensors")
     network = _untrained(data.channels, side, values)
-    with FileLock(path.with_suffix(".lock")):
-        known = read_checkpoint(path, identity)
+    with entry.locked():
+        known = read_checkpoint(entry.path, identity) if entry.use() else None
         if known is None:
             with _one_thread():
                 _train(network, data, facts, lambda share: progress("reference", share))
                 network.eval()
-                known = Checkpoint(network.state_dict(), {"accuracy": _accuracy(network, data, facts)})
-            write_checkpoint(path, identity, known)
+                known = made = Checkpoint(network.state_dict(), {"accuracy": _accuracy(network, data, facts)})
+            entry.keep(lambda path: write_checkpoint(path, identity, made))
     network.load_state_dict(known.tensors)
     return Reader(f"{data.name}-reader-{side}px", identity, network.eval(), known.facts["accuracy"])
 

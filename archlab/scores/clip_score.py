@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archlab.encoders.local_models import as_bad_input, content_hash, load_model, model_config, quiet
+from archlab.encoders.local_models import as_bad_input, hash_of_files, load_model, model_config, quiet
 from archlab.errors import BadInput
 from archlab.scores.extractors import clip_sight
 
@@ -44,7 +44,7 @@ class ClipScore:
     def id(self) -> str:
         """Of what decides its scores."""
         names = ("config.json", "model*.safetensors", "tokenizer*.json", "vocab.json", "merges.txt")
-        return f"{content_hash(*(self._folder.glob(name) for name in names))}-{self._device.type}"
+        return f"{hash_of_files(*(self._folder.glob(name) for name in names))}-{self._device.type}"
 
     @torch.no_grad()
     def __call__(self, images: Tensor, prompts: Sequence[str]) -> Tensor:

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from archlab.data import CaptionedImages
-from archlab.encoders.local_models import content_hash, load_model, model_config
+from archlab.encoders.local_models import hash_of_files, load_model, model_config
 from archlab.errors import BadInput
 from archlab.progress import Progress
 from archlab.scores.attribute_classifier import reader
@@ -97,7 +97,7 @@ class VisionTransformer:
 
     @cached_property
     def id(self) -> str:
-        files = content_hash(self._folder.glob("config.json"), self._folder.glob("model*.safetensors"))
+        files = hash_of_files(self._folder.glob("config.json"), self._folder.glob("model*.safetensors"))
         return f"{files}-{self._device.type}"
 
     @torch.no_grad()

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from archlab.encoders.local_models import as_bad_input, content_hash
+from archlab.encoders.local_models import as_bad_input, hash_of_files
 from archlab.errors import BadInput
 
 FEATURE_DIM = 2048
@@ -45,7 +45,7 @@ class Inception:
 
     @cached_property
     def id(self) -> str:
-        return f"{content_hash([self._path])}-{self._device.type}"
+        return f"{hash_of_files([self._path])}-{self._device.type}"
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:

@@ -1,15 +1,14 @@
 """Real images as an extractor sees them: what drawn images are compared with."""
 
-import hashlib
-import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 
 import torch
 
+from archlab import versions
+from archlab.cache import Kind, content_hash
 from archlab.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from archlab.data import CaptionedImages
-from archlab.files import cache_folder
 from archlab.progress import Progress
 from archlab.scores.extractors import Extractor, load_extractor
 from archlab.scores.metrics import Reference
@@ -17,7 +16,7 @@ from archlab.scores.spread import spread
 
 REAL_IMAGES = 4096  # at most, evenly spread over the data set
 _AT_ONCE = 256
-_VERSION = 1  # of what features are of real images: raise it when that changes
+FEATURES = Kind("features", "features of real images, for FID and the like")
 
 
 @dataclass(frozen=True)
@@ -42,15 +41,14 @@ def compared_with(
 @lru_cache(maxsize=2)
 def _compared_with(asked: _Question) -> tuple[Extractor, Reference]:
     extractor = load_extractor(asked.extractor, asked.data, asked.device, asked.progress)
-    key = [extractor.id, asked.data.id, REAL_IMAGES, _VERSION]
-    identity = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
-    path = cache_folder("features") / f"{identity}.safetensors"
-    known = read_checkpoint(path, identity)
+    identity = content_hash(extractor.id, asked.data.id, REAL_IMAGES, versions.SCORES)
+    entry = FEATURES.entry(f"{identity}.safetensors")
+    known = read_checkpoint(entry.path, identity) if entry.use() else None
     if known is None:
         chosen, parts = spread(torch.arange(len(asked.data.images)), REAL_IMAGES), []
         for part in torch.split(chosen, _AT_ONCE):
             parts.append(extractor.features(asked.data.images[part]))
             asked.progress("reference", len(parts) * _AT_ONCE / (len(chosen) + _AT_ONCE))
-        known = Checkpoint({"features": torch.cat(parts)}, {})
-        write_checkpoint(path, identity, known)
+        known = made = Checkpoint({"features": torch.cat(parts)}, {})
+        entry.keep(lambda path: write_checkpoint(path, identity, made))
     return extractor, Reference(known.tensors["features"].double().numpy())

@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from archlab.cache import check_usable
 from archlab.errors import BadInput
-from archlab.files import cache_folder, cache_limit_gb
 from archlab.space import SearchSpace, plan, survey
 from archlab.study.driver import Driver
 from archlab.study.executors import Executor, Inline
@@ -44,7 +44,7 @@ def run_study(
     if arms and more:
         raise BadInput("--more: the study has a plan, which has the arms it has; more trials are for a search")
     survey(space)  # refuses limits that nothing can meet
-    cache_folder("proxies"), cache_limit_gb()  # refuse what no trial could keep its training in
+    check_usable()  # refuse a cache that no trial could keep its training in
     if arms:
         space = _with_trials(space, len(arms))
     say = partial(tell, watchers, "notice")

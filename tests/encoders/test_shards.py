@@ -13,9 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from archlab.encoders.shards import Shards, encoded
+from archlab.encoders.shards import ENCODINGS, Shards, encoded
 from archlab.errors import BadInput
-from archlab.files import cache_folder
 
 ROWS, SHARD, BATCH = 95, 10, 4
 TRUTH = torch.randn(ROWS, 3, 2, generator=torch.Generator().manual_seed(0))
@@ -53,8 +52,8 @@ def rows(encode: Callable[[slice], Tensor], progress: Callable[[float], None] = 
 
 
 def folder() -> Path:
-    (found,) = cache_folder("encoded").glob("rows-*/")
-    return found
+    (entry,) = ENCODINGS.entries()
+    return entry.path
 
 
 def is_right(found: Shards) -> bool:
@@ -128,7 +127,7 @@ def child() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def test_kill_costs_one_shard(child: subprocess.Popen[bytes]) -> None:
-    third = "encoded/rows-*/00002.safetensors"
+    third = "encodings/rows-*/00002.safetensors"
     until = time.monotonic() + 60
     while not list(Path(os.environ["ARCHLAB_CACHE"]).glob(third)) and time.monotonic() < until:
         time.sleep(0.01)

@@ -36,13 +36,13 @@ def url(tmp_path: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def test_download_is_kept_under_its_hash(
+def test_download_is_cached_under_its_hash(
     url: str, cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv(VARIABLE, url)
     assert has_program()
     program = find_program()
-    assert program == cache / hashlib.sha256(CONTENT).hexdigest()
+    assert program == cache / hashlib.sha256(CONTENT).hexdigest() / "benchmark_model"
     (tmp_path / "served" / "benchmark_model").unlink()
     assert find_program() == program
     monkeypatch.delenv(VARIABLE)
@@ -71,6 +71,8 @@ def test_unnamed_is_one_line(cache: Path) -> None:
     with pytest.raises(BadInput, match=f"there is no benchmark_model: .*export {VARIABLE}=https://"):
         find_program()
     for content in (b"one", b"two"):
-        (cache / hashlib.sha256(content).hexdigest()).write_bytes(content)
+        program = cache / hashlib.sha256(content).hexdigest() / "benchmark_model"
+        program.parent.mkdir(parents=True)
+        program.write_bytes(content)
     with pytest.raises(BadInput, match="there are 2 in the cache: name one by path or URL"):
         find_program()

@@ -52,7 +52,7 @@ def shared_cache(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def mac(tmp_path: Path, cache: Path) -> StandInMac:
     mac = stand_in_mac(tmp_path / "mac")
-    mac.sets(STAND_IN_CONVERTED=str(cache / "converted"), STAND_IN_TEAM=TEAM)
+    mac.sets(STAND_IN_CONVERTED=str(cache / "conversions"), STAND_IN_TEAM=TEAM)
     mac.plug_in(IPHONE)
     return mac
 
@@ -111,7 +111,7 @@ def test_the_model_is_copied_once_and_whole(remote: StandInMac, cache: Path) -> 
     measure(CoreMLRunner(HOST))
     assert remote.kept() == {kept}
     assert (folder / "inputs.npz").stat().st_ino == inode
-    (made,) = (path.parent for path in (cache / "converted").glob("*/key.json"))
+    (made,) = (path.parent for path in (cache / "conversions").glob("*/key.json"))
     for path in folder.rglob("*.*"):
         original = made / path.relative_to(folder)
         assert path.is_dir() or path.read_bytes() == original.read_bytes()
@@ -181,7 +181,7 @@ def test_a_lost_connection_is_a_device_gone_and_ends_the_work_there(remote: Stan
 def test_work_there_ends_with_the_one_who_asked(remote: StandInMac, cache: Path) -> None:
     measure(CoreMLRunner(HOST))
     remote.sets(STAND_IN_PREDICT_SECONDS="30")
-    folder = next((cache / "converted").glob("*/key.json")).parent
+    folder = next((cache / "conversions").glob("*/key.json")).parent
     asker = subprocess.Popen([sys.executable, "-c", ASK, str(folder)], stderr=subprocess.DEVNULL)
     remote.wait_until_it_works()
     asker.kill()

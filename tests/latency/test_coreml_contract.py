@@ -22,7 +22,7 @@ class MacContract(RunnerContract):
     @pytest.fixture(scope="class")
     def mac(self, tmp_path_factory: pytest.TempPathFactory, cache: None) -> StandInMac:
         mac = stand_in_mac(tmp_path_factory.mktemp("mac"))
-        mac.sets(STAND_IN_CONVERTED=f"{os.environ['ARCHLAB_CACHE']}/converted", STAND_IN_TEAM=TEAM)
+        mac.sets(STAND_IN_CONVERTED=f"{os.environ['ARCHLAB_CACHE']}/conversions", STAND_IN_TEAM=TEAM)
         mac.plug_in(IPHONE)
         return mac
 

@@ -110,7 +110,7 @@ def test_cache_is_by_network_settings_and_versions(phone: Phone) -> None:
 
 def test_damaged_cache_entry_is_measured_again(phone: Phone, tmp_path: Path) -> None:
     measure(small(), "phone")
-    (entry,) = (tmp_path / "latency").glob("*.json")
+    (entry,) = (tmp_path / "measurements").glob("*.json")
     entry.write_text('{"median_ms": 0')
     assert measure(small(), "phone").provenance["cached"] is False
     assert measure(small(), "phone").provenance["cached"] is True
@@ -211,7 +211,8 @@ class TestArtifact:
 
         with pytest.raises(RunFailed, match="gave up"):
             converted(convolutions(), "model.x", fail, {})
-        assert [path.suffix for path in (tmp_path / "converted").iterdir()] == [".lock"]
+        assert [path.name for path in (tmp_path / "conversions").iterdir() if not path.name.startswith(".")] == []
+        assert list((tmp_path / "conversions").glob(".making-*")) == []
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
     def test_full_disk_is_one_line(self) -> None:
@@ -222,10 +223,10 @@ class TestArtifact:
         models = [self.made(seed=seed, text="x" * 1000) for seed in range(3)]
         for hours, model in zip((2, 4, 3), models, strict=True):
             os.utime(model.parent, (time.time() - 3600 * hours,) * 2)
-        kept_gb = 2.5 * sum(file.stat().st_size for file in models[0].parent.iterdir()) / 1e9
+        kept_gb = 3.5 * sum(file.stat().st_size for file in models[0].parent.iterdir()) / 1e9
         self.made(seed=0)
         monkeypatch.setenv("ARCHLAB_CACHE_GB", str(kept_gb))
-        self.made(seed=0)
+        self.made(seed=3, text="x" * 1000)
         assert [model.exists() for model in models] == [True, False, True]
 
     def test_limit_that_is_no_number_is_bad_input(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
 from archlab.proxy import evaluate_proxy
-from archlab.proxy.cache import baseline_id, training_id
+from archlab.proxy.cache import TRAININGS, baseline_id, training_id
 from archlab.space.settings import Distillation, ProxySettings, Scale
 from archlab.training.train import Training
 
@@ -97,7 +97,7 @@ def test_a_damaged_entry_is_made_anew(
     tiny_unet: UNetSpec, quick: ProxySettings, steps: list[int], tmp_path: Path, empty_cache: Path
 ) -> None:
     first = evaluate_proxy(tiny_unet, quick, tmp_path / "first")
-    (entry,) = empty_cache.iterdir()
+    (entry,) = empty_cache.glob("*.safetensors")
     entry.write_bytes(entry.read_bytes()[:-100])
     assert evaluate_proxy(tiny_unet, quick, tmp_path / "second").quality == first.quality
     assert len(steps) == 2 * 6
@@ -127,17 +127,16 @@ def test_the_least_recently_used_goes_first(
         return bool(steps)
 
     assert trained(0)
-    (entry,) = (tmp_path / "cache" / "proxies").iterdir()
-    monkeypatch.setenv("ARCHLAB_CACHE_GB", str(2.5 * entry.stat().st_size / 1e9))
-    (entry.parent / ".left by a kill").write_bytes(b"half")
+    (entry,) = TRAININGS.entries()
+    monkeypatch.setenv("ARCHLAB_CACHE_GB", str(2.5 * entry.path.stat().st_size / 1e9))
     assert trained(1)
-    for age, file in enumerate(sorted(entry.parent.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)):
-        os.utime(file, (time.time() - 3600 * (age + 1),) * 2)
+    for age, used in enumerate(sorted(TRAININGS.entries(), key=lambda entry: entry.path.stat().st_mtime, reverse=True)):
+        os.utime(used.path, (time.time() - 3600 * (age + 2),) * 2)
     assert not trained(0)
     assert trained(2)
     assert not trained(0)
+    assert len(TRAININGS.entries()) == 2
     assert trained(1)
-    assert len(list(entry.parent.iterdir())) == 2
 
 
 def test_a_limit_that_is_no_number_is_said_and_costs_no_step(

@@ -30,7 +30,7 @@ def short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """Little training, in a cache of its own."""
     monkeypatch.setattr("archlab.scores.attribute_classifier._STEPS", 3)
     monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
-    return tmp_path / "readers"
+    return tmp_path / "classifiers"
 
 
 def test_reported_accuracy_is_of_images_that_it_has_not_seen(digits: CaptionedImages, trained: Reader) -> None:

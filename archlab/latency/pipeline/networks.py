@@ -4,7 +4,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import version
 
 from archlab.architecture import UNetSpec
-from archlab.latency.network import Built, Network, content_hash
+from archlab.cache import content_hash
+from archlab.latency.network import Built, Network
 
 IMAGE_SCALE = 8  # pixels of the image for one of the latent, along a side: three doublings
 

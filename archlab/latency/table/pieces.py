@@ -6,7 +6,8 @@ from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from archlab.architecture import Node, Transformer, UNetSpec, layout
-from archlab.latency.network import Built, Network, content_hash
+from archlab.cache import content_hash
+from archlab.latency.network import Built, Network
 
 PieceKind = Literal[
     "embedding",

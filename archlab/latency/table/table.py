@@ -8,13 +8,15 @@ from statistics import median
 from typing import Any, Literal, NamedTuple
 
 from archlab.architecture import UNetSpec, from_dict
+from archlab.cache import Kind, content_hash
 from archlab.errors import BadInput
-from archlab.files import cache_folder, read_json, write_text
-from archlab.latency.network import content_hash
+from archlab.files import read_json, write_text
 from archlab.latency.runner import Settings
 from archlab.latency.table.pieces import PIECE_KINDS, Piece, piece_from_dict
 
 Role = Literal["fit", "check"]
+
+LATENCY_TABLES = Kind("latency_tables", "latency tables that were built without --out", evictable=False)
 
 _FORMAT = "archlab latency table 1"
 _DECIDING = ("threads", "precision", "compute", "attention")
@@ -67,7 +69,7 @@ class Circumstances:
     @property
     def default_path(self) -> Path:
         """Where the table is unless it is asked for elsewhere."""
-        return cache_folder("tables") / f"{content_hash(asdict(self))}.json"
+        return LATENCY_TABLES.folder() / f"{content_hash(asdict(self))}.json"
 
 
 def deciding(settings: Settings) -> dict[str, Any]:

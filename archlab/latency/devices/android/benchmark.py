@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archlab.errors import BadInput, RunFailed
+from archlab.files import file_hash
 from archlab.latency.devices.android.adb import PHONE_FOLDER, Phone, PhoneFull
 from archlab.latency.devices.android.condition import Condition, big_cores, read_condition, read_cores
 from archlab.latency.devices.android.output import Process, first_complaint, parse_flags, parse_process
-from archlab.latency.devices.android.program import sha256
 from archlab.latency.runner import Settings
 from archlab.progress import Progress
 
@@ -179,7 +179,7 @@ def _placed(phone: Phone, file: Path, suffix: str = "") -> str:
 
     A full phone first loses the models that archlab left there.
     """
-    remote = f"{PHONE_FOLDER}/{sha256(file)[:16]}{suffix}"
+    remote = f"{PHONE_FOLDER}/{file_hash(file)[:16]}{suffix}"
     try:
         phone.place(file, remote)
     except PhoneFull:

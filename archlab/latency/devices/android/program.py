@@ -1,6 +1,5 @@
 """Where the user's ``benchmark_model`` is: no package registry has it."""
 
-import hashlib
 import http.client
 import os
 import shutil
@@ -8,8 +7,9 @@ import tempfile
 import urllib.request
 from pathlib import Path
 
+from archlab.cache import Entry, Kind
 from archlab.errors import BadInput
-from archlab.files import cache_folder, write_text
+from archlab.files import file_hash
 
 VARIABLE = "ARCHLAB_BENCHMARK_MODEL"
 CLASSIC_URL = (
@@ -17,20 +17,22 @@ CLASSIC_URL = (
     "android_aarch64_benchmark_model"
 )
 MEND = f"export {VARIABLE}={CLASSIC_URL}"
+PROGRAMS = Kind("benchmark_model", "programs that time networks on Android phones, as downloaded", evictable=False)
 
+_PROGRAM, _SOURCE = "benchmark_model", "url"  # files of an entry
 _TIMEOUT_S = 60.0
 
 
 def has_program() -> bool:
     """Whether there is one, or an address to download it from."""
     named = os.environ.get(VARIABLE)
-    return (_is_url(named) or Path(named).is_file()) if named else len(_kept()) == 1
+    return (_is_url(named) or Path(named).is_file()) if named else len(_downloads()) == 1
 
 
 def find_program() -> Path:
     """The program that ``$ARCHLAB_BENCHMARK_MODEL`` names by path or URL; without it, the only one in the cache.
 
-    A download is kept in the cache folder under its SHA-256, with the URL beside it.
+    A download is cached under its SHA-256, with the URL beside it.
 
     Raises:
         BadInput: there is none, there are several, or it cannot be downloaded.
@@ -42,44 +44,41 @@ def find_program() -> Path:
         if not Path(named).is_file():
             raise BadInput(f"{VARIABLE}: {named}: no such file")
         return Path(named)
-    kept = _kept()
-    if len(kept) != 1:
-        found = "there is no benchmark_model" if not kept else f"there are {len(kept)} in the cache"
+    downloads = _downloads()
+    if len(downloads) != 1:
+        found = "there is no benchmark_model" if not downloads else f"there are {len(downloads)} in the cache"
         raise BadInput(f"{found}: name one by path or URL: {MEND}")
-    return kept[0]
-
-
-def sha256(path: Path) -> str:
-    """Of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _program(downloads[0])
 
 
 def _downloaded(url: str) -> Path:
-    for program in _kept():
-        if _source(program).is_file() and _source(program).read_text(encoding="utf-8") == url:
-            return program
-    folder = cache_folder("benchmark_model")
-    with tempfile.TemporaryDirectory(dir=folder) as temporary:
-        download = Path(temporary) / "benchmark_model"
+    for entry in _downloads():
+        source = entry.path / _SOURCE
+        if source.is_file() and source.read_text(encoding="utf-8") == url:
+            return _program(entry)
+    with tempfile.TemporaryDirectory() as temporary:
+        download = Path(temporary) / _PROGRAM
         try:
             with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, download.open("wb") as file:
                 shutil.copyfileobj(response, file)
         except (OSError, ValueError, http.client.HTTPException) as error:
             raise BadInput(f"{VARIABLE}: cannot download {url}: {error}") from None
-        program = download.replace(folder / sha256(download))
-    write_text(_source(program), url)
-    return program
+        entry = PROGRAMS.entry(file_hash(download))
+        with entry.locked(), entry.written() as folder:
+            folder.mkdir()
+            shutil.copyfile(download, folder / _PROGRAM)
+            (folder / _SOURCE).write_text(url, encoding="utf-8")
+    return _program(entry)
 
 
-def _kept() -> list[Path]:
+def _downloads() -> list[Entry]:
     """The programs in the cache that are what their names say."""
-    files = [path for path in cache_folder("benchmark_model").iterdir() if len(path.name) == 64]
-    return [path for path in files if sha256(path) == path.name]
+    entries = [entry for entry in PROGRAMS.entries() if _program(entry).is_file()]
+    return [entry for entry in entries if file_hash(_program(entry)) == entry.path.name]
 
 
-def _source(program: Path) -> Path:
-    return program.with_suffix(".url")
+def _program(entry: Entry) -> Path:
+    return entry.path / _PROGRAM
 
 
 def _is_url(text: str) -> bool:

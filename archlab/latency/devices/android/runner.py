@@ -6,10 +6,11 @@ from pathlib import Path
 from statistics import median
 
 from archlab.errors import BadInput, MissingExtra
+from archlab.files import file_hash
 from archlab.latency.devices.android.adb import CONNECT, INSTALL, attached_phone, has_adb
 from archlab.latency.devices.android.benchmark import WARMUP_RUNS, benchmark, refuse_slow
 from archlab.latency.devices.android.condition import Identity, read_condition, read_identity
-from archlab.latency.devices.android.program import MEND, find_program, has_program, sha256
+from archlab.latency.devices.android.program import MEND, find_program, has_program
 from archlab.latency.devices.tflite.file import converter_versions, installed, tflite_file
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.measurement import Latency
@@ -112,7 +113,7 @@ class AndroidRunner:
 
 def _versions(identity: Identity, program: Path) -> dict[str, str]:
     return {
-        "runtime": f"benchmark_model {sha256(program)[:16]}",
+        "runtime": f"benchmark_model {file_hash(program)[:16]}",
         **converter_versions(),
         "os": f"Android {identity.android}",
         "build": identity.build,
