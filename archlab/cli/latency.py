@@ -87,10 +87,8 @@ def latency(
 def _operators(spec: UNetSpec, device: str, precision: str) -> list[dict[str, Any]]:
     from archlab.latency import profile_operators
 
-    if device != "tflite":
-        raise BadInput(f"--profile-operators: only 'tflite' can be profiled, not {device!r}")
     with _shown_on_a_terminal() as progress:
-        operators = profile_operators(spec, precision=precision, progress=progress)
+        operators = profile_operators(spec, device, precision=precision, progress=progress)
     total_ms = sum(operator.ms for operator in operators)
     return [{**asdict(operator), "share": operator.ms / total_ms} for operator in operators]
 

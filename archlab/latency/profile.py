@@ -3,11 +3,10 @@
 from typing import TYPE_CHECKING
 
 from archlab.architecture import UNetSpec
-from archlab.errors import MissingExtra
-from archlab.latency.devices.tflite.file import tflite_file
-from archlab.latency.devices.tflite.runner import TFLiteRunner
+from archlab.errors import BadInput
+from archlab.latency.devices.registry import KINDS, kind_of, runner
 from archlab.latency.network import Network, as_network
-from archlab.latency.runner import Settings
+from archlab.latency.runner import Settings, completed
 from archlab.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -15,19 +14,25 @@ if TYPE_CHECKING:
 
 
 def profile_operators(
-    subject: UNetSpec | Network, *, precision: str = "fp32", seed: int = 0, progress: Progress | None = None
+    subject: UNetSpec | Network,
+    device: str = "tflite",
+    *,
+    precision: str = "fp32",
+    seed: int = 0,
+    progress: Progress | None = None,
 ) -> "list[OperatorTime]":
-    """The operators of one forward pass through TFLite on one thread of this computer, the dearest first.
+    """The operators of one forward pass on one thread of a device, the most expensive first.
 
     Apart from `measure`: profiling slows the runs down.
 
     Raises:
+        BadInput: the device cannot be profiled, or there is none of that name.
         MissingExtra: an optional dependency is not installed.
-        RunFailed: it cannot be converted, or this release of ai-edge-litert cannot be profiled.
+        RunFailed: it cannot be converted, or the installed release of the runtime cannot be profiled.
     """
-    from archlab.convert import operator_profile
-
-    if not TFLiteRunner().status().available:
-        raise MissingExtra("profiling on 'tflite'", "tflite")
-    settings = Settings(precision=precision, attention=TFLiteRunner.attention_forms[0], seed=seed)
-    return operator_profile(tflite_file(as_network(subject), settings, progress or silent).model)
+    chosen, kind = runner(device), kind_of(device)
+    if kind.profile is None:
+        able = " or ".join(repr(each.name) for each in KINDS.values() if each.profile is not None)
+        raise BadInput(f"profile: only {able} can be profiled, not {device!r}")
+    settings = completed(Settings(precision=precision, seed=seed), chosen)
+    return kind.profile(as_network(subject), settings, progress or silent)

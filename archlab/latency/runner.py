@@ -120,11 +120,16 @@ class Runner(Protocol):
     Empty stands for any, with no default.
     """
 
-    name: str
-    resource: str
-    compute_units: tuple[str, ...]
-    precisions: tuple[str, ...]
-    attention_forms: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+    @property
+    def resource(self) -> str: ...
+    @property
+    def compute_units(self) -> tuple[str, ...]: ...
+    @property
+    def precisions(self) -> tuple[str, ...]: ...
+    @property
+    def attention_forms(self) -> tuple[str, ...]: ...
 
     def status(self) -> DeviceStatus:
         """Whether it can be measured on from here. Takes a few seconds at most and never raises."""

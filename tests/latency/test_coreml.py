@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from archlab.errors import BadInput, RunFailed
-from archlab.latency.devices.coreml.runner import CoreMLRunner, IPhoneRunner
+from archlab.latency.devices.coreml.runner import CoreMLRunner
+from archlab.latency.devices.iphone.runner import IPhoneRunner
 from archlab.latency.runner import DeviceGone, Settings
 from tests.latency.contract import convolutions
 from tests.latency.sshd import HOST, IPHONE, StandInMac, serve, stand_in_mac, stop

@@ -21,6 +21,7 @@ from archlab.latency.network import Built, Network, unet_network
 from archlab.latency.runner import DeviceGone, Settings, circumstances
 from archlab.progress import Progress
 from tests.latency.contract import convolutions
+from tests.latency.registered import register_runner
 from tests.latency.test_latency_value import latency
 
 
@@ -64,7 +65,7 @@ def phone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Phone]:
     """``--device phone``; waiting takes no time."""
     phone = Phone()
     monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
-    monkeypatch.setattr(sys.modules[measure.__module__], "runner", lambda name: phone)
+    register_runner(monkeypatch, phone)
     monkeypatch.setattr(time, "sleep", lambda seconds: None)
     return phone
 

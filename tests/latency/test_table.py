@@ -31,6 +31,7 @@ from archlab.latency.table.reach import reachable_pieces
 from archlab.progress import Progress
 from archlab.space import SearchSpace, load_space
 from archlab.unet import build
+from tests.latency.registered import register_runner
 from tests.latency.test_latency_value import latency
 
 IDLE_MS, MS_PER_GFLOP, CACHE_MB, MS_PER_MB = 0.05, 20.0, 1.0, 0.1
@@ -106,9 +107,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> SearchSpace:
 def phone() -> Iterator[Phone]:
     made = Phone()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys.modules["archlab.latency.measure"], "runner", lambda name: made)
-        patch.setattr(table_build, "runner", lambda name: made)
-        patch.setattr(sys.modules["archlab.latency.table.estimate"], "runner", lambda name: made)
+        register_runner(patch, made)
         yield made
 
 
@@ -153,11 +152,9 @@ def test_pieces_of_a_space_are_those_of_all_its_architectures(space: SearchSpace
     assert len(every) == len(reach.pieces)
 
 
-def test_space_too_large_is_sampled_and_says_so(space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_space_too_large_is_sampled_and_says_so(space: SearchSpace) -> None:
     every = reachable_pieces(space, **SHARED)
-    monkeypatch.setattr("archlab.latency.table.reach.MOST_ENUMERATED", 3)
-    monkeypatch.setattr("archlab.latency.table.reach._SAMPLED", 100)
-    sampled = reachable_pieces(space, **SHARED)
+    sampled = reachable_pieces(space, **SHARED, most_enumerated=3, drawn=100)
     assert not sampled.proven
     assert set(sampled.pieces) == set(every.pieces)
 

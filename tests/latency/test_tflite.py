@@ -7,7 +7,7 @@ import pytest
 
 from archlab.errors import MissingExtra, RunFailed
 from archlab.latency import measure
-from archlab.latency.devices.tflite import runner as tflite
+from archlab.latency.devices.tflite.runner import TFLiteRunner
 from tests.latency.contract import RunnerContract, convolutions
 
 
@@ -20,7 +20,7 @@ def worker(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], N
     def write(text: str) -> None:
         path = tmp_path / "worker.py"
         path.write_text(text)
-        monkeypatch.setattr(tflite, "_WORKER", path)
+        monkeypatch.setattr(TFLiteRunner, "worker", path)
 
     return write
 
@@ -97,10 +97,14 @@ def test_process_that_fails_is_one_line(case: str, worker: Callable[[str], None]
 def test_nonsense_that_a_device_reports_is_refused(
     report: dict[str, Any], message: str, worker: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tflite, "checked_parity", lambda *_: 0.0)
     monkeypatch.setattr("archlab.convert.unaccelerated_operators", lambda _: [])
     told = {"samples_ms": [1.0, 1.0], "load_ms": 1.0, "first_run_ms": 1.0, "peak_memory_mb": 1.0, "partitions": 1}
-    worker(f"import json; print(json.dumps({ ({**told, 'cpu_seconds': 0.0, **report})!r}))")
+    worker(
+        "import json, sys, pathlib, shutil\n"
+        "job = json.loads(sys.argv[1])\n"
+        "shutil.copy(pathlib.Path(job['model']).with_name('expected.npy'), job['output'])\n"
+        f"print(json.dumps({ ({**told, 'cpu_seconds': 0.0, **report})!r}))"
+    )
     with pytest.raises(RunFailed, match=f"convolutions on 'tflite' was not measured: {message}"):
         measure(convolutions())
 

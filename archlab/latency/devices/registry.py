@@ -1,53 +1,21 @@
-"""The devices by name."""
+"""The kinds of devices, and the devices by name."""
 
-import os
 import re
 from importlib import import_module
-from typing import NamedTuple
 
-from archlab.errors import BadInput, RunFailed, nearest
+from archlab.errors import BadInput, nearest
+from archlab.latency.devices.kind import DeviceKind, kind_name
 from archlab.latency.runner import DeviceStatus, Runner
 
-
-class _Kind(NamedTuple):
-    """How a device is written, and the class of this package that runs it, made of the pattern's groups."""
-
-    usage: str
-    pattern: str
-    module: str
-    class_name: str
-
-
-_KINDS = (
-    _Kind("tflite", r"tflite", "tflite.runner", "TFLiteRunner"),
-    _Kind("torch[:cuda]", r"torch(?::(cuda))?", "torch.runner", "TorchRunner"),
-    _Kind("android[:SERIAL]", r"android(?::(.+))?", "android.runner", "AndroidRunner"),
-    _Kind("coreml[@HOST]", r"coreml(?:@(.+))?", "coreml.runner", "CoreMLRunner"),
-    _Kind("iphone[@HOST]", r"iphone(?:@(.+))?", "coreml.runner", "IPhoneRunner"),
-    _Kind("replay:FILE", r"replay:(.+)", "replay.runner", "ReplayRunner"),
+FOLDERS = (  # each has a module ``kind`` with a `KIND` of the folder's name; in the order of listings
+    "tflite",
+    "torch",
+    "android",
+    "coreml",
+    "iphone",
+    "replay",
 )
-
-
-_UNNAMED = (
-    DeviceStatus(
-        name="coreml@HOST",
-        about="Core ML on a Mac, over ssh",
-        missing="the name of a Mac",
-        mend="write it for HOST; those in ARCHLAB_MACS='HOST …' are listed here",
-    ),
-    DeviceStatus(
-        name="iphone@HOST",
-        about="Core ML on the iPhone plugged into a Mac, over ssh",
-        missing="the name of a Mac",
-        mend="write it for HOST; those in ARCHLAB_MACS='HOST …' are listed here",
-    ),
-    DeviceStatus(
-        name="replay:FILE",
-        about="recorded measurements",
-        missing="the name of a recording",
-        mend="make one: archlab latency ARCH --format json >> FILE",
-    ),
-)
+KINDS: dict[str, DeviceKind] = {name: import_module(f"{__package__}.{name}.kind").KIND for name in FOLDERS}
 
 
 def devices() -> list[DeviceStatus]:
@@ -55,10 +23,8 @@ def devices() -> list[DeviceStatus]:
 
     Of Android the attached phones; Macs are those in ``$ARCHLAB_MACS``, as ssh knows them, separated by spaces.
     """
-    macs = os.environ.get("ARCHLAB_MACS", "").split()
-    names = ["tflite", "torch", "torch:cuda", *_phones(), "coreml", "iphone"]
-    names += [f"{kind}@{mac}" for mac in macs for kind in ("coreml", "iphone")]
-    return [*(runner(name).status() for name in names), *_UNNAMED]
+    statuses = [runner(name).status() for kind in KINDS.values() for name in kind.names()]
+    return [*statuses, *(kind.unnamed for kind in KINDS.values() if kind.unnamed is not None)]
 
 
 def runner(name: str) -> Runner:
@@ -67,21 +33,19 @@ def runner(name: str) -> Runner:
     Raises:
         BadInput: there is none; the message has the nearest name.
     """
-    for kind in _KINDS:
-        if found := re.fullmatch(kind.pattern, name):
-            made: Runner = getattr(import_module(f"archlab.latency.devices.{kind.module}"), kind.class_name)(
-                *found.groups()
-            )
-            return made
-    raise BadInput(f"no device {name!r}{nearest(name, [kind.usage for kind in _KINDS])}")
+    kind = KINDS.get(kind_name(name))
+    if kind is not None and (parts := re.fullmatch(kind.pattern, name)):
+        return kind.runner(*parts.groups())
+    raise BadInput(f"no device {name!r}{nearest(name, [kind.usage for kind in KINDS.values()])}")
 
 
-def _phones() -> list[str]:
-    """Attached phones, or the kind alone."""
-    from archlab.latency.devices.android.adb import attached, has_adb
+def kind_of(name: str) -> DeviceKind:
+    """The kind that a device's name begins with.
 
-    try:
-        serials = sorted(attached()) if has_adb() else []
-    except (BadInput, RunFailed):  # what is wrong with adb, the kind's status says
-        serials = []
-    return [f"android:{serial}" for serial in serials] or ["android"]
+    Raises:
+        BadInput: there is none; the message has the nearest word.
+    """
+    word = kind_name(name)
+    if word not in KINDS:
+        raise BadInput(f"no {word!r}{nearest(word, list(KINDS))}")
+    return KINDS[word]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput
-from archlab.latency.devices.registry import runner
+from archlab.latency.devices.registry import kind_of, runner
 from archlab.latency.measure import measure
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Network, unet_network
@@ -30,7 +30,6 @@ PIECE_SECONDS, WHOLE_SECONDS = 0.1, 0.5  # of one burst
 _TOGETHER = 4  # bursts between two of the reference
 _REFERENCES = 8  # bursts of which the fastest tells the clock: a few are undisturbed
 _DRAWN_PER_STRATUM = 20
-_CHANNELS_LAST = ("tflite", "android", "replay")  # kinds of devices whose runtimes keep feature maps so
 
 
 class Step(NamedTuple):
@@ -159,7 +158,7 @@ class _Build:
 
     @property
     def _channels_last(self) -> bool:
-        return self.device.partition(":")[0] in _CHANNELS_LAST
+        return kind_of(self.device).channels_last
 
     def _subjects(self) -> Iterator[_Subject]:
         yield _Subject(idle_network(), self.table.idle, PIECE_ROUNDS, PIECE_SECONDS)

@@ -13,7 +13,7 @@ from archlab.space import SearchSpace
 from archlab.space.knobs import Value
 
 MOST_ENUMERATED = 50_000
-_SAMPLED = 2_000
+DRAWN = 2_000
 
 _ATTENTION: frozenset[PieceKind] = frozenset({"self_attention", "cross_attention"})
 _CONCERNED: Mapping[str, frozenset[PieceKind]] = {
@@ -34,13 +34,20 @@ class Reach(NamedTuple):
     proven: bool
 
 
-def reachable_pieces(space: SearchSpace, width: float = 1.0, sample_size: int | None = None) -> Reach:
+def reachable_pieces(
+    space: SearchSpace,
+    width: float = 1.0,
+    sample_size: int | None = None,
+    *,
+    most_enumerated: int = MOST_ENUMERATED,
+    drawn: int = DRAWN,
+) -> Reach:
     """The distinct pieces of every architecture of the space, scaled.
 
     A piece of one kind depends on few knobs: those that change the structure, and its own attributes. Their products
     are enumerated, kind by kind, requirements aside: a piece too many costs a second, one too few an estimate. A knob
-    that is not known to leave a kind alone concerns it. Where a product has more than `MOST_ENUMERATED` combinations,
-    architectures are drawn, and each value of every knob, and each pair, is tried.
+    that is not known to leave a kind alone concerns it. Where a product has more than ``most_enumerated`` combinations,
+    so many architectures are drawn, and each value of every knob, and each pair, is tried.
     """
     found = dict.fromkeys(pieces(space.baseline.scaled(width=width, sample_size=sample_size)))
     proven = True
@@ -49,7 +56,7 @@ def reachable_pieces(space: SearchSpace, width: float = 1.0, sample_size: int | 
         if any(names <= larger for larger in done):
             continue
         done.add(names)
-        choices, complete = _choices(space, names)
+        choices, complete = _choices(space, names, most_enumerated, drawn)
         proven = proven and complete
         for values in choices:
             with suppress(ArchitectureError):  # which a requirement may keep out
@@ -66,17 +73,19 @@ def _deciding(space: SearchSpace, kind: PieceKind) -> frozenset[str]:
     return frozenset(names)
 
 
-def _choices(space: SearchSpace, names: frozenset[str]) -> tuple[Iterator[dict[str, Value]], bool]:
+def _choices(
+    space: SearchSpace, names: frozenset[str], most_enumerated: int, drawn: int
+) -> tuple[Iterator[dict[str, Value]], bool]:
     """Values of these knobs, and whether they are all there are."""
     domains = {name: space.knobs[name].values for name in space.knobs if name in names}
-    if math.prod(map(len, domains.values())) <= MOST_ENUMERATED:
-        return (dict(zip(domains, drawn, strict=True)) for drawn in product(*domains.values())), True
-    return _tried(domains), False
+    if math.prod(map(len, domains.values())) <= most_enumerated:
+        return (dict(zip(domains, chosen, strict=True)) for chosen in product(*domains.values())), True
+    return _tried(domains, drawn), False
 
 
-def _tried(domains: Mapping[str, tuple[Value, ...]]) -> Iterator[dict[str, Value]]:
+def _tried(domains: Mapping[str, tuple[Value, ...]], drawn: int) -> Iterator[dict[str, Value]]:
     source = random.Random(0)
-    for _ in range(_SAMPLED):
+    for _ in range(drawn):
         yield {name: source.choice(values) for name, values in domains.items()}
     for name, values in domains.items():
         for other, others in domains.items():

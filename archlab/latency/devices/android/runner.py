@@ -11,10 +11,11 @@ from archlab.latency.devices.android.adb import CONNECT, INSTALL, attached_phone
 from archlab.latency.devices.android.benchmark import WARMUP_RUNS, benchmark, refuse_slow
 from archlab.latency.devices.android.condition import Identity, read_condition, read_identity
 from archlab.latency.devices.android.program import MEND, find_program, has_program
-from archlab.latency.devices.tflite.file import converter_versions, installed, tflite_file
+from archlab.latency.devices.tflite.file import converter_versions, tflite_file
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
+from archlab.latency.packages import installed
 from archlab.latency.runner import (
     ATTENTION_FORMS,
     PRECISIONS,

@@ -1,1 +1,1 @@
-"""Core ML on a Mac, and on an iPhone plugged into one."""
+"""Core ML on a Mac."""

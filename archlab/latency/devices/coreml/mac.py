@@ -15,6 +15,7 @@ from typing import IO, Any
 from archlab.errors import BadInput, RunFailed
 from archlab.latency.artifact import Artifact
 from archlab.latency.devices.coreml import agent
+from archlab.latency.devices.coreml.answers import Report
 from archlab.latency.devices.coreml.ssh import FAILED, ssh_command, ssh_failure
 from archlab.latency.runner import DeviceGone
 
@@ -24,7 +25,14 @@ _SECONDS_TO_COPY = 3600.0
 _SECONDS_TO_ANSWER = 30.0
 _NO_SUCH_COMMAND = 127  # a shell's exit code
 
+MACS_MEND = "write it for HOST; those in ARCHLAB_MACS='HOST …' are listed here"
+
 Send = Callable[[IO[bytes]], None]
+
+
+def named_on_macs(kind: str) -> list[str]:
+    """A kind of device on this computer and on every Mac in ``$ARCHLAB_MACS``."""
+    return [kind, *(f"{kind}@{host}" for host in os.environ.get("ARCHLAB_MACS", "").split())]
 
 
 class Mac:
@@ -46,8 +54,8 @@ class Mac:
         """What the Mac has and how it is, see `agent.check`. Raises as `measure` does."""
         return self._ask("check", *(["devices"] if devices else []), timeout_s=_SECONDS_TO_ANSWER)
 
-    def measure(self, artifact: Artifact, job: dict[str, Any]) -> dict[str, Any]:
-        """Copy the model there unless it is there already, do the job, give back the agent's report.
+    def measure(self, artifact: Artifact, job: dict[str, Any]) -> Report:
+        """Copy the model there unless it is there already, and do the job.
 
         Raises:
             BadInput: ssh is refused, or there is no such host or no Python.
@@ -56,7 +64,7 @@ class Mac:
         """
         line = json.dumps({**job, "folder": self._folder_of(artifact)}).encode() + b"\n"
         timeout_s = 2 * job["timeout_s"] + _SECONDS_TO_ANSWER  # as long again is spent in the queue at most
-        return self._ask("measure", send=lambda stream: _write(stream, line), timeout_s=timeout_s)
+        return Report.of(self._ask("measure", send=lambda stream: _write(stream, line), timeout_s=timeout_s))
 
     def _folder_of(self, artifact: Artifact) -> str:
         if self.host is None:

@@ -1,11 +1,10 @@
 """A network as a TFLite file, for this computer and for phones."""
 
-from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 from archlab.latency.artifact import Artifact, code_version, converted
 from archlab.latency.network import Built, Network
+from archlab.latency.packages import package_version
 from archlab.latency.runner import Settings
 from archlab.progress import Progress
 
@@ -38,19 +37,3 @@ def converter_versions() -> dict[str, str]:
         "torch": package_version("torch"),
         "archlab": code_version(),
     }
-
-
-def package_version(package: str) -> str:
-    """``absent`` where it is not installed."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "absent"
-
-
-def installed(module: str) -> bool:
-    """Whether it could be imported, without the seconds that importing it takes."""
-    try:
-        return find_spec(module) is not None
-    except ValueError:  # what find_spec raises for a module that is blocked
-        return False

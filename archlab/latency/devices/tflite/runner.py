@@ -7,27 +7,32 @@ from archlab.errors import MissingExtra
 from archlab.latency.artifact import checked_parity
 from archlab.latency.devices import computer
 from archlab.latency.devices.process import run_processes
-from archlab.latency.devices.tflite.file import converter_versions, installed, package_version, tflite_file
+from archlab.latency.devices.tflite.file import converter_versions, tflite_file
 from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
+from archlab.latency.packages import installed, package_version
 from archlab.latency.runner import PRECISIONS, DeviceStatus, Settings, circumstances
 from archlab.progress import Progress
 
 WARMUP_RUNS = 3
 
 _PACKAGES = {"litert_torch": "litert-torch", "ai_edge_litert": "ai-edge-litert"}
-_WORKER = Path(__file__).with_name("worker.py")
 
 
 class TFLiteRunner:
-    """Converts with litert-torch, runs with ai-edge-litert."""
+    """Converts with litert-torch, runs with ai-edge-litert.
+
+    Attributes:
+        worker: the program that times a file, see `archlab.latency.devices.process.run_processes`.
+    """
 
     name = "tflite"
     resource = THIS_COMPUTER
     compute_units = ("cpu",)
     precisions = PRECISIONS
     attention_forms = ("plain",)
+    worker = Path(__file__).with_name("worker.py")
 
     def status(self) -> DeviceStatus:
         """See `Runner`."""
@@ -69,7 +74,7 @@ class TFLiteRunner:
                 "warmup_runs": WARMUP_RUNS,
             }
             with lock(self.resource):
-                timed = run_processes(_WORKER, job, settings, progress, f"running {what}")
+                timed = run_processes(self.worker, job, settings, progress, f"running {what}")
             parity_max_abs = checked_parity(artifact, output, tolerance, what)
         unaccelerated = unaccelerated_operators(artifact.model)
         return Latency(

@@ -1,0 +1,42 @@
+"""A network as a Core ML package, converted here on any system."""
+
+from pathlib import Path
+
+from archlab.errors import BadInput
+from archlab.latency.artifact import Artifact, code_version, converted
+from archlab.latency.network import Built, Network
+from archlab.latency.packages import package_version
+from archlab.latency.runner import Settings
+from archlab.progress import Progress
+
+
+def coreml_package(network: Network, settings: Settings, progress: Progress) -> Artifact:
+    """The network in the settings' precision and attention form.
+
+    Raises:
+        BadInput: a number of threads is asked for.
+        RunFailed: coremltools gave up, or the disk is full.
+    """
+    if settings.threads != 1:
+        raise BadInput(f"threads: Core ML chooses them itself; leave 1 instead of {settings.threads}")
+
+    def convert(built: Built, path: Path) -> None:
+        from archlab.convert import to_coreml
+
+        attention = settings.attention or "split_einsum"
+        to_coreml(built.module, built.inputs, path, precision=settings.precision, attention=attention)
+
+    progress("convert", 0.0)
+    key = {"precision": settings.precision, "attention": settings.attention, **converter_versions()}
+    artifact = converted(network, "model.mlpackage", convert, key, settings.seed)
+    progress("convert", 1.0)
+    return artifact
+
+
+def converter_versions() -> dict[str, str]:
+    """What decides the package besides network and settings."""
+    return {
+        "converter": f"coremltools {package_version('coremltools')}",
+        "torch": package_version("torch"),
+        "archlab": code_version(),
+    }

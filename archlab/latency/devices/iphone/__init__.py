@@ -1,0 +1,1 @@
+"""Core ML on an iPhone that is plugged into a Mac."""

@@ -1,0 +1,1 @@
+"""A device that nobody has: all of it is in this folder."""
