@@ -2,13 +2,12 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import fields
+from typing import Any
 
-from archlab.architecture.parts import ArchitectureError, Block, Stage, Transformer
+from archlab.architecture.parts import ArchitectureError, Block, Stage, Transformer, TransformerPart
 from archlab.architecture.spec import UNetSpec, blocks
-
-Part = Literal["self_attention", "cross_attention", "feed_forward"]
 
 _MOST_NAMED = 3
 
@@ -56,24 +55,19 @@ def diffusers_obstacles(spec: UNetSpec) -> list[str]:
     return [f"{reason} ({_shortened(where)})" for reason, where in places.items()]
 
 
-def transformer_parts(transformers: Iterable[Transformer]) -> list[tuple[int, Part]]:
+def transformer_parts(transformers: Iterable[Transformer]) -> list[tuple[int, TransformerPart]]:
     """The attentions and feed-forwards in order, each with the index of its transformer.
 
     diffusers' transformers have three parts each: two attentions and a feed-forward.
     """
-    parts: list[tuple[int, Part]] = []
-    for index, transformer in enumerate(transformers):
-        if transformer.self_attention:
-            parts.append((index, "self_attention"))
-        if transformer.cross_attention:
-            parts.append((index, "cross_attention"))
-        if transformer.ff_ratio:
-            parts.append((index, "feed_forward"))
-    return parts
+    return [(index, part) for index, transformer in enumerate(transformers) for part in transformer.parts]
 
 
 def _faults(spec: UNetSpec) -> Iterator[tuple[str, str]]:
     """Each reason with a place."""
+    for attribute in fields(UNetSpec):
+        if attribute.name not in _EXPRESSED_BY_CONFIG and getattr(spec, attribute.name) != attribute.default:
+            yield f"{attribute.name} other than {attribute.default}", "the whole network"
     for name, channels, block in blocks(spec):
         yield from ((reason, name) for reason in _block_faults(block, channels))
     last = len(spec.stages) - 1
@@ -89,21 +83,22 @@ def _faults(spec: UNetSpec) -> Iterator[tuple[str, str]]:
 
 
 def _block_faults(block: Block, channels: int) -> Iterator[str]:
-    if block.conv == "separable":
-        yield "separable convolutions"
+    yield from _unexpressed(block, ("transformers",))
     for transformer in map(Transformer.canonical, block.transformers):
-        if transformer.kv_sharing != "none":
-            yield "shared keys and values"
-        if transformer.attention_normalizer != "softmax":
-            yield f"attention with {transformer.attention_normalizer}"
-        if not transformer.ff_gated:
-            yield "a feed-forward without a gate"
-        elif transformer.ff_ratio and transformer.ff_width(channels) != 4 * channels:
+        yield from _unexpressed(transformer, _EXPRESSED_BY_STRUCTURE)
+        if transformer.ff_gated and transformer.ff_ratio and transformer.ff_width(channels) != 4 * channels:
             yield "an ff_ratio other than 8"
-        if transformer.ff_activation != "gelu":
-            yield f"a feed-forward with {transformer.ff_activation}"
     if not re.fullmatch("(scf)*|(ccf)*", _pattern(block)):
         yield "transformers other than self- (or cross-) attention, cross-attention, feed-forward"
+
+
+def _unexpressed(part: Block | Transformer, expressed: Sequence[str]) -> Iterator[str]:
+    """Attributes that are not as diffusers has them, for which a spec's defaults stand."""
+    for attribute in fields(part):
+        value = getattr(part, attribute.name)
+        if attribute.name not in expressed and value != attribute.default:
+            say = _REASONS.get(attribute.name, lambda value, name=attribute.name: f"{name} {value}")
+            yield say(value)
 
 
 def _stage_faults(stage: Stage) -> Iterator[str]:
@@ -175,6 +170,21 @@ def _depth(block: Block) -> int:
 def _common(values: list[Any]) -> Any:
     """One value where all are equal, as most configs have it; otherwise the list."""
     return values[0] if all(value == values[0] for value in values) else values
+
+
+# Attributes that a config expresses by block types, depths and numbers, or refuses by `_faults` and its parts.
+_EXPRESSED_BY_STRUCTURE = ("heads", "self_attention", "cross_attention", "ff_ratio")
+_EXPRESSED_BY_CONFIG = (
+    *("sample_size", "in_channels", "out_channels", "context_dim", "norm_groups", "added", "stages", "middle"),
+    "context_length",  # diffusers takes any
+)
+_REASONS: dict[str, Callable[[Any], str]] = {
+    "conv": "{} convolutions".format,
+    "kv_sharing": lambda _: "shared keys and values",
+    "attention_normalizer": "attention with {}".format,
+    "ff_gated": lambda _: "a feed-forward without a gate",
+    "ff_activation": "a feed-forward with {}".format,
+}
 
 
 def _shortened(places: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ class Node(NamedTuple):
         in_channels: channels that arrive from the node before, without the skip.
         skip_channels: channels of the skip that is concatenated; 0 for none.
         skip_from: the node whose output that skip is.
+        block: the block; of a convolution between blocks its ``conv`` alone says something.
     """
 
     name: str
@@ -31,8 +32,17 @@ class Node(NamedTuple):
     out_channels: int
     skip_channels: int = 0
     skip_from: str | None = None
-    conv: Conv = "standard"
-    transformers: tuple[Transformer, ...] = ()
+    block: Block = Block()
+
+    @property
+    def conv(self) -> Conv:
+        """The kind of its 3×3 convolutions."""
+        return self.block.conv
+
+    @property
+    def transformers(self) -> tuple[Transformer, ...]:
+        """The block's transformers."""
+        return self.block.transformers
 
     @property
     def out_size(self) -> int:
@@ -61,7 +71,7 @@ def _walk(spec: UNetSpec) -> Iterator[Node]:
         return made
 
     def block(name: str, part: Block, out_channels: int, **skip: Any) -> Node:
-        return node(name, "block", out_channels, conv=part.conv, transformers=part.transformers, **skip)
+        return node(name, "block", out_channels, block=part, **skip)
 
     yield node("conv_in", "conv_in", spec.stages[0].channels)
     stacks: list[list[tuple[str, int]]] = []
@@ -71,7 +81,7 @@ def _walk(spec: UNetSpec) -> Iterator[Node]:
             yield block(f"down.{index}.{k}", part, stage.channels)
             stacks[-1].append((last, channels))
         if stage.downsample is not None:
-            yield node(f"downsample.{index}", "downsample", channels, conv=stage.downsample)
+            yield node(f"downsample.{index}", "downsample", channels, block=Block(conv=stage.downsample))
             size //= 2
     for k, part in enumerate(spec.middle):
         yield block(f"middle.{k}", part, channels)
@@ -81,6 +91,6 @@ def _walk(spec: UNetSpec) -> Iterator[Node]:
             name = f"up.{index}.{k}"
             yield block(name, part, stage.channels, skip_from=skip_from, skip_channels=skip_channels)
         if stage.upsample is not None:
-            yield node(f"upsample.{index}", "upsample", channels, conv=stage.upsample)
+            yield node(f"upsample.{index}", "upsample", channels, block=Block(conv=stage.upsample))
             size *= 2
     yield node("conv_out", "conv_out", spec.out_channels)

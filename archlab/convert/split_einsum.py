@@ -62,20 +62,16 @@ class SplitEinsumFeedForward(FeedForward):
 class SplitEinsumAttention(Attention):
     """One pair of matrix products a head, the keys along dimension 1."""
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """x: [B, C, 1, L]; context: [B, D, 1, M] → [B, C, 1, L]"""
-        width = x.shape[1] // self.heads
-        query = self.query(x) * width**-0.5
-        key = (self.key_value if self.shared_kv else self.key)(context)
-        value = key if self.shared_kv else self.value(context)
+    def mix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """[B, C, 1, L], [B, C, 1, M], [B, C, 1, M] → [B, C, 1, L]"""
+        width = query.shape[1] // self.heads
         heads = zip(
-            query.split(width, dim=1),
-            key.transpose(1, 3).split(width, dim=3),
-            value.split(width, dim=1),
+            torch.split(query * width**-0.5, width, dim=1),
+            torch.split(key.transpose(1, 3), width, dim=3),
+            torch.split(value, width, dim=1),
             strict=True,
         )
-        out: Tensor = self.out(torch.cat([self._head(*head) for head in heads], dim=1))
-        return out
+        return torch.cat([self._head(*head) for head in heads], dim=1)
 
     def _head(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """query: [B, d, 1, L]; key: [B, M, 1, d]; value: [B, d, 1, M] → [B, d, 1, L]"""

@@ -7,9 +7,9 @@ products Q·Kᵀ and P·V, ``macs_without_attention`` leaves them out, as thop d
 
 from collections.abc import Iterator
 
-from archlab.architecture import Node, UNetSpec, layout
+from archlab.architecture import UNetSpec, layout
 from archlab.cost.cost import Cost, KindCost, PartCost, PartKind
-from archlab.cost.tally import KINDS, Tally, convolution, embedding, residual_block, together, transformer_stack
+from archlab.cost.tally import KINDS, Tally, embedding, node_tallies, together
 
 BYTES_PER_ELEMENT = 4  # fp32
 
@@ -58,22 +58,11 @@ def _walk(spec: UNetSpec) -> Iterator[tuple[str, PartKind, list[Tally], int]]:
     for node in nodes:
         if node.skip_from and last_use[node.skip_from] == node.name:
             waiting -= sizes.pop(node.skip_from)
-        yield node.name, node.kind, _tallies(node, spec, time_dim), waiting - sizes.get(previous, 0)
+        yield node.name, node.kind, node_tallies(node, spec, time_dim), waiting - sizes.get(previous, 0)
         previous = node.name
         if node.name in last_use:
             sizes[node.name] = node.out_channels * node.out_size**2
             waiting += sizes[node.name]
-
-
-def _tallies(node: Node, spec: UNetSpec, time_dim: int) -> list[Tally]:
-    inputs, outputs, positions = node.in_channels + node.skip_channels, node.out_channels, node.out_size**2
-    if node.kind != "block":
-        return [convolution(node.kind, node.conv, inputs, outputs, node.size**2, positions)]
-    residual = residual_block(node.conv, inputs, outputs, positions, time_dim)
-    if not node.transformers:
-        return [residual]
-    stack = transformer_stack(node.transformers, outputs, positions, spec.context_dim, spec.context_length)
-    return [residual, stack]
 
 
 def _part(name: str, kind: PartKind, tallies: list[Tally], waiting: int) -> PartCost:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, get_args
 
-from archlab.architecture import AddedConditioning, Transformer
+from archlab.architecture import AddedConditioning, Node, Transformer, UNetSpec
 from archlab.architecture.parts import Conv
 from archlab.cost.cost import OperatorKind
 
@@ -86,6 +86,18 @@ def together(tallies: Sequence[Tally]) -> Tally:
         channels=sum([tally.channels for tally in tallies]),
         peak=max([tally.peak for tally in tallies]),
     )
+
+
+def node_tallies(node: Node, spec: UNetSpec, time_dim: int) -> list[Tally]:
+    """What a node of the layout consists of: a residual block and, if it has one, a stack of transformers."""
+    inputs, outputs, positions = node.in_channels + node.skip_channels, node.out_channels, node.out_size**2
+    if node.kind != "block":
+        return [convolution(node.kind, node.conv, inputs, outputs, node.size**2, positions)]
+    residual = residual_block(node.conv, inputs, outputs, positions, time_dim)
+    if not node.transformers:
+        return [residual]
+    stack = transformer_stack(node.transformers, outputs, positions, spec.context_dim, spec.context_length)
+    return [residual, stack]
 
 
 @lru_cache(maxsize=_CACHED)
@@ -179,10 +191,10 @@ def _attention(
         tally.linear(projection, key_dim, channels, keys, bias=False)
     tally.linear(projection, channels, channels, queries)
     tally.product(product, 2 * queries * keys * channels)
-    kept = 2 * channels * queries  # the stack's and the transformer's residuals
+    residuals = 2 * channels * queries  # the stack's and the transformer's residuals
     scores = each.heads * queries * keys
-    tally.alive(kept + channels * (queries + keys_and_values * keys) + scores)
-    tally.alive(kept + channels * keys + 2 * scores)
+    tally.alive(residuals + channels * (queries + keys_and_values * keys) + scores)
+    tally.alive(residuals + channels * keys + 2 * scores)
 
 
 def _feed_forward(tally: Tally, each: Transformer, channels: int, positions: int) -> None:

@@ -1,94 +1,63 @@
-"""What changed between two nodes or two specs, in words."""
+"""What changed between two nodes or two specs, in words.
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+The attributes and their wording are those of the dataclass fields in `archlab.architecture.parts`.
+"""
 
-from archlab.architecture import Node, Transformer, UNetSpec
+from collections.abc import Iterator, Sequence
+from dataclasses import Field, fields
+from typing import Any
+
+from archlab.architecture import (
+    TRANSFORMER_PARTS,
+    Block,
+    Node,
+    Transformer,
+    TransformerPart,
+    UNetSpec,
+    Wording,
+    wording,
+)
 from archlab.drawing.info import Mark, MarkKind, Status
 
-_SETTINGS = {
-    "sample_size": "latent",
-    "in_channels": "latent channels in",
-    "out_channels": "latent channels out",
-    "context_dim": "context width",
-    "context_length": "context length",
-    "norm_groups": "norm groups",
-}
-_NORMALIZERS = {"softmax->relu": "relu (finetuned)"}
+MARKS: dict[TransformerPart, MarkKind] = {"self_attention": "SA", "cross_attention": "CA", "feed_forward": "FF"}
 
-
-class _MarkForm(NamedTuple):
-    """Which transformers have the mark, and its attributes as words."""
-
-    has: Callable[[Transformer], bool]
-    attributes: tuple[Callable[[Transformer], str], ...]
-
-
-def _heads(transformer: Transformer) -> str:
-    return f"{transformer.heads} heads"
-
-
-def _normalizer(transformer: Transformer) -> str:
-    return _NORMALIZERS.get(transformer.attention_normalizer, transformer.attention_normalizer)
-
-
-_MARKS: dict[MarkKind, _MarkForm] = {
-    "SA": _MarkForm(
-        lambda t: t.self_attention, (lambda t: "K=V" if t.shares_kv("self") else "K≠V", _normalizer, _heads)
-    ),
-    "CA": _MarkForm(
-        lambda t: t.cross_attention, (lambda t: "K=V" if t.shares_kv("cross") else "K≠V", _normalizer, _heads)
-    ),
-    "FF": _MarkForm(
-        lambda t: bool(t.ff_ratio),
-        (lambda t: f"{t.ff_ratio:g}", lambda t: t.ff_activation, lambda t: "gated" if t.ff_gated else "not gated"),
-    ),
-}
+_DRAWN = ("stages", "middle")  # of the spec: these are drawn
+_BLOCK_ATTRIBUTES = tuple(attribute for attribute in fields(Block) if attribute.name != "transformers")
 
 
 def setting_changes(before: UNetSpec, after: UNetSpec) -> tuple[str, ...]:
     """What differs outside the stages and the middle: ``context width 768→1024``."""
-    found = [
-        f"{words} {getattr(before, name)}→{getattr(after, name)}"
-        for name, words in _SETTINGS.items()
-        if getattr(before, name) != getattr(after, name)
-    ]
-    if before.added != after.added:
-        kept = before.added and after.added
-        found.append(f"added conditioning {'changed' if kept else 'gained' if after.added else 'lost'}")
-    return tuple(found)
+    settings = (attribute for attribute in fields(UNetSpec) if attribute.name not in _DRAWN)
+    return tuple(_setting_changes(before, after, settings))
 
 
 def node_changes(before: Node, after: Node) -> tuple[str, ...]:
     """What differs in a node beside its transformers' marks."""
-    found = []
-    if before.conv != after.conv:
-        found.append(f"conv {before.conv}→{after.conv}")
+    changes = [_change(wording(a), [_value(before.block, a)], [_value(after.block, a)]) for a in _BLOCK_ATTRIBUTES]
     if before.out_channels != after.out_channels:
-        found.append(f"{before.out_channels}→{after.out_channels}")
+        changes.append(f"{before.out_channels}→{after.out_channels}")
     depths = len(before.transformers), len(after.transformers)
     if depths[0] != depths[1]:
-        found.append(f"depth {depths[0]}→{depths[1]}")
+        changes.append(f"depth {depths[0]}→{depths[1]}")
     elif before.transformers != after.transformers and all(
         mark.status == "kept" for mark in compare_marks(before.transformers, after.transformers)
     ):
-        found.append("transformers in another order")
-    return tuple(found)
+        changes.append("transformers in another order")
+    return tuple(filter(None, changes))
 
 
 def compare_marks(before: Sequence[Transformer], after: Sequence[Transformer]) -> tuple[Mark, ...]:
     """The marks of two stacks as one; one that neither has is absent."""
-    found = []
-    for kind, form in _MARKS.items():
-        old, new = ([t for t in stack if form.has(t)] for stack in (before, after))
+    marks = []
+    for part in TRANSFORMER_PARTS:
+        old, new = ([t.alone(part) for t in stack if part in t.parts] for stack in (before, after))
         if old and new:
-            changes = [_change([a(t) for t in old], [a(t) for t in new]) for a in form.attributes]
-            words = tuple(filter(None, changes))
+            words = tuple(_part_changes(old, new))
             partly = len(old) != len(new) and len(before) == len(after)
-            found.append(Mark(kind, "changed" if words or partly else "kept", len(new), words))
+            marks.append(Mark(MARKS[part], "changed" if words or partly else "kept", len(new), words))
         elif old or new:
-            found.append(Mark(kind, "added" if new else "removed", len(new or old)))
-    return tuple(found)
+            marks.append(Mark(MARKS[part], "added" if new else "removed", len(new or old)))
+    return tuple(marks)
 
 
 def own_marks(transformers: Sequence[Transformer], status: Status) -> tuple[Mark, ...]:
@@ -96,12 +65,36 @@ def own_marks(transformers: Sequence[Transformer], status: Status) -> tuple[Mark
     return tuple(mark._replace(status=status) for mark in compare_marks(transformers, transformers))
 
 
-def _change(before: Sequence[str], after: Sequence[str]) -> str:
+def _setting_changes(before: UNetSpec, after: UNetSpec, settings: "Iterator[Field[Any]]") -> Iterator[str]:
+    for setting in settings:
+        old, new, words = getattr(before, setting.name), getattr(after, setting.name), wording(setting)
+        if old is None or new is None:
+            if old != new:
+                yield f"{words.label} {'gained' if old is None else 'lost'}"
+        elif hasattr(old, "__dataclass_fields__"):
+            if old != new:
+                yield f"{words.label} changed"
+        elif change := _change(words, [words.value(old)], [words.value(new)]):
+            yield change
+
+
+def _part_changes(old: Sequence[Transformer], new: Sequence[Transformer]) -> Iterator[str]:
+    """Of transformers that have one part only, the same in all of them."""
+    for attribute in fields(Transformer):
+        before, after = ([_value(transformer, attribute) for transformer in stack] for stack in (old, new))
+        if change := _change(wording(attribute), before, after):
+            yield change
+
+
+def _value(owner: Block | Transformer, attribute: "Field[Any]") -> str:
+    return wording(attribute).value(getattr(owner, attribute.name))
+
+
+def _change(words: Wording, before: Sequence[str], after: Sequence[str]) -> str:
     """``8→6``, or empty; values that differ within a stack are all named."""
     old, new = ([values[0]] if len(set(values)) == 1 else list(values) for values in (before, after))
     if old == new:
         return ""
-    if new in (["K=V"], ["K≠V"]):
+    if words.says_both and len(new) == 1:
         return new[0]
-    noun = " heads" if new[0].endswith(" heads") else ""
-    return f"{' '.join(old)}→{' '.join(new)}".replace(" heads", "") + noun
+    return f"{words.label} {' '.join(old)}→{' '.join(new)}{words.noun}".strip()

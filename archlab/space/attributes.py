@@ -1,13 +1,16 @@
 """Attributes: what some knobs set on every block and transformer of a place, whatever the structure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any
 
 from archlab.architecture import Block, Stage, UNetSpec
 
-Attributes = Mapping[str, Any]  # ``conv`` is the block's and the resampling's; the others are the transformers'
+Attributes = Mapping[str, Any]  # a block's or its transformers'; ``conv`` is the resampling's as well
+
+_BLOCK_ATTRIBUTES = {attribute.name for attribute in fields(Block)} - {"transformers"}
+_REMEMBERED = 8192
 
 
 def with_attributes(spec: UNetSpec, attributes: Iterable[Attributes]) -> UNetSpec:
@@ -25,8 +28,8 @@ _Items = tuple[tuple[str, Any], ...]
 
 def _change_stage(stage: Stage, chosen: _Items) -> Stage:
     conv = dict(chosen).get("conv")
-    return Stage(
-        channels=stage.channels,
+    return replace(
+        stage,
         down=tuple(_change_block(block, chosen) for block in stage.down),
         up=tuple(_change_block(block, chosen) for block in stage.up),
         downsample=stage.downsample and (conv or stage.downsample),
@@ -34,10 +37,8 @@ def _change_stage(stage: Stage, chosen: _Items) -> Stage:
     )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=_REMEMBERED)
 def _change_block(block: Block, chosen: _Items) -> Block:
-    changes = dict(chosen)
-    return Block(
-        conv=changes.pop("conv", block.conv),
-        transformers=tuple(replace(transformer, **changes) for transformer in block.transformers),
-    )
+    own = {name: value for name, value in chosen if name in _BLOCK_ATTRIBUTES}
+    inner = {name: value for name, value in chosen if name not in _BLOCK_ATTRIBUTES}
+    return replace(block, transformers=tuple(replace(each, **inner) for each in block.transformers), **own)

@@ -3,23 +3,30 @@
 torch's FlopCounterMode and thop see the module on the ``meta`` device: no weights, no arithmetic. fvcore traces with
 torch.jit, which cannot follow meta tensors, and so runs one real pass on the CPU (SD 1.5: 12 s on one core); its
 weights are memory that nobody writes to, which the system does not provide until then.
+
+Written for fvcore 0.1.5 and thop 0.1.1, whose conventions are the reasons below; another release of either shows as a
+difference that is not explained.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from archlab.architecture import Transformer, UNetSpec, layout, map_transformers
-from archlab.cost import count
+from archlab.architecture import Transformer, UNetSpec, map_transformers
+from archlab.cost import Cost, count
 from archlab.errors import require
+from archlab.unet.blocks import Upsample
 from archlab.unet.unet import UNet, build
+
+Tool = Literal["fvcore", "thop", "torch"]
+Formula = Callable[[UNetSpec], Cost]
 
 _PURPOSE, _EXTRA = "the check of the cost formulas", "cost-check"
 _CONVOLUTIONS, _LINEAR, _PRODUCTS, _OTHERS = "convolutions", "linear layers", "attention products", "everything else"
@@ -32,10 +39,10 @@ class Check(NamedTuple):
 
     Attributes:
         theirs, ours: MACs at batch 1.
-        explained: the difference that ``why`` foretells, from the spec alone.
+        explained: the difference that ``why`` predicts, without asking the tool.
     """
 
-    tool: str
+    tool: Tool
     operators: str
     theirs: int
     ours: int
@@ -53,17 +60,17 @@ class Check(NamedTuple):
         return self.difference - self.explained
 
 
-def check(spec: UNetSpec) -> list[Check]:
-    """Count a spec by fvcore, thop, torch and formula.
+def check(spec: UNetSpec, tools: Collection[Tool] = get_args(Tool), formula: Formula = count) -> list[Check]:
+    """Count a spec by some tools and by formula.
 
     Raises:
         MissingExtra: fvcore or thop is not installed.
     """
-    ours = _formula(spec)
-    return [*_check_fvcore(spec, ours), *_check_thop(spec, ours), *_check_torch(spec, ours)]
+    return [row for tool in tools for row in _CHECKS[tool](spec, formula)]
 
 
-def _check_torch(spec: UNetSpec, ours: Mapping[str, int]) -> Iterator[Check]:
+def _check_torch(spec: UNetSpec, formula: Formula) -> Iterator[Check]:
+    ours = _by_formula(spec, formula)
     unet, arguments = _module(spec, "meta")
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
         unet(*arguments)
@@ -78,7 +85,8 @@ def _check_torch(spec: UNetSpec, ours: Mapping[str, int]) -> Iterator[Check]:
     return _checks("torch", theirs, {sort: ours[sort] for sort in why}, {}, why)
 
 
-def _check_thop(spec: UNetSpec, ours: Mapping[str, int]) -> Iterator[Check]:
+def _check_thop(spec: UNetSpec, formula: Formula) -> Iterator[Check]:
+    ours = _by_formula(spec, formula)
     thop, hooks = (require(name, _PURPOSE, _EXTRA) for name in ("thop", "thop.vision.basic_hooks"))
     unet, arguments = _module(spec, "meta")
     counted: Counter[str] = Counter()
@@ -106,7 +114,8 @@ def _check_thop(spec: UNetSpec, ours: Mapping[str, int]) -> Iterator[Check]:
     return _checks("thop", theirs, {**ours, _OTHERS: 0}, {_PRODUCTS: -ours[_PRODUCTS]}, why)
 
 
-def _check_fvcore(spec: UNetSpec, ours: Mapping[str, int]) -> Iterator[Check]:
+def _check_fvcore(spec: UNetSpec, formula: Formula) -> Iterator[Check]:
+    ours = _by_formula(spec, formula)
     fvcore = require("fvcore.nn", _PURPOSE, _EXTRA)
     logging.getLogger("fvcore").setLevel(logging.ERROR)
     unet, arguments = _module(spec, "cpu")
@@ -115,12 +124,12 @@ def _check_fvcore(spec: UNetSpec, ours: Mapping[str, int]) -> Iterator[Check]:
         counted = analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).by_operator()
     names = {"conv": _CONVOLUTIONS, "linear": _LINEAR, "matmul": _PRODUCTS}
     theirs = _by_sort({name: int(number) for name, number in counted.items()}, names)
-    group_norm, layer_norm, upsampled = _elements(spec)
+    elements = _elements(spec)
     explained = {
-        _PRODUCTS: -_softmax_products(spec),
-        "group_norm": _FVCORE_NORM * group_norm,
-        "layer_norm": _FVCORE_NORM * layer_norm,
-        "upsample_nearest2d": _FVCORE_UPSAMPLE * upsampled,
+        _PRODUCTS: -_softmax_products(spec, formula),
+        "group_norm": _FVCORE_NORM * elements[nn.GroupNorm],
+        "layer_norm": _FVCORE_NORM * elements[nn.LayerNorm],
+        "upsample_nearest2d": _FVCORE_UPSAMPLE * elements[Upsample],
     }
     why = {
         _CONVOLUTIONS: _SAME,
@@ -133,8 +142,15 @@ def _check_fvcore(spec: UNetSpec, ours: Mapping[str, int]) -> Iterator[Check]:
     return _checks("fvcore", theirs, {**dict.fromkeys(why, 0), **ours}, explained, why)
 
 
+_CHECKS: dict[Tool, Callable[[UNetSpec, Formula], Iterator[Check]]] = {
+    "fvcore": _check_fvcore,
+    "thop": _check_thop,
+    "torch": _check_torch,
+}
+
+
 def _checks(
-    tool: str,
+    tool: Tool,
     theirs: Mapping[str, int],
     ours: Mapping[str, int],
     explained: Mapping[str, int],
@@ -153,8 +169,8 @@ def _by_sort(counted: Mapping[str, int], names: Mapping[str, str]) -> dict[str, 
     return dict(sums)
 
 
-def _formula(spec: UNetSpec) -> dict[str, int]:
-    cost = count(spec)
+def _by_formula(spec: UNetSpec, formula: Formula) -> dict[str, int]:
+    cost = formula(spec)
     convolutions = ("conv_in", "residual_conv", "shortcut", "resampling", "conv_out")
     sums = {_CONVOLUTIONS: sum(of_kind.macs for of_kind in cost.by_kind if of_kind.kind in convolutions)}
     sums[_LINEAR] = cost.macs_without_attention - sums[_CONVOLUTIONS]
@@ -162,7 +178,7 @@ def _formula(spec: UNetSpec) -> dict[str, int]:
     return sums
 
 
-def _softmax_products(spec: UNetSpec) -> int:
+def _softmax_products(spec: UNetSpec, formula: Formula) -> int:
     """MACs of the products of attention that the module normalises by softmax."""
 
     def keep_softmax(transformer: Transformer, _: int) -> Transformer:
@@ -170,25 +186,23 @@ def _softmax_products(spec: UNetSpec) -> int:
             return transformer
         return replace(transformer, self_attention=False, cross_attention=False)
 
-    return _formula(map_transformers(spec, keep_softmax))[_PRODUCTS]
+    return _by_formula(map_transformers(spec, keep_softmax), formula)[_PRODUCTS]
 
 
-def _elements(spec: UNetSpec) -> tuple[int, int, int]:
-    """Elements that pass through GroupNorms, through LayerNorms, and that nearest-neighbour up-sampling makes."""
-    group_norm = layer_norm = upsampled = 0
-    for node in layout(spec):
-        size_in = node.in_channels * node.size**2
-        size_out = node.out_channels * node.out_size**2
-        if node.kind == "upsample":
-            upsampled += node.in_channels * node.out_size**2
-        elif node.kind == "conv_out":
-            group_norm += size_in
-        elif node.kind == "block":
-            group_norm += size_in + node.skip_channels * node.size**2 + size_out * (2 if node.transformers else 1)
-            layer_norm += size_out * sum(
-                t.self_attention + t.cross_attention + bool(t.ff_ratio) for t in node.transformers
-            )
-    return group_norm, layer_norm, upsampled
+def _elements(spec: UNetSpec) -> Counter[type[nn.Module]]:
+    """Elements that pass through GroupNorms, through LayerNorms, and that nearest-neighbour upsampling makes."""
+    elements: Counter[type[nn.Module]] = Counter()
+
+    def note(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        elements[type(module)] += inputs[0].numel() * (4 if isinstance(module, Upsample) else 1)
+
+    unet, arguments = _module(spec, "meta")
+    for module in unet.modules():
+        if type(module) in (nn.GroupNorm, nn.LayerNorm, Upsample):
+            module.register_forward_pre_hook(note)
+    with torch.no_grad():
+        unet(*arguments)
+    return elements
 
 
 def _module(spec: UNetSpec, device: str) -> tuple[UNet, tuple[Any, ...]]:

@@ -48,10 +48,18 @@ class Attention(nn.Module):
         self.out = nn.Linear(channels, channels)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        key = (self.key_value if self.shared_kv else self.key)(context)
-        value = key if self.shared_kv else self.value(context)
-        out: Tensor = self.out(attend(self.query(x), key, value, self.heads, self.normalizer, self.training))
+        out: Tensor = self.out(self.mix(*self.project(x, context)))
         return out
+
+    def project(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values as they are compared and mixed; in any layout that the layers take."""
+        query = self.query(x)
+        key = (self.key_value if self.shared_kv else self.key)(context)
+        return query, key, key if self.shared_kv else self.value(context)
+
+    def mix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """[B, L, C], [B, M, C], [B, M, C] → [B, L, C]"""
+        return attend(query, key, value, self.heads, self.normalizer, self.training)
 
 
 class FeedForward(nn.Module):

@@ -17,7 +17,7 @@ from archlab.space import KNOBS, load_space
 from archlab.unet import UNet, build, inherit
 from archlab.unet.blocks import SeparableConv
 from archlab.unet.inheritance.layers import rank_one
-from archlab.unet.transformer import FeedForward, TransformerBlock
+from archlab.unet.transformer import Attention, FeedForward, TransformerBlock
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
 Batch = tuple[Tensor, Tensor, Tensor]
@@ -306,3 +306,33 @@ def test_a_name_is_no_architecture(small: UNetSpec) -> None:
 def test_a_parent_that_is_no_unet_is_refused(small: UNetSpec) -> None:
     with pytest.raises(BadInput, match="the parent must be a UNet that archlab built, not Linear"):
         inherit(cast(UNet, nn.Linear(1, 1)), small)
+
+
+def test_layers_that_no_rule_knows_are_inherited_as_they_are(small: UNetSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a new attribute of the spec would bring along."""
+
+    class NormedAttention(Attention):
+        def __init__(self, channels: int, *arguments: Any) -> None:
+            super().__init__(channels, *arguments)
+            self.query_norm = nn.LayerNorm(channels)
+            self.temperature = nn.Parameter(torch.ones(1))
+
+        def project(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+            query, key, value = super().project(x, context)
+            return self.query_norm(query) * self.temperature, key, value
+
+    monkeypatch.setattr("archlab.unet.transformer.Attention", NormedAttention)
+    parent = build(small)
+    with torch.no_grad():
+        for module in parent.modules():
+            if isinstance(module, NormedAttention):
+                module.query_norm.weight.uniform_(0.5, 2)
+                module.temperature.fill_(1.5)
+    child = inherit(parent, small)
+    assert distance(child, parent) == 0
+    assert child.inheritance is not None
+    assert child.inheritance.params["new"] == 0
+    narrower = inherit(parent, change(small, channels=(16, 64)))
+    assert narrower.inheritance is not None
+    rows = [row for row in narrower.inheritance.rows if "query_norm" in row.tensors]
+    assert {row.how for row in rows} == {"new", "kept"}, "new where its width is another"

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from archlab.architecture import AddedConditioning, Node, Transformer
+from archlab.architecture import AddedConditioning, Block, Node, Transformer
 from archlab.architecture.parts import Conv
 from archlab.latency.network import Built
 from archlab.latency.table.pieces import Piece, PieceKind
@@ -109,7 +109,8 @@ def _conv_out(in_channels: int, out_channels: int, size: int, norm_groups: int) 
 def _resampling(
     module: Callable[[Node], nn.Module], in_channels: int, out_channels: int, size: int, conv: Conv
 ) -> Part:
-    node = Node(name="", kind="downsample", size=size, in_channels=in_channels, out_channels=out_channels, conv=conv)
+    block = Block(conv=conv)
+    node = Node(name="", kind="downsample", size=size, in_channels=in_channels, out_channels=out_channels, block=block)
     return module(node), _feature_map(in_channels, size)
 
 

@@ -37,6 +37,7 @@ def carry_added_embedding(
         return
     if source is None or (target.linear1.in_features, target.time_dim) != (source.linear1.in_features, source.time_dim):
         silence(target.linear2)
+        transfer.ledger.leave_new(target.linear1, target.linear2)
         return
     hidden = choose(transfer.importance(source.linear2), target.linear2.in_features)
     inputs = by_position(source.linear1.in_features, target.linear1.in_features)

@@ -25,6 +25,7 @@ def carry_feed_forward(transfer: Transfer, target: FeedForward, source: FeedForw
     """
     if source.gated and not target.gated:
         silence(target.contract)
+        transfer.ledger.leave_new(target.expand, target.contract)
         return
     moments = transfer.observations.moments.get(source.contract)
     criterion: NeuronCriterion = transfer.methods.neurons if moments else "weights"

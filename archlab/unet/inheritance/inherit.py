@@ -104,9 +104,11 @@ class _Succession:
                 stream = self._stream(self._new.stage[name], self._old.stage[origins[name]])
                 target, source = _resampling(child, name), _resampling(parent, origins[name])
                 transfer.convolution(target, source, stream, stream)
+                transfer.others(child.get_submodule(name), parent.get_submodule(origins[name]))
         transfer.norm(child.norm_out, parent.norm_out, outermost)
         prediction = by_position(parent.spec.out_channels, child.spec.out_channels)
         transfer.layer(child.conv_out, parent.conv_out, prediction, outermost)
+        self._carry_others()
 
     def _carry_block(self, node: Node, origin: Node | None) -> None:
         target = _block(self._child, node)
@@ -117,6 +119,15 @@ class _Succession:
         inputs = self._stream(self._new.input_stage[node.name], self._old.input_stage[origin.name])
         axes = Axes(inputs + self._skip(node, origin), outputs, self._time)
         carry_block(self._transfer, target, _block(self._parent, origin), axes)
+        self._transfer.others(target, _block(self._parent, origin))
+
+    def _carry_others(self) -> None:
+        """Parts of the UNet beside its nodes."""
+        of_nodes = {name.partition(".")[0] for name in self._new.nodes}
+        for name, part in self._child.named_children():
+            origin = getattr(self._parent, name, None)
+            if name not in of_nodes and isinstance(origin, nn.Module):
+                self._transfer.others(part, origin)
 
     def _skip(self, node: Node, origin: Node) -> Selection:
         if node.skip_from is None or origin.skip_from is None:

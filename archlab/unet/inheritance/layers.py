@@ -108,6 +108,17 @@ class Transfer:
         params = carried_params(target.pointwise, outputs, inputs)
         self.ledger.enter(target.pointwise, [source], "fitted", params, error, "rank one")
 
+    def others(self, target: nn.Module, source: nn.Module) -> None:
+        """Layers within ``target`` that no rule has settled: taken over where ``source`` has the same in the same
+        shapes, new otherwise. What a new attribute brings along is handed on so, until it has a rule of its own."""
+        origins = dict(source.named_modules())
+        for name, layer in target.named_modules():
+            shapes, theirs = _own_shapes(layer), _own_shapes(origins.get(name))
+            if shapes and shapes == theirs and not self.ledger.is_settled(layer):
+                for parameter, weight in zip(_own(layer), _own(origins[name]), strict=True):
+                    parameter.copy_(weight)
+                self.ledger.enter(layer, [origins[name]], "kept", sum(weight.numel() for weight in _own(layer)))
+
     def importance(self, layer: nn.Module, norm: nn.Module | None = None) -> Tensor:
         """Share of each input channel in what the layer gives out: [inputs], adding up to 1.
 
@@ -206,6 +217,15 @@ def _energy(weight: Tensor, products: Tensor) -> float:
     """E‖W x‖² for E[x xᵀ], every tap of a kernel for itself."""
     taps = weight.reshape(*weight.shape[:2], -1)
     return torch.einsum("oit,ij,ojt->", taps, products, taps).clamp(min=1e-30).item()
+
+
+def _own(layer: nn.Module | None) -> list[nn.Parameter]:
+    """The layer's parameters without those of layers within it."""
+    return [] if layer is None else list(layer.parameters(recurse=False))
+
+
+def _own_shapes(layer: nn.Module | None) -> list[torch.Size]:
+    return [parameter.shape for parameter in _own(layer)]
 
 
 def _weight(layer: nn.Module) -> Tensor:

@@ -18,6 +18,7 @@ class Ledger:
         self._parent, self._child = parent, child
         self._entries: dict[nn.Module, list[tuple[How, int, float | None, str]]] = defaultdict(list)
         self._taken: dict[nn.Module, int] = defaultdict(int)
+        self._left_new: set[nn.Module] = set()
 
     def enter(
         self,
@@ -32,6 +33,14 @@ class Ledger:
         self._entries[target].append((how, params, error, note))
         for source in sources:
             self._taken[source] += _params(source) if how == "fitted" else params
+
+    def leave_new(self, *layers: nn.Module) -> None:
+        """Note that a rule leaves these layers of the child new, whatever the parent has in their place."""
+        self._left_new.update(layers)
+
+    def is_settled(self, layer: nn.Module) -> bool:
+        """Whether a rule has said where the weights of the child's layer come from."""
+        return layer in self._entries or layer in self._left_new
 
     def close(self) -> Inheritance:
         """The account, in the order of the child's modules."""
