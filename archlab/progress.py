@@ -1,4 +1,4 @@
-"""How far a proxy has come, told a few times a second."""
+"""How far something long has come, reported a few times a second."""
 
 import math
 import time
@@ -6,7 +6,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from statistics import fmean
 
-Progress = Callable[[str, float], None]
+Progress = Callable[[str, float], None]  # stage, and the share of it that is done, 0 … 1
+ShareDone = Callable[[float], None]  # the share of one stage that is done
+
+
+def silent_share(_share: float) -> None:
+    """A share that nobody sees."""
+
 
 _REPORT_SECONDS = 0.2
 

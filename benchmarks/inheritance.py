@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import islice, product
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,11 +24,10 @@ from archlab.architecture import UNetSpec, preset
 from archlab.encoders.prepare import prepare
 from archlab.files import atomic_path, write_text
 from archlab.proxy import proxy_spec
+from archlab.proxy.training import examples, train
 from archlab.scores import ValidationLoss
 from archlab.space import KNOBS, label
 from archlab.space.settings import ProxySettings, Scale
-from archlab.training.batches import batches
-from archlab.training.train import train
 from archlab.unet import UNet, build, inherit
 from archlab.unet.inheritance.feed_forward import NEURON_CRITERIA
 from archlab.unet.inheritance.key_value import SHARINGS
@@ -127,7 +126,7 @@ class Bench:
 
     @cached_property
     def calibration(self) -> list[tuple[Tensor, Tensor, Tensor]]:
-        found = islice(batches(self.prepared, self.settings, CALIBRATION_SEED), CALIBRATION_BATCHES)
+        found = examples(self.prepared, self.settings).first(CALIBRATION_BATCHES, CALIBRATION_SEED)
         return [(batch.noisy, batch.timesteps, batch.context) for batch in found]
 
     def child(self, change: Change, seed: int, methods: Methods | None = None, calibrated: bool = True) -> UNet:

@@ -1,7 +1,7 @@
 """archlab's training of a proxy against diffusers' UNet in the plain loop of diffusers' own text-to-image example.
 
 Both have the same architecture, initial weights, batches and optimiser settings, and take their steps in turn, each
-side going first as often as the other. Prints one JSON line; the loop is that of `archlab.training.train.Training`.
+side going first as often as the other. Prints one JSON line; the loop is that of `archlab.training.training.Training`.
 """
 
 import argparse
@@ -21,13 +21,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from archlab.architecture import preset
 from archlab.cost import count
-from archlab.diffusion.process import Batch
+from archlab.diffusion.process import NoisyBatch
 from archlab.encoders.prepare import prepare
 from archlab.proxy import proxy_spec
+from archlab.proxy.training import begin_training, examples
 from archlab.space.settings import ProxySettings, Scale
-from archlab.training.batches import batches
-from archlab.training.train import MAX_GRADIENT_NORM, Training, untrained
+from archlab.training.optimizer import MAX_GRADIENT_NORM
 from archlab.unet import to_diffusers
+from archlab.unet.untrained import untrained
 
 SEED, WARM_UP = 0, 2
 PRODUCTS = ("mm", "addmm", "bmm", "convolution", "convolution_backward")
@@ -75,7 +76,7 @@ class Timed:
 class PlainLoop:
     """diffusers' examples/text_to_image/train_text_to_image.py without accelerate, on archlab's batches."""
 
-    def __init__(self, unet: UNet2DConditionModel, settings: ProxySettings, given: Iterator[Batch]) -> None:
+    def __init__(self, unet: UNet2DConditionModel, settings: ProxySettings, given: Iterator[NoisyBatch]) -> None:
         self._unet, self._batches = unet.train(), given
         self._optimizer = torch.optim.AdamW(unet.parameters(), lr=settings.learning_rate)
         self._ema = EMAModel(
@@ -135,8 +136,10 @@ def compared(size: Size, threads: int) -> dict[str, Any]:
     torch.set_num_threads(threads)
     settings = size.settings
     prepared, spec = prepare(settings), proxy_spec(preset("tiny"), settings)
-    training = Training(spec, prepared, settings, seed=SEED)
-    loop = PlainLoop(to_diffusers(untrained(spec, SEED)), settings, batches(prepared, settings, SEED))
+    training = begin_training(spec, prepared, settings, seed=SEED)
+    loop = PlainLoop(
+        to_diffusers(untrained(spec, SEED)), settings, examples(prepared, settings).first(settings.rungs[-1], SEED)
+    )
 
     def our_step() -> float:
         training.run(training.step + 1)

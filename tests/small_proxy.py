@@ -11,9 +11,9 @@ from archlab.architecture import Block, Stage, Transformer, UNetSpec
 from archlab.data import CaptionedImages, load_data
 from archlab.encoders.prepare import Prepared, prepare
 from archlab.encoders.words import CONTEXT_DIM
+from archlab.proxy.training import Trained, train
 from archlab.scores import Scorer, ValidationLoss
 from archlab.space.settings import ProxySettings, Scale
-from archlab.training.train import Trained, train
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,27 +1,20 @@
-"""The process that turns latents into noise step by step, and what a network learns to tell of it."""
+"""The process that turns latents into noise step by step, and what a network is asked about it."""
 
-import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
-from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
-from archlab.space.settings import Prediction, ProxySettings
+from archlab.diffusion.objectives import OBJECTIVES
+from archlab.diffusion.paths import TRAIN_TIMESTEPS
+from archlab.diffusion.schedules import SCHEDULES
+from archlab.space.settings import ProxySettings
 
-TRAIN_TIMESTEPS = 1000
 AT_ONCE = 128  # images of a batch from which nothing is learnt
 
-_PREDICTION_TYPES: dict[Prediction, str] = {
-    "epsilon": "epsilon",
-    "v": "v_prediction",
-    "flow": "flow_prediction",
-}  # as diffusers has them
-_UNSHIFTED_SIDE: dict[Prediction, int] = {"epsilon": 64, "v": 64, "flow": 32}
 
-
-class Batch(NamedTuple):
+class NoisyBatch(NamedTuple):
     """What a network is asked, and what it should answer."""
 
     noisy: Tensor  # [B, C, H, W]
@@ -30,62 +23,40 @@ class Batch(NamedTuple):
     target: Tensor  # [B, C, H, W]
     weight: Tensor  # [B], of each image's loss
 
-    def split(self, size: int) -> Iterator["Batch"]:
-        """Parts of at most ``size`` images."""
-        return (Batch(*parts) for parts in zip(*(torch.split(tensor, size) for tensor in self), strict=True))
+    @property
+    def images(self) -> int:
+        """How many there are."""
+        return len(self.target)
 
-    def to(self, device: torch.device) -> "Batch":
+    def split(self, size: int) -> Iterator["NoisyBatch"]:
+        """Parts of at most ``size`` images."""
+        return (NoisyBatch(*parts) for parts in zip(*(torch.split(tensor, size) for tensor in self), strict=True))
+
+    def to(self, device: torch.device) -> "NoisyBatch":
         """The batch on that device; to a GPU it travels while the processor goes on."""
         if device.type == "cpu":
             return self
-        return Batch(*(tensor.pin_memory().to(device, non_blocking=True) for tensor in self))
+        return NoisyBatch(*(tensor.pin_memory().to(device, non_blocking=True) for tensor in self))
 
 
 class Process:
     """At time t of 0 … 999 a latent x is ``α_t x + σ_t ε``, with ε standard normal.
 
-    The objective is what the network predicts:
-
-    - ``epsilon``: ε, with α² + σ² = 1 (arXiv 2006.11239).
-    - ``v``: α ε − σ x, with α² + σ² = 1 (arXiv 2202.00512).
-    - ``flow``: ε − x, with α + σ = 1: a straight path (arXiv 2210.02747).
-
-    The schedule is how the noise-to-signal ratio σ / α rises with t:
-
-    - ``cosine``, as arXiv 2102.09672 has it; for ``flow`` the same ratio at the same time (CosMap of arXiv 2403.03206).
-    - ``linear``: β from 1e-4 to 0.02 (arXiv 2006.11239); for ``flow`` σ itself rises linearly.
-    - ``shifted`` by resolution, because noise hides less of a larger image: the ratio is that of ``cosine`` times the
-      latents' side / 64 (arXiv 2301.11093); for ``flow`` that of ``linear`` times side / 32 (arXiv 2403.03206, §5.3.2).
-
     Attributes:
-        alphas, sigmas: by time: float32 [1000].
-        betas: the same for diffusers' schedulers, as their arguments; not of ``flow``.
-        prediction_type: what diffusers calls the objective.
+        objective: what the network predicts.
+        path: α and σ at each time, by the schedule of the settings.
     """
 
     def __init__(self, settings: ProxySettings) -> None:
-        self.objective, self._schedule = settings.objective, settings.schedule
-        self._shift = settings.scale.sample_size / _UNSHIFTED_SIDE[self.objective]
+        self.objective = OBJECTIVES[settings.objective]
+        self.path = self.objective.path(SCHEDULES[settings.schedule], settings.scale.sample_size)
         self._min_snr = settings.min_snr
-        self.prediction_type = _PREDICTION_TYPES[self.objective]
-        self.betas = self._betas()
-        if self.is_flow:
-            self.sigmas = self.flow_sigmas(torch.arange(1, TRAIN_TIMESTEPS + 1) / TRAIN_TIMESTEPS)
-            self.alphas = 1 - self.sigmas
-        else:
-            kept = DDPMScheduler(num_train_timesteps=TRAIN_TIMESTEPS, **self.betas).alphas_cumprod
-            self.alphas, self.sigmas = kept**0.5, (1 - kept) ** 0.5
 
-    @property
-    def is_flow(self) -> bool:
-        """Whether the path from latent to noise is straight."""
-        return self.objective == "flow"
-
-    def batch(self, latents: Tensor, noise: Tensor, times: Tensor, context: Tensor) -> Batch:
+    def batch(self, latents: Tensor, noise: Tensor, times: Tensor, context: Tensor) -> NoisyBatch:
         """The task that latents [B, C, H, W], noise of that shape, times [B] and context [B, L, D] make."""
-        return Batch(
+        return NoisyBatch(
             noisy=self.noisy(latents, noise, times),
-            timesteps=self.timesteps(times),
+            timesteps=self.path.timesteps(times),
             context=context,
             target=self.target(latents, noise, times),
             weight=self.weight(times),
@@ -93,32 +64,23 @@ class Process:
 
     def noisy(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         """The latents with so much noise: [B, C, H, W]."""
-        return _each(self.alphas[times]) * latents + _each(self.sigmas[times]) * noise
+        alpha, sigma = self._each(times)
+        return alpha * latents + sigma * noise
 
     def target(self, latents: Tensor, noise: Tensor, times: Tensor) -> Tensor:
         """What the network should predict: [B, C, H, W]."""
-        if self.objective == "epsilon":
-            return noise
-        if self.objective == "v":
-            return _each(self.alphas[times]) * noise - _each(self.sigmas[times]) * latents
-        return noise - latents
-
-    def timesteps(self, times: Tensor) -> Tensor:
-        """What the network is told of the times: themselves; of ``flow`` 1,000 σ, as diffusers has it. [B]"""
-        return TRAIN_TIMESTEPS * self.sigmas[times] if self.is_flow else times
+        return self.objective.target(latents, noise, *self._each(times))
 
     def weight(self, times: Tensor) -> Tensor:
         """min-SNR weight of each loss (arXiv 2303.09556); 1 where the settings have none: [B].
 
-        The loss of a predicted clean latent weighs min(SNR, γ), with SNR = α² / σ². That of ε has the weight / SNR, and
-        both others · σ², because they are that loss times 1 / SNR and 1 / σ².
+        The loss of a predicted clean latent weighs min(SNR, γ), with SNR = α² / σ², whatever the objective.
         """
         if self._min_snr is None:
             return torch.ones(times.shape)
-        alpha, sigma = self.alphas[times], self.sigmas[times]
+        alpha, sigma = self.path.alphas[times], self.path.sigmas[times]
         snr = (alpha / sigma) ** 2
-        limited = snr.clamp(max=self._min_snr)
-        return limited / snr if self.objective == "epsilon" else limited * sigma**2
+        return self.objective.snr_weight(snr.clamp(max=self._min_snr), snr, sigma)
 
     def clean(self, noisy: Tensor, prediction: Tensor, timestep: Tensor) -> Tensor:
         """The latents that a prediction means.
@@ -127,31 +89,11 @@ class Process:
             noisy, prediction: [B, C, H, W].
             timestep: of all of them, as the network was told it: [].
         """
-        sigma = timestep / TRAIN_TIMESTEPS if self.is_flow else self.sigmas[int(timestep)]
-        if self.objective == "epsilon":
-            return (noisy - sigma * prediction) / self.alphas[int(timestep)]
-        if self.objective == "v":
-            return self.alphas[int(timestep)] * noisy - sigma * prediction
-        return noisy - sigma * prediction
+        return self.objective.clean(noisy, prediction, *self.path.at(timestep))
 
-    def flow_sigmas(self, places: Tensor) -> Tensor:
-        """σ of ``flow`` at these parts of the way from latent to noise, each over 0 and at most 1."""
-        if self._schedule == "cosine":
-            return (1 - 1 / (torch.tan(math.pi / 2 * places.double()) + 1)).float()
-        shift = self._shift if self._schedule == "shifted" else 1.0
-        return shift * places / (1 + (shift - 1) * places)
-
-    def _betas(self) -> dict[str, Any]:
-        if self._schedule == "linear":
-            return {"beta_schedule": "linear"}
-        cosine = {"beta_schedule": "squaredcos_cap_v2"}
-        if self._schedule == "cosine":
-            return cosine
-        kept = DDPMScheduler(num_train_timesteps=TRAIN_TIMESTEPS, **cosine).alphas_cumprod.double()
-        snr = kept / (1 - kept) / self._shift**2
-        kept = snr / (1 + snr)
-        before = torch.cat([torch.ones(1), kept[:-1]])
-        return {"trained_betas": (1 - kept / before).tolist()}
+    def _each(self, times: Tensor) -> tuple[Tensor, Tensor]:
+        """α and σ of each image: [B, 1, 1, 1]."""
+        return self.path.alphas[times][:, None, None, None], self.path.sigmas[times][:, None, None, None]
 
 
 def spread_times(count: int, generator: torch.Generator) -> Tensor:
@@ -164,7 +106,7 @@ def spread_times(count: int, generator: torch.Generator) -> Tensor:
     return times[torch.randperm(count, generator=generator)]
 
 
-def loss(unet: nn.Module, batch: Batch) -> Tensor:
+def loss(unet: nn.Module, batch: NoisyBatch) -> Tensor:
     """Mean squared error of what the network predicts for each image, without weights, where the network is: [B]."""
     batch = batch.to(device_of_network(unet))
     return error(unet(batch.noisy, batch.timesteps, batch.context), batch.target)
@@ -178,8 +120,3 @@ def device_of_network(unet: nn.Module) -> torch.device:
 def error(prediction: Tensor, target: Tensor) -> Tensor:
     """Mean square of the difference for each image: [B, ...] → [B]."""
     return (prediction.float() - target.float()).square().flatten(1).mean(1)
-
-
-def _each(values: Tensor) -> Tensor:
-    """[B] → [B, 1, 1, 1]"""
-    return values[:, None, None, None]

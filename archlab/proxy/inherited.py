@@ -1,7 +1,6 @@
 """The trained baseline: what a proxy may begin with, and whom it may learn from."""
 
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 
 import torch
@@ -12,10 +11,11 @@ from archlab.checkpoint import Checkpoint, now_and_then
 from archlab.encoders.prepare import Prepared
 from archlab.errors import RunFailed
 from archlab.proxy.cache import baseline_id, read_entry, training_entry, write_entry
+from archlab.proxy.training import begin_training, examples, training_device
 from archlab.space.settings import ProxySettings
-from archlab.training.batches import batches
-from archlab.training.train import Diverged, Training, training_device, untrained
+from archlab.training.training import Diverged
 from archlab.unet import UNet, inherit
+from archlab.unet.untrained import untrained
 
 BASELINE_SEED = 0
 CALIBRATION_SEED = 0
@@ -60,7 +60,7 @@ def trained_baseline(
 def heir(parent: UNet, spec: UNetSpec, prepared: Prepared, settings: ProxySettings, seed: int) -> UNet:
     """``spec`` with the parent's weights, as far as it can take them over (see `archlab.unet.inherit`); the rest, and
     nothing else, follows ``seed``."""
-    seen = islice(batches(prepared, settings, CALIBRATION_SEED), CALIBRATION_BATCHES)
+    seen = examples(prepared, settings).first(CALIBRATION_BATCHES, CALIBRATION_SEED)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return inherit(parent, spec, [(batch.noisy, batch.timesteps, batch.context) for batch in seen])
@@ -83,7 +83,7 @@ def _trained(
     progress: Callable[[float], None],
 ) -> dict[str, Tensor]:
     state, steps = _state(identity), settings.rungs[-1]
-    training = Training(spec, prepared, settings, seed=BASELINE_SEED, micro_batch=micro_batch)
+    training = begin_training(spec, prepared, settings, seed=BASELINE_SEED, micro_batch=micro_batch)
     begun = read_entry(state)
     if begun is not None:
         training.load_state(begun.tensors)

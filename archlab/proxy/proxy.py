@@ -23,7 +23,7 @@ from archlab.proxy.setup import Bench
 from archlab.scores.zero_cost import zero_cost
 from archlab.space.settings import ProxySettings
 from archlab.training.curve import write_curves
-from archlab.training.train import Diverged
+from archlab.training.training import Diverged
 
 Judge = Callable[[int, Sequence[float]], bool]
 

@@ -15,7 +15,7 @@ from archlab.proxy.cache import End, Known, keep_training, known_training, rung_
 from archlab.proxy.setup import Bench
 from archlab.scores import Score, Scores
 from archlab.training.curve import CurveRow
-from archlab.training.train import Diverged, Training, finite
+from archlab.training.training import Diverged, Training, finite
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,7 +179,7 @@ class SeedRun:
         Raises:
             Diverged: it draws infinite or NaN pixels.
         """
-        images = self._bench.sampler(self._training.network, prompts, steps, progress)
+        images = self._bench.draw(self._training.network, prompts, steps, progress)
         if not images.isfinite().all():
             raise Diverged(self.step, "it draws infinite or NaN pixels")
         return images

@@ -6,15 +6,16 @@ from typing import Any
 from archlab.architecture import UNetSpec
 from archlab.data.pictures import shown_prompts
 from archlab.diffusion.process import AT_ONCE
-from archlab.diffusion.sample import Sampler
+from archlab.diffusion.sample import TextToImage
 from archlab.encoders.prepare import prepare
 from archlab.errors import BadInput
 from archlab.progress import Progress
 from archlab.proxy.cache import training_id
 from archlab.proxy.inherited import heir, needs_baseline, trained_baseline, what_is_inherited
+from archlab.proxy.training import begin_training, training_device
 from archlab.scores import Scorer
 from archlab.space.settings import ProxySettings
-from archlab.training.train import Training, training_device
+from archlab.training.training import Training
 from archlab.unet import UNet
 
 
@@ -42,7 +43,7 @@ class Bench:
         self.prepared = prepare(settings, report)
         at_once = min(AT_ONCE, micro_batch) if micro_batch < settings.batch_size else AT_ONCE
         self.scorer = Scorer(self.prepared, settings, at_once, report)
-        self.sampler = Sampler(self.prepared, settings, at_once)
+        self.draw = TextToImage(self.prepared, settings, at_once)
         self.shown = shown_prompts(self.scorer.prompts)
         self._baseline = baseline if needs_baseline(settings) else None
         self._report = report
@@ -72,7 +73,7 @@ class Bench:
         start = None
         if self._parent is not None and self.settings.init == "inherit":
             start = heir(self._parent, self.spec, self.prepared, self.settings, seed)
-        training = Training(
+        training = begin_training(
             self.spec,
             self.prepared,
             self.settings,

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from archlab.diffusion.process import AT_ONCE, TRAIN_TIMESTEPS, Process, loss, spread_times
+from archlab.diffusion.paths import TRAIN_TIMESTEPS
+from archlab.diffusion.process import AT_ONCE, Process, loss, spread_times
 from archlab.encoders.prepare import Prepared
 from archlab.scores.resampling import Float64, ratio
 from archlab.scores.score import Score

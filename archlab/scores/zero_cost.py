@@ -10,11 +10,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from archlab.architecture import UNetSpec
-from archlab.diffusion.process import Batch, Process, loss, spread_times
+from archlab.diffusion.process import NoisyBatch, Process, loss, spread_times
 from archlab.encoders.prepare import Prepared
 from archlab.scores.spread import spread
 from archlab.space.settings import ProxySettings
-from archlab.unet import build, set_attention_normalizer
+from archlab.unet import set_attention_normalizer
+from archlab.unet.untrained import untrained
 
 _IMAGES, _SEED = 64, 0
 _NORMALISATIONS = (nn.GroupNorm, nn.LayerNorm)
@@ -29,9 +30,7 @@ def zero_cost(spec: UNetSpec, prepared: Prepared, settings: ProxySettings) -> di
     Args:
         spec: of the proxy, already shrunk.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(_SEED)
-        unet = build(spec)
+    unet = untrained(spec, _SEED)
     set_attention_normalizer(unet, "softmax")
     batch = _batch(prepared, settings)
     scores = {
@@ -104,7 +103,7 @@ class _Signs(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leave
         return func(*args, **(kwargs or {}))
 
 
-def _batch(prepared: Prepared, settings: ProxySettings) -> Batch:
+def _batch(prepared: Prepared, settings: ProxySettings) -> NoisyBatch:
     images = spread(prepared.data.train, _IMAGES)
     generator = torch.Generator().manual_seed(_SEED)
     noise = torch.randn((len(images), *prepared.latents.shape[1:]), generator=generator)

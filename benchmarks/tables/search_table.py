@@ -20,10 +20,10 @@ import torch
 from archlab.cost import count
 from archlab.encoders.prepare import prepare
 from archlab.proxy import proxy_spec
+from archlab.proxy.training import train
 from archlab.scores import ValidationLoss
 from archlab.space import SearchSpace, label, load_space
 from archlab.space.knobs import Value
-from archlab.training.train import train
 
 BENCHMARKS = Path(__file__).parents[1]
 SPACE = BENCHMARKS / "search_space.yaml"

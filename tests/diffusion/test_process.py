@@ -6,7 +6,7 @@ from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 from diffusers.training_utils import compute_snr
 from torch import Tensor, nn
 
-from archlab.diffusion.process import Batch, Process, loss, spread_times
+from archlab.diffusion.process import NoisyBatch, Process, loss, spread_times
 from archlab.space.settings import ProxySettings, Scale
 
 TIMES = torch.tensor([0, 1, 250, 500, 998, 999])
@@ -29,7 +29,7 @@ def test_noise_and_targets_are_those_of_ddpm(schedule: str) -> None:
     for objective in ("epsilon", "v"):
         ours = process(objective=objective, schedule=schedule)
         assert ours.noisy(LATENTS, NOISE, TIMES).equal(theirs.add_noise(LATENTS, NOISE, TIMES))
-        assert ours.timesteps(TIMES).equal(TIMES)
+        assert ours.path.timesteps(TIMES).equal(TIMES)
     assert process(schedule=schedule).target(LATENTS, NOISE, TIMES).equal(NOISE)
     assert ours.target(LATENTS, NOISE, TIMES).equal(theirs.get_velocity(LATENTS, NOISE, TIMES))
 
@@ -38,8 +38,8 @@ def test_noise_and_targets_are_those_of_ddpm(schedule: str) -> None:
 def test_flow_is_that_of_diffusers(schedule: str, sample_size: int, shift: float) -> None:
     theirs = FlowMatchEulerDiscreteScheduler(shift=shift)  # from most noise to least
     ours = process(sample_size, objective="flow", schedule=schedule)
-    torch.testing.assert_close(ours.sigmas.flip(0), theirs.sigmas)
-    torch.testing.assert_close(ours.timesteps(TIMES), theirs.timesteps.flip(0)[TIMES])
+    torch.testing.assert_close(ours.path.sigmas.flip(0), theirs.sigmas)
+    torch.testing.assert_close(ours.path.timesteps(TIMES), theirs.timesteps.flip(0)[TIMES])
     noisy = theirs.scale_noise(LATENTS, theirs.timesteps.flip(0)[TIMES], NOISE)
     torch.testing.assert_close(ours.noisy(LATENTS, NOISE, TIMES), noisy)
     assert ours.target(LATENTS, NOISE, TIMES).equal(NOISE - LATENTS)  # as train_dreambooth_sd3.py has it
@@ -49,8 +49,8 @@ def test_flow_with_cosine_has_the_noise_of_cosine_at_every_time() -> None:
     # cos_map of diffusers' train_dreambooth_sd3.py draws u evenly and takes 1 - 1 / (tan(πu/2) + 1)
     flow = process(objective="flow")
     u = torch.arange(1, 1001, dtype=torch.float64) / 1000
-    torch.testing.assert_close(flow.sigmas, (1 - 1 / (torch.tan(torch.pi / 2 * u) + 1)).float())
-    ratios = [(one.sigmas / one.alphas)[100:900] for one in (flow, process())]
+    torch.testing.assert_close(flow.path.sigmas, (1 - 1 / (torch.tan(torch.pi / 2 * u) + 1)).float())
+    ratios = [(one.path.sigmas / one.path.alphas)[100:900] for one in (flow, process())]
     torch.testing.assert_close(ratios[0], ratios[1], rtol=0.08, atol=0)  # arXiv 2102.09672 has an offset of 0.008
 
 
@@ -59,7 +59,7 @@ def test_shifted_moves_the_ratio_of_noise_to_signal_by_the_resolution(objective:
     usual = process(objective=objective, schedule="linear" if objective == "flow" else "cosine")
     for sample_size in (side // 4, side, 2 * side):
         shifted = process(sample_size, objective=objective, schedule="shifted")
-        ratio = (shifted.sigmas / shifted.alphas) / (usual.sigmas / usual.alphas)
+        ratio = (shifted.path.sigmas / shifted.path.alphas) / (usual.path.sigmas / usual.path.alphas)
         torch.testing.assert_close(ratio[:990], torch.full((990,), sample_size / side), rtol=1e-2, atol=0)
 
 
@@ -79,8 +79,8 @@ def test_weighed_losses_of_all_objectives_are_one_loss_of_the_clean_latents(obje
     times = torch.full((6,), 400)
     noisy, target = one.noisy(LATENTS, NOISE, times), one.target(LATENTS, NOISE, times)
     wrong = target + 0.1 * torch.randn(target.shape, generator=torch.Generator().manual_seed(1))
-    clean = one.clean(noisy, wrong, one.timesteps(times)[0])
-    snr = (one.alphas[400] / one.sigmas[400]) ** 2
+    clean = one.clean(noisy, wrong, one.path.timesteps(times)[0])
+    snr = (one.path.alphas[400] / one.path.sigmas[400]) ** 2
     expected = snr.clamp(max=5) * (clean - LATENTS).square().mean()
     torch.testing.assert_close((one.weight(times) * (wrong - target).square().mean((1, 2, 3))).mean(), expected)
 
@@ -92,7 +92,7 @@ def test_a_right_prediction_means_the_latents(objective: str, schedule: str) -> 
     for time in (0, 300, 900):
         times = torch.full((6,), time)
         noisy, target = one.noisy(LATENTS, NOISE, times), one.target(LATENTS, NOISE, times)
-        clean = one.clean(noisy, target, one.timesteps(times)[0])
+        clean = one.clean(noisy, target, one.path.timesteps(times)[0])
         torch.testing.assert_close(clean, LATENTS, atol=1e-4, rtol=1e-4)
 
 
@@ -112,4 +112,4 @@ def test_loss_is_each_images_mean_square() -> None:
     parts = list(batch.split(4))
     assert [len(part.noisy) for part in parts] == [4, 2]
     assert all(torch.cat(both).equal(whole) for *both, whole in zip(*parts, batch, strict=True))
-    assert isinstance(parts[0], Batch)
+    assert isinstance(parts[0], NoisyBatch)

@@ -14,7 +14,7 @@ from archlab.errors import BadInput
 from archlab.proxy import evaluate_proxy
 from archlab.proxy.cache import TRAININGS, baseline_id, training_id
 from archlab.space.settings import Distillation, ProxySettings, Scale
-from archlab.training.train import Training
+from archlab.training.training import Training
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -28,13 +28,13 @@ def quick(settings: ProxySettings) -> ProxySettings:
 def steps(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The step numbers of all trainings, as they are made."""
     made: list[int] = []
-    learn = Training._learn
+    learn = Training.learn
 
     def noted(self: Training, *arguments: Any) -> Tensor:
         made.append(self.step + 1)
         return learn(self, *arguments)
 
-    monkeypatch.setattr(Training, "_learn", noted)
+    monkeypatch.setattr(Training, "learn", noted)
     return made
 
 

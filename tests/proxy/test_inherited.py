@@ -9,13 +9,13 @@ import pytest
 from torch import Tensor
 
 from archlab.architecture import UNetSpec, map_transformers
-from archlab.diffusion.process import Batch
+from archlab.diffusion.process import NoisyBatch
 from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput, RunFailed
 from archlab.proxy import evaluate_proxy, proxy_spec
 from archlab.proxy.inherited import trained_baseline
 from archlab.space.settings import Distillation, ProxySettings
-from archlab.training.train import Training
+from archlab.training.training import Training
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
 
@@ -45,20 +45,20 @@ def quick(settings: ProxySettings) -> ProxySettings:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Parameters of the network that each step of any training was made with."""
     steps: list[int] = []
-    learn = Training._learn
+    learn = Training.learn
 
-    def noted(self: Training, batch: Batch) -> Tensor:
+    def noted(self: Training, batch: NoisyBatch) -> Tensor:
         steps.append(sum(weight.numel() for weight in self.network.parameters()))
         return learn(self, batch)
 
-    monkeypatch.setattr(Training, "_learn", noted)
+    monkeypatch.setattr(Training, "learn", noted)
     return steps
 
 
 def interrupt_after(steps: int, monkeypatch: pytest.MonkeyPatch, **arguments: Any) -> None:
-    left, learn = steps, Training._learn
+    left, learn = steps, Training.learn
 
-    def counted(self: Training, batch: Batch) -> Tensor:
+    def counted(self: Training, batch: NoisyBatch) -> Tensor:
         nonlocal left
         left -= 1
         if left < 0:
@@ -66,7 +66,7 @@ def interrupt_after(steps: int, monkeypatch: pytest.MonkeyPatch, **arguments: An
         return learn(self, batch)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "_learn", counted)
+        patch.setattr(Training, "learn", counted)
         with pytest.raises(Interrupted):
             evaluate_proxy(**arguments)
 

@@ -15,15 +15,16 @@ import torch
 from torch import Tensor
 
 from archlab.architecture import UNetSpec
-from archlab.diffusion.process import Batch
-from archlab.diffusion.sample import Sampler
+from archlab.diffusion.process import NoisyBatch
+from archlab.diffusion.sample import TextToImage
 from archlab.encoders.prepare import Prepared
 from archlab.errors import OutOfMemory
 from archlab.proxy import evaluate_proxy, proxy_spec
 from archlab.proxy.proxy import ProxyResult
+from archlab.proxy.training import begin_training
 from archlab.scores import Scorer
 from archlab.space.settings import ProxySettings
-from archlab.training.train import Diverged, Training
+from archlab.training.training import Diverged, Training
 from archlab.unet import UNet
 
 pytestmark = pytest.mark.usefixtures("empty_cache")
@@ -41,28 +42,28 @@ def quick(settings: ProxySettings) -> ProxySettings:
 
 
 @pytest.fixture
-def learnt(monkeypatch: pytest.MonkeyPatch) -> list[Batch]:
+def learnt(monkeypatch: pytest.MonkeyPatch) -> list[NoisyBatch]:
     """Every batch that was learnt from."""
-    batches: list[Batch] = []
+    batches: list[NoisyBatch] = []
     on_each_step(monkeypatch, batches.append)
     return batches
 
 
-def on_each_step(monkeypatch: pytest.MonkeyPatch, hear: Callable[[Batch], Any]) -> None:
-    learn = Training._learn
+def on_each_step(monkeypatch: pytest.MonkeyPatch, hear: Callable[[NoisyBatch], Any]) -> None:
+    learn = Training.learn
 
-    def heard(self: Training, batch: Batch) -> Tensor:
+    def heard(self: Training, batch: NoisyBatch) -> Tensor:
         hear(batch)
         return learn(self, batch)
 
-    monkeypatch.setattr(Training, "_learn", heard)
+    monkeypatch.setattr(Training, "learn", heard)
 
 
 def evaluate_until(error: BaseException, steps: int, monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> None:
     """`evaluate_proxy` that fails when so many steps have been made."""
     left = steps
 
-    def count_down(_: Batch) -> None:
+    def count_down(_: NoisyBatch) -> None:
         nonlocal left
         left -= 1
         if left < 0:
@@ -108,8 +109,8 @@ def test_quality_at_a_rung_is_that_of_a_training_up_to_there(
 ) -> None:
     settings = quick.model_copy(update={"quality": quality, "seeds": 1})
     result = evaluate_proxy(tiny_unet, settings, tmp_path / "trial", seed=5)
-    training = Training(proxy_spec(tiny_unet, settings), prepared, settings, seed=5)
-    scorer, draw = Scorer(prepared, settings), partial(Sampler(prepared, settings), training.network)
+    training = begin_training(proxy_spec(tiny_unet, settings), prepared, settings, seed=5)
+    scorer, draw = Scorer(prepared, settings), partial(TextToImage(prepared, settings), training.network)
     for rung in settings.rungs:
         training.run(rung)
         assert result.rungs[rung] == scorer.at_rung(training.network, draw).quality.value
@@ -121,7 +122,7 @@ def test_quality_at_a_rung_is_that_of_a_training_up_to_there(
 
 @pytest.mark.parametrize("quality", ["val_loss", "fid"])
 def test_a_stopped_training_ends_at_its_rung(
-    quality: str, tiny_unet: UNetSpec, quick: ProxySettings, learnt: list[Batch], tmp_path: Path
+    quality: str, tiny_unet: UNetSpec, quick: ProxySettings, learnt: list[NoisyBatch], tmp_path: Path
 ) -> None:
     settings = quick.model_copy(update={"quality": quality})
     result = evaluate_proxy(tiny_unet, settings, tmp_path / "trial", judge=lambda steps, _: steps < 6)
@@ -163,7 +164,7 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
     judged_again: dict[int, list[int]],
     tiny_unet: UNetSpec,
     quick: ProxySettings,
-    learnt: list[Batch],
+    learnt: list[NoisyBatch],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -191,7 +192,7 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
 
 
 def test_killed_while_it_was_judged_it_is_judged_again_and_trains_no_step_twice(
-    tiny_unet: UNetSpec, quick: ProxySettings, learnt: list[Batch], tmp_path: Path
+    tiny_unet: UNetSpec, quick: ProxySettings, learnt: list[NoisyBatch], tmp_path: Path
 ) -> None:
     def killed(steps: int, _: Sequence[float]) -> bool:
         if steps == 6:
@@ -260,7 +261,7 @@ def test_every_kind_of_it_is_named(
 
 
 def test_after_out_of_memory_it_goes_on_with_a_smaller_micro_batch(
-    tiny_unet: UNetSpec, quick: ProxySettings, learnt: list[Batch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_unet: UNetSpec, quick: ProxySettings, learnt: list[NoisyBatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = quick.model_copy(update={"seeds": 1})
     through = evaluate_proxy(tiny_unet, settings, tmp_path / "through")

@@ -9,9 +9,9 @@ import torch
 from archlab.architecture import preset
 from archlab.encoders.prepare import prepare
 from archlab.proxy import proxy_spec
+from archlab.proxy.training import train
 from archlab.scores import ValidationLoss
 from archlab.space.settings import ProxySettings, Scale
-from archlab.training.train import train
 from archlab.unet import build
 from archlab.unet.inheritance.methods import Methods
 from benchmarks import inheritance

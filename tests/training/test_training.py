@@ -14,10 +14,12 @@ from archlab.checkpoint import Checkpoint, below, read_checkpoint, write_checkpo
 from archlab.diffusion.process import loss
 from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput, RunFailed
+from archlab.proxy.training import Trained, begin_training, examples, train
 from archlab.space.settings import Distillation, ProxySettings
-from archlab.training.batches import batches
-from archlab.training.train import Diverged, Trained, Training, average_weights, first_relu_step, train, untrained
+from archlab.training.average import average_weights
+from archlab.training.training import Diverged, Training, first_relu_step
 from archlab.unet import UNet, transformer
+from archlab.unet.untrained import untrained
 
 Score = Callable[[nn.Module], float]
 
@@ -177,7 +179,7 @@ def test_training_taken_up_after_any_step_is_the_same_bit_for_bit(
 
     def begin() -> Training:
         teacher = untrained(small_unet.with_channels((16, 24)), 0) if "distill" in change else None
-        return Training(spec, prepared, settings.model_copy(update=quick | change), seed=3, teacher=teacher)
+        return begin_training(spec, prepared, settings.model_copy(update=quick | change), seed=3, teacher=teacher)
 
     through = begin()
     through.run(8)
@@ -206,8 +208,8 @@ def test_every_objective_learns(
 
 def test_min_snr_weighs_each_image(small_unet: UNetSpec, prepared: Prepared, settings: ProxySettings) -> None:
     weighed = settings.model_copy(update={"min_snr": 5.0, "rungs": (1,)})
-    training = Training(small_unet, prepared, weighed, seed=0)
-    batch = next(batches(prepared, weighed, seed=0))
+    training = begin_training(small_unet, prepared, weighed, seed=0)
+    batch = next(examples(prepared, weighed).first(1, seed=0))
     errors = loss(training.network, batch)
     training.run(1)
     assert batch.weight.min() < 0.5
@@ -215,12 +217,11 @@ def test_min_snr_weighs_each_image(small_unet: UNetSpec, prepared: Prepared, set
 
 
 def test_losses_that_are_read_late_are_the_same(
-    small_unet: UNetSpec, prepared: Prepared, settings: ProxySettings, monkeypatch: pytest.MonkeyPatch
+    small_unet: UNetSpec, prepared: Prepared, settings: ProxySettings
 ) -> None:
-    soon = Training(small_unet, prepared, settings, seed=0)
+    soon = begin_training(small_unet, prepared, settings, seed=0)
     soon.run(6)
-    monkeypatch.setattr(Training, "_reads_at_once", False)  # as on a GPU
-    late = Training(small_unet, prepared, settings, seed=0)
+    late = begin_training(small_unet, prepared, settings, seed=0, runs_ahead=True)  # as on a GPU
     known: list[tuple[int, int]] = []
     late.run(4, lambda: known.append((late.step, len(late.curve))))
     assert known == [(1, 0), (2, 0), (3, 0), (4, 4)]
@@ -237,7 +238,7 @@ def test_bf16_on_the_processor_is_refused(
 ) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BadInput, match=r"proxy\.precision: bf16 needs a CUDA device"):
-        Training(small_unet, prepared, settings.model_copy(update={"precision": "bf16"}), seed=0)
+        begin_training(small_unet, prepared, settings.model_copy(update={"precision": "bf16"}), seed=0)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -246,7 +247,7 @@ def test_cuda_learns_as_the_processor_does_without_waiting_in_between(
 ) -> None:
     def curve(device: str, precision: str) -> list[float]:
         there = settings.model_copy(update={"device": device, "precision": precision})
-        training = Training(small_unet, prepared, there, seed=0)
+        training = begin_training(small_unet, prepared, there, seed=0)
         training.run(1)
         torch.cuda.set_sync_debug_mode("error" if device == "cuda" else "default")
         training.run(20, lambda: training.step == 19 and torch.cuda.set_sync_debug_mode("default"))
@@ -261,8 +262,8 @@ def test_cuda_learns_as_the_processor_does_without_waiting_in_between(
 def test_micro_batches_have_the_gradient_of_the_whole(
     micro_batch: int, small_unet: UNetSpec, prepared: Prepared, settings: ProxySettings
 ) -> None:
-    whole = Training(small_unet, prepared, settings, seed=0)
-    parts = Training(small_unet, prepared, settings, seed=0, micro_batch=micro_batch)
+    whole = begin_training(small_unet, prepared, settings, seed=0)
+    parts = begin_training(small_unet, prepared, settings, seed=0, micro_batch=micro_batch)
     for training in (whole, parts):
         training.run(1)
     assert parts.curve[0].loss == pytest.approx(whole.curve[0].loss, rel=1e-6)
@@ -282,13 +283,13 @@ def test_micro_batches_hold_fewer_images(
         return forward(self, sample, *arguments)
 
     monkeypatch.setattr(UNet, "forward", noted)
-    Training(small_unet, prepared, settings, seed=0, micro_batch=13).run(2)
+    begin_training(small_unet, prepared, settings, seed=0, micro_batch=13).run(2)
     assert seen == [13, 13, 6] * 2
 
 
 def test_batches_are_those_that_training_sees(prepared: Prepared, settings: ProxySettings) -> None:
-    found = list(batches(prepared, settings, seed=3))
-    again = next(batches(prepared, settings, seed=3))
-    assert len(found) == settings.rungs[-1]
+    found = list(examples(prepared, settings).first(20, seed=3))
+    again = next(examples(prepared, settings).first(1, seed=3))
+    assert len(found) == 20
     assert all(ours.equal(theirs) for ours, theirs in zip(again, found[0], strict=True))
     assert not found[0].target.equal(found[1].target)

@@ -3,7 +3,7 @@ import copy
 import torch
 from torch import nn
 
-from archlab.training.flat import flatten, gather_gradients
+from archlab.training.optimizer import flatten, gather_gradients
 
 
 def test_optimising_the_flat_parameter_optimises_the_network() -> None:

@@ -12,8 +12,10 @@ from diffusers import (
 )
 from torch import Tensor
 
-from archlab.diffusion.denoise import denoise
 from archlab.diffusion.process import Process
+from archlab.diffusion.samplers import SAMPLERS
+from archlab.diffusion.samplers.sampler import Predict
+from archlab.progress import ShareDone, silent_share
 from archlab.space.settings import ImageSampler, NoiseSchedule, Prediction, ProxySettings
 
 OBJECTIVES = ("epsilon", "v", "flow")
@@ -28,16 +30,28 @@ class Gaussian:
         self.process = process
 
     def __call__(self, sample: Tensor, timestep: Tensor) -> Tensor:
-        process = self.process
-        sigma = timestep / 1000 if process.is_flow else process.sigmas[int(timestep)]
-        alpha = 1 - sigma if process.is_flow else process.alphas[int(timestep)]
+        alpha, sigma = self.process.path.at(timestep)
         surprise = (sample - alpha * MEAN) / (alpha**2 * DEVIATION**2 + sigma**2)
         clean, noise = MEAN + alpha * DEVIATION**2 * surprise, sigma * surprise
-        return {"epsilon": noise, "v": alpha * noise - sigma * clean, "flow": noise - clean}[process.objective]
+        by_type = {"epsilon": noise, "v_prediction": alpha * noise - sigma * clean, "flow_prediction": noise - clean}
+        return by_type[self.process.objective.prediction_type]
 
 
 def process(objective: Prediction, schedule: NoiseSchedule = "cosine") -> Process:
     return Process(ProxySettings(data="digits", objective=objective, schedule=schedule))
+
+
+def denoise(
+    predict: Predict,
+    noise: Tensor,
+    process: Process,
+    *,
+    sampler: str,
+    steps: int,
+    limit: float = 1.0,
+    progress: ShareDone = silent_share,
+) -> Tensor:
+    return SAMPLERS[sampler](predict, noise, process, steps=steps, limit=limit, progress=progress)
 
 
 def noise(count: int = 64) -> Tensor:

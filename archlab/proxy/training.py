@@ -1,0 +1,126 @@
+"""A proxy's training as its settings have it: the device, the network it begins with, and the lesson."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from archlab.architecture import UNetSpec
+from archlab.diffusion.process import Process
+from archlab.encoders.prepare import Prepared, device_of
+from archlab.errors import BadInput
+from archlab.progress import ShareDone, silent_share
+from archlab.space.settings import ProxySettings
+from archlab.training.curve import CurveRow
+from archlab.training.examples import Examples
+from archlab.training.lessons import LESSONS
+from archlab.training.lessons.lesson import Materials
+from archlab.training.training import Training, finite
+from archlab.unet import UNet
+from archlab.unet.untrained import untrained
+
+
+def begin_training(
+    spec: UNetSpec,
+    prepared: Prepared,
+    settings: ProxySettings,
+    *,
+    seed: int,
+    start: UNet | None = None,
+    teacher: UNet | None = None,
+    micro_batch: int | None = None,
+    runs_ahead: bool | None = None,
+) -> Training:
+    """The training of the proxy ``spec`` before its first step; it follows ``seed`` alone.
+
+    Args:
+        start: begin with a copy of this network of ``spec`` instead of random weights.
+        teacher: learn from this network, too, as ``settings.distill`` has it.
+        micro_batch, runs_ahead: see `Training`.
+
+    Raises:
+        BadInput: the settings ask for a device or a precision that there is not.
+    """
+    device = training_device(settings)
+    network = (untrained(spec, seed) if start is None else copy.deepcopy(start)).to(device)
+    name = "denoising" if teacher is None or settings.distill is None else "teacher"
+    materials = Materials(
+        network=network,
+        examples=examples(prepared, settings),
+        seed=seed,
+        teacher=teacher,
+        distillation=settings.distill,
+    )
+    return Training(
+        network,
+        LESSONS[name](materials),
+        settings,
+        steps=settings.rungs[-1],
+        seed=seed,
+        micro_batch=micro_batch,
+        runs_ahead=runs_ahead,
+    )
+
+
+def examples(prepared: Prepared, settings: ProxySettings) -> Examples:
+    """What a proxy of these settings learns from."""
+    return Examples(prepared, Process(settings), settings.batch_size, settings.prompt_dropout)
+
+
+def training_device(settings: ProxySettings) -> torch.device:
+    """Where a proxy is trained.
+
+    Raises:
+        BadInput: there is no such device, or it does not compute with the precision that is asked for.
+    """
+    device = device_of(settings)
+    if settings.precision == "bf16" and device.type == "cpu":
+        raise BadInput("proxy.precision: bf16 needs a CUDA device, and training is on the CPU; take fp32")
+    return device
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A trained proxy.
+
+    Attributes:
+        unet: with averaged weights, in the form that is deployed, in evaluation mode.
+        curve: one row a step.
+        rungs: the score of the averaged weights at each rung.
+        seconds: time in training steps alone, without scoring.
+    """
+
+    unet: nn.Module
+    curve: tuple[CurveRow, ...]
+    rungs: dict[int, float]
+    seconds: float
+
+
+def train(
+    spec: UNetSpec,
+    prepared: Prepared,
+    settings: ProxySettings,
+    *,
+    seed: int,
+    score: Callable[[nn.Module], float],
+    start: UNet | None = None,
+    progress: ShareDone = silent_share,
+) -> Trained:
+    """Train to the last rung; initial weights, batches, time steps and noise follow ``seed`` alone.
+
+    Args:
+        score: of the averaged network, lower is better; called at every rung.
+        start: see `begin_training`.
+        progress: called after every step.
+
+    Raises:
+        Diverged: the loss or a score is infinite or NaN.
+    """
+    training = begin_training(spec, prepared, settings, seed=seed, start=start)
+    rungs: dict[int, float] = {}
+    for rung in settings.rungs:
+        training.run(rung, lambda: progress(training.step / settings.rungs[-1]))
+        rungs[rung] = finite(score(training.network), rung, "the score")
+    return Trained(training.network, tuple(training.curve), rungs, training.seconds)

@@ -1,0 +1,93 @@
+"""What a lesson is: what a network learns from, apart from the loop in which it learns."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from archlab.space.settings import Distillation
+from archlab.training.examples import Examples
+from archlab.unet import UNet
+
+
+class Batch(Protocol):
+    """What the loop does with a batch, whatever is in it."""
+
+    @property
+    def images(self) -> int:
+        """How many there are."""
+
+    def split(self, size: int) -> Iterator[Self]:
+        """Parts of at most so many images."""
+
+    def to(self, device: torch.device) -> Self:
+        """The batch on that device."""
+
+
+BatchT = TypeVar("BatchT", bound=Batch)
+
+
+class Lesson(ABC, Generic[BatchT]):
+    """What a network learns from. One object lasts for one training, and is handed to it with the network.
+
+    At each step the loop takes a batch, asks for the losses of its parts, follows the gradient of their mean with one
+    optimiser over the network and `modules`, averages the network's weights, and calls `after_step`. Whatever a lesson
+    needs beside that it owns: a teacher, a discriminator with an optimiser of its own, the halving it has come to. Its
+    random numbers come from the generator that `batches` is given, which the loop saves; everything else that the next
+    step depends on is in `state`.
+    """
+
+    @property
+    def modules(self) -> nn.Module:
+        """What the loop trains beside the network, and throws away in the end."""
+        return nn.Module()
+
+    @abstractmethod
+    def batches(self, generator: torch.Generator) -> Iterator[BatchT]:
+        """Batches without end, on the CPU. Nothing is known between two of them but the generator's state."""
+
+    @abstractmethod
+    def losses(self, batch: BatchT) -> Tensor:
+        """The loss of each image of a part of a batch, on the network's device: [B].
+
+        Called under the training's precision. Only the network's and the `modules`' gradients may be left behind.
+        """
+
+    def after_step(self, parts: Sequence[BatchT]) -> None:
+        """What else is done in a step, when the network has made its own: for example a second network's update.
+
+        Args:
+            parts: of the step's batch, on the device, each as large as memory holds.
+        """
+
+    def state(self) -> dict[str, Tensor]:
+        """What the next step depends on beside the network, the `modules` and the generator."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from what `state` gave."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Materials:
+    """What lessons are made of.
+
+    Attributes:
+        network: learns, on the device where it is.
+        examples: captioned images.
+        teacher: a trained network, where there is one; a lesson copies it.
+        distillation: weights of what the network learns from the teacher.
+        seed: of whatever a lesson begins with at random.
+    """
+
+    network: UNet
+    examples: Examples
+    seed: int
+    teacher: UNet | None = None
+    distillation: Distillation | None = None
+
+
+MakeLesson = Callable[[Materials], Lesson[Any]]
