@@ -8,11 +8,13 @@ import pytest
 from torch import nn
 
 from archlab.architecture import Block, Stage, Transformer, UNetSpec
-from archlab.data import CaptionedImages, load_data
+from archlab.data.captioned import CaptionedImages
+from archlab.data.load import load_data
 from archlab.encoders.prepare import Prepared, prepare
 from archlab.encoders.words import CONTEXT_DIM
 from archlab.proxy.training import Trained, train
-from archlab.scores import Scorer, ValidationLoss
+from archlab.scores.scorer import Scorer
+from archlab.scores.validation import ValidationLoss
 from archlab.space.settings import ProxySettings, Scale
 
 

@@ -11,7 +11,7 @@ from archlab.cli.folders import file_name
 from archlab.cli.listing import format_option, print_facts, print_listing
 
 if TYPE_CHECKING:
-    from archlab.data import CaptionedImages
+    from archlab.data.captioned import CaptionedImages
 
 _SHOWN_KINDS = 3
 
@@ -33,7 +33,7 @@ def check(source: str, image_size: int, out: Path | None, form: str) -> None:
 
     A path is a folder with metadata.csv or .jsonl, a folder of images with texts, WebDataset shards, or COCO captions.
     """
-    from archlab.data import draw_overview, inspect
+    from archlab.data.inspection import draw_overview, inspect
 
     images = _load(source, image_size)
     inspection = asdict(inspect(images))
@@ -54,7 +54,7 @@ def _load(source: str, image_size: int) -> "CaptionedImages":
     from rich.console import Console
     from rich.progress import Progress
 
-    from archlab.data import load_data
+    from archlab.data.load import load_data
 
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:

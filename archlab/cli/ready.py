@@ -13,7 +13,7 @@ def make_ready(space: SearchSpace, folder: Path, display: LiveDisplay) -> None:
         BadInput: no proxy could be trained or scored as the space has it.
     """
     from archlab import proxy
-    from archlab.data import in_words
+    from archlab.data.pairs import in_words
 
     if (folder / "study.yaml").is_file():
         return

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from archlab.data import CaptionedImages
+from archlab.data.captioned import CaptionedImages
 
 NULL_PROMPT = ""  # what guidance compares with
 Share = Callable[[float], None]  # told how much is done, from 0 to 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from archlab.data import CaptionedImages
+from archlab.data.captioned import CaptionedImages
 from archlab.encoders.contracts import Rows, Share, no_share
 
 

@@ -10,8 +10,13 @@ from torch import Tensor
 
 from archlab import versions
 from archlab.cache import content_hash
-from archlab.data import CaptionedImages, load_data
-from archlab.encoders import NULL_PROMPT, Clip, Codec, Pixels, Rows, TextEncoder, Vae, Words
+from archlab.data.captioned import CaptionedImages
+from archlab.data.load import load_data
+from archlab.encoders.clip import Clip
+from archlab.encoders.contracts import NULL_PROMPT, Codec, Rows, TextEncoder
+from archlab.encoders.pixels import Pixels
+from archlab.encoders.vae import Vae
+from archlab.encoders.words import Words
 from archlab.errors import BadInput
 from archlab.progress import Progress
 from archlab.space.settings import ProxySettings

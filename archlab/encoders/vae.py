@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archlab.data import CaptionedImages
+from archlab.data.captioned import CaptionedImages
 from archlab.encoders.contracts import Share, no_share
 from archlab.encoders.local_models import (
     as_bad_input,

@@ -11,7 +11,7 @@ from archlab import versions
 from archlab.architecture import UNetSpec
 from archlab.cache import Entry, Kind, content_hash
 from archlab.checkpoint import Checkpoint, below, prefixed, read_checkpoint, write_checkpoint
-from archlab.scores import Scores
+from archlab.scores.score import Scores
 from archlab.space.settings import ProxySettings
 from archlab.training.curve import CurveRow, curve_rows, curve_tensor
 

@@ -13,7 +13,7 @@ from archlab.checkpoint import Checkpoint, now_and_then, read_checkpoint, write_
 from archlab.progress import Progress
 from archlab.proxy.cache import End, Known, keep_training, known_training, rung_facts, rungs_of
 from archlab.proxy.setup import Bench
-from archlab.scores import Score, Scores
+from archlab.scores.score import Score, Scores
 from archlab.training.curve import CurveRow
 from archlab.training.training import Diverged, Training, finite
 

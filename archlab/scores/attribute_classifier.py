@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from archlab import versions
 from archlab.cache import Kind, content_hash
 from archlab.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from archlab.data import CaptionedImages
+from archlab.data.captioned import CaptionedImages
 from archlab.progress import Progress
 from archlab.scores.spread import spread
 

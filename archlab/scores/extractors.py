@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archlab.data import CaptionedImages
+from archlab.data.captioned import CaptionedImages
 from archlab.encoders.local_models import hash_of_files, load_model, model_config
 from archlab.errors import BadInput
 from archlab.progress import Progress

@@ -8,7 +8,7 @@ import torch
 from archlab import versions
 from archlab.cache import Kind, content_hash
 from archlab.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from archlab.data import CaptionedImages
+from archlab.data.captioned import CaptionedImages
 from archlab.progress import Progress
 from archlab.scores.extractors import Extractor, load_extractor
 from archlab.scores.metrics import Reference

@@ -21,7 +21,7 @@ from archlab.cost import count
 from archlab.encoders.prepare import prepare
 from archlab.proxy import proxy_spec
 from archlab.proxy.training import train
-from archlab.scores import ValidationLoss
+from archlab.scores.validation import ValidationLoss
 from archlab.space import SearchSpace, label, load_space
 from archlab.space.knobs import Value
 

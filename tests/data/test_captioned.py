@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from archlab.data import CaptionedImages, inspect, load_data
+from archlab.data.captioned import CaptionedImages
+from archlab.data.inspection import inspect
+from archlab.data.load import load_data
 from tests.data.layouts import pairs, samples
 
 

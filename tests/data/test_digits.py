@@ -5,8 +5,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from archlab.data import CaptionedImages, load_data
+from archlab.data.captioned import CaptionedImages
 from archlab.data.digits import digits as load_anew
+from archlab.data.load import load_data
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy import ndimage
 
-from archlab.data import CaptionedImages, load_data
+from archlab.data.captioned import CaptionedImages
+from archlab.data.load import load_data
 from archlab.data.scenes import COLOURS, UNSEEN
 from archlab.errors import BadInput
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from archlab.data import CaptionedImages, load_data
+from archlab.data.captioned import CaptionedImages
+from archlab.data.load import load_data
 from archlab.errors import BadInput
 from tests.data.layouts import LAYOUTS, coco, metadata, pairs, png, samples, write_tar
 

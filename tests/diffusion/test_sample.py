@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from archlab.diffusion.process import Process
 from archlab.diffusion.sample import TextToImage
-from archlab.encoders import Pixels
+from archlab.encoders.pixels import Pixels
 from archlab.encoders.prepare import Prepared
 from archlab.proxy.training import Trained
-from archlab.scores import reader
+from archlab.scores.attribute_classifier import reader
 from archlab.space.settings import ProxySettings
 
 SHAPE = (1, 8, 8)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from archlab.encoders import NULL_PROMPT, Clip
+from archlab.encoders.clip import Clip
+from archlab.encoders.contracts import NULL_PROMPT
 from archlab.errors import BadInput
 from tests.encoders.tiny import save_clip
 

@@ -5,9 +5,12 @@ import torch
 from diffusers import AutoencoderKL
 from transformers import CLIPTextModel
 
-from archlab.data import load_data
-from archlab.encoders import NULL_PROMPT, Clip, Pixels, Words
+from archlab.data.load import load_data
+from archlab.encoders.clip import Clip
+from archlab.encoders.contracts import NULL_PROMPT
+from archlab.encoders.pixels import Pixels
 from archlab.encoders.prepare import Prepared, device_of, prepare, sources
+from archlab.encoders.words import Words
 from archlab.errors import BadInput
 from archlab.space.settings import ProxySettings, Scale
 from tests.encoders.tiny import save_clip, save_kl

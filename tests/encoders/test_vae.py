@@ -8,8 +8,9 @@ import torch
 from diffusers import AutoencoderKL
 from safetensors.torch import load_file, save_file
 
-from archlab.data import CaptionedImages, load_data
-from archlab.encoders import Vae
+from archlab.data.captioned import CaptionedImages
+from archlab.data.load import load_data
+from archlab.encoders.vae import Vae
 from archlab.errors import BadInput
 from tests.encoders.tiny import save_kl, save_taesd
 

@@ -6,8 +6,8 @@ import sys
 import pytest
 import torch
 
-from archlab.encoders import NULL_PROMPT, Words
-from archlab.encoders.words import CONTEXT_DIM, END, PAD, START, context_length, word_vector
+from archlab.encoders.contracts import NULL_PROMPT
+from archlab.encoders.words import CONTEXT_DIM, END, PAD, START, Words, context_length, word_vector
 from archlab.unet.unet import sinusoids
 
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -63,7 +63,7 @@ def test_distinct_words_are_nearly_orthogonal() -> None:
 
 def test_encoding_is_the_same_in_another_process(words: Words) -> None:
     code = (
-        "import hashlib; from archlab.encoders import Words; words = Words(['a handwritten three', 'one']);"
+        "import hashlib; from archlab.encoders.words import Words; words = Words(['a handwritten three', 'one']);"
         "print(hashlib.sha256(words.encode(['a handwritten three', '']).numpy().tobytes()).hexdigest())"
     )
     there = subprocess.run(

@@ -8,9 +8,9 @@ from safetensors.torch import load
 from sklearn.linear_model import LogisticRegression
 
 from archlab.checkpoint import Checkpoint, write_checkpoint
-from archlab.data import CaptionedImages, load_data
-from archlab.scores import Reader, reader
-from archlab.scores.attribute_classifier import FEATURE_DIM
+from archlab.data.captioned import CaptionedImages
+from archlab.data.load import load_data
+from archlab.scores.attribute_classifier import FEATURE_DIM, Reader, reader
 
 HELD_OUT = torch.arange(1797) % 7 == 6
 

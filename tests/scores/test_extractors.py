@@ -16,9 +16,10 @@ from transformers import (
     Dinov2Model,
 )
 
-from archlab.data import CaptionedImages, load_data
+from archlab.data.captioned import CaptionedImages
+from archlab.data.load import load_data
 from archlab.errors import BadInput
-from archlab.scores import Reader
+from archlab.scores.attribute_classifier import Reader
 from archlab.scores.extractors import Extractor, load_extractor
 from archlab.scores.inception import InceptionV3
 from archlab.scores.reference import compared_with

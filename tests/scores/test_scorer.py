@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from archlab.encoders.prepare import Prepared, prepare
 from archlab.errors import BadInput
-from archlab.scores import Scorer, Scores
-from archlab.scores.scorer import adherence
+from archlab.scores.score import Scores
+from archlab.scores.scorer import Scorer, adherence
 from archlab.space.settings import ProxySettings, Quality, Scale
 from tests.encoders.tiny import save_clip
 

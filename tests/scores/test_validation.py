@@ -3,7 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from archlab.encoders.prepare import Prepared, prepare
-from archlab.scores import ValidationLoss
+from archlab.scores.validation import ValidationLoss
 from archlab.space.settings import ProxySettings, Scale
 
 SETTINGS = ProxySettings(data="digits", scale=Scale(sample_size=8))

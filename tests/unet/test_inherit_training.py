@@ -10,7 +10,7 @@ from archlab.architecture import preset
 from archlab.encoders.prepare import prepare
 from archlab.proxy import proxy_spec
 from archlab.proxy.training import train
-from archlab.scores import ValidationLoss
+from archlab.scores.validation import ValidationLoss
 from archlab.space.settings import ProxySettings, Scale
 from archlab.unet import build
 from archlab.unet.inheritance.methods import Methods
