@@ -56,7 +56,7 @@ class Latency:
             if not (math.isfinite(value) and value > 0):
                 raise NoMeasurement(f"{name}: must be a positive number but is {value}")
         if (least := min(self.samples_ms)) < CLOCK_RESOLUTION_MS:
-            raise NoMeasurement(f"samples_ms: {least} ms is too short to be told by a clock; a unit may be mistaken")
+            raise NoMeasurement(f"samples_ms: {least} ms is too short for a clock to tell; a unit may be mistaken")
         if self.parity_max_abs is not None and not 0 <= self.parity_max_abs < math.inf:
             raise NoMeasurement(f"parity_max_abs: must be zero or more but is {self.parity_max_abs}")
         if self.accelerated_share is not None and not 0 <= self.accelerated_share <= 1:

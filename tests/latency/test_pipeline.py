@@ -17,19 +17,13 @@ from archlab.architecture import preset
 from archlab.cli.latency import latency as command
 from archlab.convert import to_coreml
 from archlab.errors import BadInput
-from archlab.latency import Latency, measure, pipeline
+from archlab.latency import Latency, measure
 from archlab.latency.network import Network
+from archlab.latency.pipeline import image as image_module
+from archlab.latency.pipeline.components import DECODERS, ENCODERS, ImageDecoder, TextEncoder
 from archlab.latency.pipeline.image import measure_image
 from archlab.latency.pipeline.modules import LatentToImage, TextToContext
-from archlab.latency.pipeline.networks import (
-    DECODERS,
-    ENCODERS,
-    ImageDecoder,
-    TextEncoder,
-    decoder_network,
-    text_network,
-    text_networks,
-)
+from archlab.latency.pipeline.networks import decoder_network, text_network, text_networks
 from tests.latency.test_latency_value import latency
 
 CLIP = TextEncoder(width=32, layers=2, heads=4, activation="quick_gelu")
@@ -155,7 +149,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         provenance = {"kind": "measured", "device": device}
         return latency(samples_ms=(median_ms, median_ms), model_mb=median_ms * 2, provenance=provenance)
 
-    monkeypatch.setattr(pipeline, "measure", made_up)
+    monkeypatch.setattr(image_module, "measure", made_up)
     return calls
 
 

@@ -26,8 +26,9 @@ from archlab.latency.table.audit import audit
 from archlab.latency.table.build import Built, Step, build_table
 from archlab.latency.table.estimate import open_table
 from archlab.latency.table.modules import build_piece
-from archlab.latency.table.pieces import piece_network, pieces
-from archlab.latency.table.reach import reachable_pieces
+from archlab.latency.table.networks import piece_network
+from archlab.latency.table.pieces import pieces
+from archlab.latency.table.space_pieces import pieces_of_space
 from archlab.progress import Progress
 from archlab.space import SearchSpace, load_space
 from archlab.unet import build
@@ -145,7 +146,7 @@ def test_pieces_have_the_operations_of_the_whole(space: SearchSpace, channels_la
 
 
 def test_pieces_of_a_space_are_those_of_all_its_architectures(space: SearchSpace) -> None:
-    reach = reachable_pieces(space, **SHARED)
+    reach = pieces_of_space(space, **SHARED)
     every = {piece for values in space.all_values() for piece in pieces(space.spec(values).scaled(**SHARED))}
     assert reach.proven
     assert every <= set(reach.pieces)
@@ -153,8 +154,8 @@ def test_pieces_of_a_space_are_those_of_all_its_architectures(space: SearchSpace
 
 
 def test_space_too_large_is_sampled_and_says_so(space: SearchSpace) -> None:
-    every = reachable_pieces(space, **SHARED)
-    sampled = reachable_pieces(space, **SHARED, most_enumerated=3, drawn=100)
+    every = pieces_of_space(space, **SHARED)
+    sampled = pieces_of_space(space, **SHARED, most_enumerated=3, drawn=100)
     assert not sampled.proven
     assert set(sampled.pieces) == set(every.pieces)
 
@@ -257,10 +258,15 @@ def test_build_refuses_a_table_of_other_versions(
     [
         (lambda data: "{", "damaged"),
         (lambda data: json.dumps({"format": "?"}), "is not a latency table"),
-        (lambda data: json.dumps({**data, "pieces": [{"kind": "stack"}]}), "damaged: facts is absent"),
+        (lambda data: json.dumps({**data, "pieces": [{"kind": "stack"}]}), "damaged: node is absent"),
         (lambda data: json.dumps({**data, "pieces": 3}), "damaged"),
+        (
+            lambda data: json.dumps({**data, "format": "archlab latency table 1"}),
+            "is a table of an earlier archlab; delete it and build it again: archlab latency-table build "
+            "--device phone --space SPACE.yaml --threads 1 --precision fp32 --compute cpu --attention plain --out",
+        ),
         (lambda data: json.dumps({**data, "settings": 3}), "damaged"),
-        (lambda data: json.dumps({**data, "reference": {"kind": "x", "facts": {}}}), "there is no kind of piece 'x'"),
+        (lambda data: json.dumps({**data, "reference": {"kind": "x", "node": None}}), "there is no kind of piece 'x'"),
         (lambda data: json.dumps({**data, "idle": {**data["idle"], "model_mb": -1}}), "-1.0 MB is no size"),
         (lambda data: json.dumps({**data, "idle": {**data["idle"], "bursts": [[0, 1]]}}), "0.0 and 1.0 ms are no"),
         (lambda data: json.dumps({**data, "whole": {"fit": [], "check": []}}), "0 whole networks are measured"),

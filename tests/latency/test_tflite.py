@@ -90,7 +90,7 @@ def test_process_that_fails_is_one_line(case: str, worker: Callable[[str], None]
     ("report", "message"),
     [
         ({"samples_ms": [1.0, 0.0]}, r"samples_ms\[1\]: must be a positive number but is 0.0"),
-        ({"samples_ms": [1.0, 1e-6]}, "samples_ms: 1e-06 ms is too short to be told by a clock"),
+        ({"samples_ms": [1.0, 1e-6]}, "samples_ms: 1e-06 ms is too short for a clock to tell"),
         ({"load_ms": -1.0}, "load_ms: must be a positive number but is -1.0"),
     ],
 )

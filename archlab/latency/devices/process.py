@@ -35,7 +35,7 @@ def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, prog
 
     Args:
         worker: a file that is run with the job as JSON, and prints its report as JSON in its last line.
-        job: what the worker is told; ``min_runs`` and ``min_seconds`` of one process are added.
+        job: what the worker is given; ``min_runs`` and ``min_seconds`` of one process are added.
         what: the beginning of an error's line: ``running X on 'tflite'``.
 
     Raises:

@@ -9,7 +9,8 @@ from archlab.errors import BadInput, nearest
 from archlab.latency.measure import measure
 from archlab.latency.measurement import Latency
 from archlab.latency.network import unet_network
-from archlab.latency.pipeline.networks import DECODERS, IMAGE_SCALE, decoder_network, text_networks
+from archlab.latency.pipeline.components import DECODERS, IMAGE_SCALE
+from archlab.latency.pipeline.networks import decoder_network, text_networks
 from archlab.progress import Progress
 
 
@@ -140,7 +141,7 @@ def measure_image(
     Args:
         steps: of denoising.
         guidance: classifier-free guidance, two runs of the UNet for each step (Ho & Salimans, arXiv 2207.12598).
-        decoder: ``sd`` or ``small``, see `archlab.latency.pipeline.networks.DECODERS`.
+        decoder: ``sd`` or ``small``, see `archlab.latency.pipeline.components.DECODERS`.
         settings: as in `measure`.
 
     Raises:

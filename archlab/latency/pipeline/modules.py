@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from archlab.convert.quiet import quiet
 from archlab.latency.network import Built
-from archlab.latency.pipeline.networks import ImageDecoder, TextEncoder
+from archlab.latency.pipeline.components import ImageDecoder, TextEncoder
 
 with quiet():  # they report on accelerators that they do not find
     from diffusers import AutoencoderKL

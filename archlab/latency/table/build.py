@@ -19,8 +19,9 @@ from archlab.latency.measure import measure
 from archlab.latency.measurement import Latency
 from archlab.latency.network import Network, unet_network
 from archlab.latency.runner import Settings, completed
-from archlab.latency.table.pieces import idle_network, piece_network, pieces
-from archlab.latency.table.reach import reachable_pieces
+from archlab.latency.table.networks import idle_network, piece_network
+from archlab.latency.table.pieces import pieces
+from archlab.latency.table.space_pieces import pieces_of_space
 from archlab.latency.table.table import Burst, Circumstances, Role, Table, Timing, load_table, save_table
 from archlab.space import SearchSpace
 
@@ -79,14 +80,14 @@ def build_table(
     chosen = runner(device)
     circumstances = Circumstances.of(chosen.name, completed(Settings(**settings), chosen), chosen.versions())
     path = circumstances.default_path if path is None else path
-    reach = reachable_pieces(space, width, sample_size)
+    reachable = pieces_of_space(space, width, sample_size)
     table = _start(path, circumstances, space.baseline.scaled(width=width, sample_size=sample_size))
-    for piece in reach.pieces:
+    for piece in reachable.pieces:
         table.pieces.setdefault(piece, Timing())
     for role, spec in _whole_networks(space, fitted, checked, width, sample_size):
         table.whole[role].setdefault(spec, Timing())
     _Build(table, path, device, settings, progress).run()
-    return Built(table, path, reach.proven)
+    return Built(table, path, reachable.proven)
 
 
 def _start(path: Path, circumstances: Circumstances, baseline: UNetSpec) -> Table:
@@ -154,7 +155,7 @@ class _Build:
                     self._time_reference(reference)
                 group = lacking[start : start + _TOGETHER]
                 self._group(group, reference)
-                self._tell(subjects, group[-1])
+                self._report(subjects, group[-1])
 
     @property
     def _channels_last(self) -> bool:
@@ -193,7 +194,7 @@ class _Build:
     def _burst(self, network: Network, seconds: float) -> Latency:
         return measure(network, self.device, min_runs=MIN_RUNS, min_seconds=seconds, use_cache=False, **self.settings)
 
-    def _tell(self, subjects: Sequence[_Subject], latest: _Subject) -> None:
+    def _report(self, subjects: Sequence[_Subject], latest: _Subject) -> None:
         done = sum(min(len(subject.timing.bursts), subject.rounds) for subject in subjects)
         left = sum(
             self._expected_seconds(subject, first=number == 0)

@@ -11,7 +11,7 @@ from archlab.errors import BadInput
 from archlab.latency.devices.registry import runner
 from archlab.latency.runner import Options, Settings, completed
 from archlab.latency.table.fit import Fit, UnknownPiece, fit
-from archlab.latency.table.table import Circumstances, Table, deciding, load_table
+from archlab.latency.table.table import Circumstances, Table, build_command, deciding, load_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,10 +128,3 @@ def _opened(path: Path, modified_ns: int) -> OpenTable:
         return OpenTable(table.id, table, fit(table))
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
-
-
-def build_command(device: str, settings: Mapping[str, Any], path: Path | None) -> str:
-    """The command line that measures what a table lacks."""
-    options = [f"--{name} {value}" for name, value in settings.items() if value is not None]
-    out = [] if path is None else [f"--out {path}"]
-    return " ".join(["archlab latency-table build", f"--device {device}", "--space SPACE.yaml", *options, *out])

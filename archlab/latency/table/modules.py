@@ -1,17 +1,15 @@
 """A piece as a module with inputs, built from archlab's own modules."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from archlab.architecture import AddedConditioning, Block, Node, Transformer
-from archlab.architecture.parts import Conv
+from archlab.architecture import AddedConditioning, Node
 from archlab.latency.network import Built
 from archlab.latency.table.pieces import Piece, PieceKind
-from archlab.unet.blocks import NORM_EPS, Downsample, ResidualBlock, Upsample
+from archlab.unet.blocks import NORM_EPS, Downsample, UNetBlock, Upsample
 from archlab.unet.transformer import TransformerStack
 from archlab.unet.unet import AddedEmbedding, TimeEmbedding
 
@@ -25,8 +23,10 @@ def build_piece(piece: Piece, channels_last: bool, seed: int) -> Built:
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        part, inputs = _BUILDERS[piece.kind](**dict(piece.facts))
-        if piece.kind != "embedding":
+        if piece.node is None:
+            part, inputs = _embedding(piece)
+        else:
+            part, inputs = _BUILDERS[piece.kind](piece.node, dict(piece.unet))
             part = FeatureMapPiece(part, channels_last)
             if channels_last:
                 inputs = {name: _last(x).contiguous() if x.ndim == 4 else x for name, x in inputs.items()}
@@ -38,7 +38,7 @@ def build_idle(seed: int) -> Built:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         part = FeatureMapPiece(nn.Conv2d(8, 8, 3, padding=1), channels_last=False)
-        return Built(part.eval().requires_grad_(False), _feature_map(8, 8))
+        return Built(part.eval().requires_grad_(False), {"x": torch.randn(1, 8, 8, 8)})
 
 
 class FeatureMapPiece(nn.Module):
@@ -87,94 +87,69 @@ class WithoutContext(nn.Module):
 Part = tuple[nn.Module, dict[str, Tensor]]
 
 
-def _embedding(channels: int, dim: int, added: tuple[int, int, int] | None) -> Part:
+def _embedding(piece: Piece) -> Part:
+    unet = dict(piece.unet)
+    first = unet["first_channels"]
     inputs = {"timestep": torch.rand(1) * 1000}
-    if added is None:
-        return EmbeddingPiece(channels, dim, None), inputs
-    conditioning = AddedConditioning(text_dim=added[0], time_ids=added[1], time_dim=added[2])
-    inputs |= {"text_embeds": torch.randn(1, added[0]), "time_ids": torch.rand(1, added[1]) * 1000}
-    return EmbeddingPiece(channels, dim, conditioning), inputs
+    if unet["added"] is None:
+        return EmbeddingPiece(first, 4 * first, None), inputs
+    added = AddedConditioning(**dict(unet["added"]))
+    inputs |= {"text_embeds": torch.randn(1, added.text_dim), "time_ids": torch.rand(1, added.time_ids) * 1000}
+    return EmbeddingPiece(first, 4 * first, added), inputs
 
 
-def _conv_in(in_channels: int, out_channels: int, size: int) -> Part:
-    return nn.Conv2d(in_channels, out_channels, 3, padding=1), _feature_map(in_channels, size)
+def _conv_in(node: Node, unet: dict[str, Any]) -> Part:
+    return nn.Conv2d(node.in_channels, node.out_channels, 3, padding=1), _feature_map(node)
 
 
-def _conv_out(in_channels: int, out_channels: int, size: int, norm_groups: int) -> Part:
-    norm = nn.GroupNorm(norm_groups, in_channels, eps=NORM_EPS)
-    conv = nn.Conv2d(in_channels, out_channels, 3, padding=1)
-    return nn.Sequential(norm, nn.SiLU(), conv), _feature_map(in_channels, size)
+def _conv_out(node: Node, unet: dict[str, Any]) -> Part:
+    norm = nn.GroupNorm(unet["norm_groups"], node.in_channels, eps=NORM_EPS)
+    conv = nn.Conv2d(node.in_channels, node.out_channels, 3, padding=1)
+    return nn.Sequential(norm, nn.SiLU(), conv), _feature_map(node)
 
 
-def _resampling(
-    module: Callable[[Node], nn.Module], in_channels: int, out_channels: int, size: int, conv: Conv
-) -> Part:
-    block = Block(conv=conv)
-    node = Node(name="", kind="downsample", size=size, in_channels=in_channels, out_channels=out_channels, block=block)
-    return module(node), _feature_map(in_channels, size)
+def _downsample(node: Node, unet: dict[str, Any]) -> Part:
+    return Downsample(node), _feature_map(node)
 
 
-def _residual(
-    in_channels: int, skip_channels: int, out_channels: int, size: int, conv: Conv, time_dim: int, norm_groups: int
-) -> Part:
-    part = ResidualBlock(conv, in_channels + skip_channels, out_channels, time_dim, norm_groups)
-    inputs = {**_feature_map(in_channels, size), "condition": torch.randn(1, time_dim)}
-    if skip_channels:
-        inputs["skip"] = torch.randn(1, skip_channels, size, size)
-    return part, inputs
+def _upsample(node: Node, unet: dict[str, Any]) -> Part:
+    return Upsample(node), _feature_map(node)
 
 
-def _stack(channels: int, size: int, norm_groups: int) -> Part:
-    return WithoutContext(TransformerStack([], channels, channels, norm_groups)), _feature_map(channels, size)
+def _residual(node: Node, unet: dict[str, Any]) -> Part:
+    time_dim = 4 * unet["first_channels"]
+    block = UNetBlock(node, time_dim, context_dim=1, norm_groups=unet["norm_groups"])
+    inputs = {**_feature_map(node), "condition": torch.randn(1, time_dim)}
+    if node.skip_channels:
+        inputs["skip"] = torch.randn(1, node.skip_channels, node.size, node.size)
+    return block.residual, inputs
 
 
-def _self_attention(channels: int, size: int, heads: int, normalizer: Any, shared_kv: bool) -> Part:
-    transformer = Transformer(
-        heads=heads,
-        cross_attention=False,
-        ff_ratio=0,
-        attention_normalizer=normalizer,
-        kv_sharing="all" if shared_kv else "none",
-    )
-    return WithoutContext(_alone(transformer, channels, channels)), _feature_map(channels, size)
+def _stack(node: Node, unet: dict[str, Any]) -> Part:
+    channels = node.out_channels
+    stack = TransformerStack([], channels, channels, unet["norm_groups"])
+    return WithoutContext(stack), _feature_map(node)
 
 
-def _cross_attention(
-    channels: int, size: int, heads: int, normalizer: Any, shared_kv: bool, context_dim: int, context_length: int
-) -> Part:
-    transformer = Transformer(
-        heads=heads,
-        self_attention=False,
-        ff_ratio=0,
-        attention_normalizer=normalizer,
-        kv_sharing="all" if shared_kv else "none",
-    )
-    inputs = {**_feature_map(channels, size), "condition": torch.randn(1, context_length, context_dim)}
-    return _alone(transformer, channels, context_dim), inputs
+def _without_context(node: Node, unet: dict[str, Any]) -> Part:
+    return WithoutContext(_alone(node, node.out_channels)), _feature_map(node)
 
 
-def _feed_forward(channels: int, size: int, ratio: float, activation: Any, gated: bool) -> Part:
-    transformer = Transformer(
-        heads=1,
-        self_attention=False,
-        cross_attention=False,
-        ff_ratio=ratio,
-        ff_activation=activation,
-        ff_gated=gated,
-    )
-    return WithoutContext(_alone(transformer, channels, channels)), _feature_map(channels, size)
+def _cross_attention(node: Node, unet: dict[str, Any]) -> Part:
+    condition = torch.randn(1, unet["context_length"], unet["context_dim"])
+    return _alone(node, unet["context_dim"]), {**_feature_map(node), "condition": condition}
 
 
-def _alone(transformer: Transformer, channels: int, context_dim: int) -> TransformerStack:
+def _alone(node: Node, context_dim: int) -> TransformerStack:
     """In a stack, which has the tokens' layout in every form of attention, but without its norm and projections."""
-    stack = TransformerStack([transformer], channels, context_dim, norm_groups=1)
+    stack = TransformerStack(node.transformers, node.out_channels, context_dim, norm_groups=1)
     for name in ("norm", "project_in", "project_out"):
         setattr(stack, name, nn.Identity())
     return stack
 
 
-def _feature_map(channels: int, size: int) -> dict[str, Tensor]:
-    return {"x": torch.randn(1, channels, size, size)}
+def _feature_map(node: Node) -> dict[str, Tensor]:
+    return {"x": torch.randn(1, node.in_channels, node.size, node.size)}
 
 
 def _first(x: Tensor) -> Tensor:
@@ -187,15 +162,14 @@ def _last(x: Tensor) -> Tensor:
     return x.permute(0, 2, 3, 1)
 
 
-_BUILDERS: dict[PieceKind, Callable[..., Part]] = {
-    "embedding": _embedding,
+_BUILDERS: dict[PieceKind, Callable[[Node, dict[str, Any]], Part]] = {
     "conv_in": _conv_in,
     "residual": _residual,
     "stack": _stack,
-    "self_attention": _self_attention,
+    "self_attention": _without_context,
     "cross_attention": _cross_attention,
-    "feed_forward": _feed_forward,
-    "downsample": partial(_resampling, Downsample),
-    "upsample": partial(_resampling, Upsample),
+    "feed_forward": _without_context,
+    "downsample": _downsample,
+    "upsample": _upsample,
     "conv_out": _conv_out,
 }

@@ -1,13 +1,12 @@
 """A UNet taken apart into the pieces whose latencies add up to its own."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Literal, get_args
 
-from archlab.architecture import Node, Transformer, UNetSpec, layout
+from archlab.architecture import Block, Node, Transformer, UNetSpec, layout
 from archlab.cache import content_hash
-from archlab.latency.network import Built, Network
 
 PieceKind = Literal[
     "embedding",
@@ -23,6 +22,27 @@ PieceKind = Literal[
 ]
 PIECE_KINDS: tuple[PieceKind, ...] = get_args(PieceKind)
 
+_CACHED = 65536
+
+# A piece is known by everything in the spec but what is named here. So a new attribute tells pieces apart from the
+# start, whether it is thought of here or not.
+_IN_NODES = {"sample_size", "stages", "middle", "in_channels", "out_channels"}  # attributes of a UNetSpec
+_CONTEXT = {"context_dim", "context_length"}
+_WITHOUT: dict[PieceKind, set[str]] = {  # of the whole UNet's attributes those that a kind does not have in it
+    "embedding": {"norm_groups", *_CONTEXT},
+    "conv_in": {"first_channels", "norm_groups", "added", *_CONTEXT},
+    "residual": {"added", *_CONTEXT},
+    "stack": {"first_channels", "added", *_CONTEXT},
+    "self_attention": {"first_channels", "norm_groups", "added", *_CONTEXT},
+    "cross_attention": {"first_channels", "norm_groups", "added"},
+    "feed_forward": {"first_channels", "norm_groups", "added", *_CONTEXT},
+    "downsample": {"first_channels", "norm_groups", "added", *_CONTEXT},
+    "upsample": {"first_channels", "norm_groups", "added", *_CONTEXT},
+    "conv_out": {"first_channels", "added", *_CONTEXT},
+}
+
+Attributes = tuple[tuple[str, Any], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Piece:
@@ -32,21 +52,68 @@ class Piece:
     cross-attention and feed-forward are pieces each, with their norms and residuals.
 
     Attributes:
-        facts: names and values, as `archlab.latency.table.modules` takes them.
+        node: its place in the layout without its name, and without what the piece does not contain; None for the
+            embedding, which has none.
+        unet: names and values of the whole UNet's attributes that reach into it; ``first_channels`` are those of the
+            first stage, whose fourfold is the width of the time embedding.
     """
 
     kind: PieceKind
-    facts: tuple[tuple[str, Any], ...]
+    node: Node | None
+    unet: Attributes
 
     @property
     def id(self) -> str:
         """Content hash."""
-        return content_hash("piece", self.kind, self.facts)
+        return content_hash("piece", self.to_dict())
 
     @property
     def name(self) -> str:
-        """The kind and all facts, for people: ``conv_in(in_channels=4, out_channels=320, size=64)``."""
-        return f"{self.kind}({', '.join(f'{name}={value}' for name, value in self.facts)})"
+        """For people, what is not at its default: ``conv_in(in_channels=4, out_channels=320, size=64)``."""
+        facts = self.facts()
+        return f"{self.kind}({', '.join(f'{name}={value}' for name, value in sorted(facts.items()))})"
+
+    def facts(self) -> dict[str, Any]:
+        """What is not at its default, by name."""
+        facts = dict(self.unet)
+        if self.node is not None:
+            node = self.node._asdict()
+            block = asdict(node.pop("block"))
+            for part in (node, block, *block.pop("transformers")):
+                facts |= {name: value for name, value in part.items() if value != _DEFAULTS[name]}
+            del facts["kind"]
+        return facts
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists and dictionaries."""
+        node = None
+        if self.node is not None:
+            node = {**self.node._asdict(), "block": asdict(self.node.block)}
+        return {"kind": self.kind, "node": node, "unet": dict(self.unet)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Piece":
+        """The inverse of `to_dict`.
+
+        Raises:
+            KeyError, TypeError, ValueError: something is absent, too much, or of another kind.
+        """
+        if data["kind"] not in PIECE_KINDS:
+            raise ValueError(f"there is no kind of piece {data['kind']!r}")
+        node = None
+        if data["node"] is not None:
+            block = data["node"]["block"]
+            transformers = tuple(Transformer(**each) for each in block["transformers"])
+            node = Node(**{**data["node"], "block": Block(**{**block, "transformers": transformers})})
+        return cls(data["kind"], node, tuple((name, _hashable(value)) for name, value in sorted(data["unet"].items())))
+
+
+_DEFAULTS: dict[str, Any] = {
+    **dict.fromkeys(Node._fields),
+    **Node._field_defaults,
+    **{attribute.name: attribute.default for part in (Block, Transformer) for attribute in fields(part)},
+    "name": "",
+}
 
 
 def pieces(spec: UNetSpec) -> list[Piece]:
@@ -54,98 +121,55 @@ def pieces(spec: UNetSpec) -> list[Piece]:
     return list(_walk(spec.deployed))
 
 
-def piece_from_dict(kind: PieceKind, facts: dict[str, Any]) -> Piece:
-    """A piece written down; facts are sorted by name."""
-    return Piece(kind, tuple(sorted(facts.items())))
-
-
 def _walk(spec: UNetSpec) -> Iterator[Piece]:
-    first = spec.stages[0].channels
-    added = spec.added
-    yield piece_from_dict(
-        "embedding",
-        {
-            "channels": first,
-            "dim": 4 * first,
-            "added": (added.text_dim, added.time_ids, added.time_dim) if added else None,
-        },
-    )
+    unet = _attributes(spec)
+    yield Piece("embedding", None, _reaching("embedding", unet))
     for node in layout(spec):
         if node.kind == "block":
-            yield from _block(node, 4 * first, spec.context_dim, spec.context_length, spec.norm_groups)
+            yield from _block(node, unet)
         else:
-            yield _convolution(node, spec.norm_groups)
+            yield Piece(node.kind, _nameless(node), _reaching(node.kind, unet))
 
 
-@lru_cache(maxsize=65536)
-def _convolution(node: Node, norm_groups: int) -> Piece:
-    facts: dict[str, Any] = {"in_channels": node.in_channels, "out_channels": node.out_channels, "size": node.size}
-    if node.kind in ("downsample", "upsample"):
-        facts |= {"conv": node.conv}
-    elif node.kind == "conv_out":
-        facts |= {"norm_groups": norm_groups}
-    return piece_from_dict(node.kind, facts)  # type: ignore[arg-type]  # a block never comes here
-
-
-@lru_cache(maxsize=65536)
-def _block(node: Node, time_dim: int, context_dim: int, context_length: int, norm_groups: int) -> tuple[Piece, ...]:
-    residual = piece_from_dict(
-        "residual",
-        {
-            "in_channels": node.in_channels,
-            "skip_channels": node.skip_channels,
-            "out_channels": node.out_channels,
-            "size": node.size,
-            "conv": node.conv,
-            "time_dim": time_dim,
-            "norm_groups": norm_groups,
-        },
+def _attributes(spec: UNetSpec) -> Attributes:
+    """Of the whole UNet, those that its nodes do not have."""
+    own = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name not in _IN_NODES}
+    own["first_channels"] = spec.stages[0].channels
+    return tuple(
+        (name, _hashable(asdict(v) if hasattr(v, "__dataclass_fields__") else v)) for name, v in sorted(own.items())
     )
+
+
+@lru_cache(maxsize=_CACHED)
+def _reaching(kind: PieceKind, unet: Attributes) -> Attributes:
+    return tuple((name, value) for name, value in unet if name not in _WITHOUT[kind])
+
+
+@lru_cache(maxsize=_CACHED)
+def _nameless(node: Node) -> Node:
+    return node._replace(name="", skip_from=None)
+
+
+@lru_cache(maxsize=_CACHED)
+def _block(node: Node, unet: Attributes) -> tuple[Piece, ...]:
+    bare = _nameless(node)._replace(block=replace(node.block, transformers=()))
+    residual = Piece("residual", bare, _reaching("residual", unet))
     if not node.transformers:
         return (residual,)
-    feature_map = {"channels": node.out_channels, "size": node.size}
-    stack = piece_from_dict("stack", {**feature_map, "norm_groups": norm_groups})
-    context = {"context_dim": context_dim, "context_length": context_length}
-    parts = (part for transformer in node.transformers for part in _transformer(transformer, feature_map, context))
-    return residual, stack, *parts
-
-
-def _transformer(transformer: Transformer, feature_map: dict[str, int], context: dict[str, int]) -> Iterator[Piece]:
-    attention = {**feature_map, "heads": transformer.heads, "normalizer": transformer.attention_normalizer}
-    if transformer.self_attention:
-        yield piece_from_dict("self_attention", {**attention, "shared_kv": transformer.shares_kv("self")})
-    if transformer.cross_attention:
-        shared = transformer.shares_kv("cross")
-        yield piece_from_dict("cross_attention", {**attention, **context, "shared_kv": shared})
-    if transformer.ff_ratio:
-        yield piece_from_dict(
-            "feed_forward",
-            {
-                **feature_map,
-                "ratio": float(transformer.ff_ratio),
-                "activation": transformer.ff_activation,
-                "gated": transformer.ff_gated,
-            },
+    block = replace(node.block, conv=_DEFAULTS["conv"], transformers=())
+    after = bare._replace(in_channels=node.out_channels, skip_channels=0, block=block)
+    parts = [
+        Piece(
+            part, after._replace(block=replace(block, transformers=(transformer.alone(part),))), _reaching(part, unet)
         )
+        for transformer in node.transformers
+        for part in transformer.parts
+    ]
+    return residual, Piece("stack", after, _reaching("stack", unet)), *parts
 
 
-def piece_network(piece: Piece, channels_last: bool) -> Network:
-    """For any runner; see `archlab.latency.table.modules.build_piece`."""
-
-    def build(seed: int) -> Built:
-        from archlab.latency.table.modules import build_piece
-
-        return build_piece(piece, channels_last, seed)
-
-    return Network(id=content_hash(piece.id, channels_last), name=piece.name, build=build)
-
-
-def idle_network() -> Network:
-    """Next to nothing: what any invocation takes, however little it computes."""
-
-    def build(seed: int) -> Built:
-        from archlab.latency.table.modules import build_idle
-
-        return build_idle(seed)
-
-    return Network(id=content_hash("idle convolution"), name="idle convolution", build=build)
+def _hashable(value: Any) -> Any:
+    """Lists and dictionaries as tuples of values, and of names and values."""
+    if isinstance(value, Mapping):
+        return tuple((name, _hashable(part)) for name, part in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value

@@ -12,13 +12,14 @@ from archlab.cache import Kind, content_hash
 from archlab.errors import BadInput
 from archlab.files import read_json, write_text
 from archlab.latency.runner import Settings
-from archlab.latency.table.pieces import PIECE_KINDS, Piece, piece_from_dict
+from archlab.latency.table.pieces import Piece
 
 Role = Literal["fit", "check"]
 
 LATENCY_TABLES = Kind("latency_tables", "latency tables that were built without --out", evictable=False)
 
-_FORMAT = "archlab latency table 1"
+_FORMAT = "archlab latency table 2"
+_OLD_FORMATS = ("archlab latency table 1",)
 _DECIDING = ("threads", "precision", "compute", "attention")
 
 
@@ -121,9 +122,9 @@ class Table:
             **asdict(self.circumstances),
             "measured_at": self.measured_at,
             "seconds": self.seconds,
-            "reference": _piece_to_dict(self.reference),
+            "reference": self.reference.to_dict(),
             "idle": asdict(self.idle),
-            "pieces": [{**_piece_to_dict(piece), **asdict(timing)} for piece, timing in self.pieces.items()],
+            "pieces": [{**piece.to_dict(), **asdict(timing)} for piece, timing in self.pieces.items()],
             "whole": {
                 role: [{"architecture": spec.to_dict(), **asdict(timing)} for spec, timing in timings.items()]
                 for role, timings in self.whole.items()
@@ -143,6 +144,10 @@ def load_table(path: Path) -> Table:
         BadInput: the file is absent, damaged, or no table.
     """
     data = read_json(path)
+    if data.get("format") in _OLD_FORMATS:
+        settings = data["settings"] if isinstance(data.get("settings"), dict) else {}
+        command = build_command(data.get("device", "DEVICE"), settings, path)
+        raise BadInput(f"{path}: is a table of an earlier archlab; delete it and build it again: {command}")
     if data.get("format") != _FORMAT:
         raise BadInput(f"{path}: is not a latency table; archlab latency-table build makes one")
     try:
@@ -154,9 +159,9 @@ def load_table(path: Path) -> Table:
         }
         return Table(
             circumstances=circumstances,
-            reference=_piece(data["reference"]),
+            reference=Piece.from_dict(data["reference"]),
             idle=_timing(data["idle"]),
-            pieces={_piece(entry): _timing(entry) for entry in data["pieces"]},
+            pieces={Piece.from_dict(entry): _timing(entry) for entry in data["pieces"]},
             whole=whole,
             measured_at=data["measured_at"],
             seconds=float(data["seconds"]),
@@ -166,18 +171,14 @@ def load_table(path: Path) -> Table:
         raise BadInput(f"{path}: damaged: {reason}; restore it, or build the table again") from None
 
 
+def build_command(device: str, settings: Mapping[str, Any], path: Path | None) -> str:
+    """The command line that measures what a table lacks."""
+    options = [f"--{name} {value}" for name, value in settings.items() if value is not None]
+    out = [] if path is None else [f"--out {path}"]
+    return " ".join(["archlab latency-table build", f"--device {device}", "--space SPACE.yaml", *options, *out])
+
+
 _ROLES: tuple[Role, ...] = ("fit", "check")
-
-
-def _piece_to_dict(piece: Piece) -> dict[str, Any]:
-    return {"kind": piece.kind, "facts": dict(piece.facts)}
-
-
-def _piece(data: Mapping[str, Any]) -> Piece:
-    if data["kind"] not in PIECE_KINDS:
-        raise ValueError(f"there is no kind of piece {data['kind']!r}")
-    facts = {name: tuple(value) if isinstance(value, list) else value for name, value in data["facts"].items()}
-    return piece_from_dict(data["kind"], facts)
 
 
 def _timing(data: Mapping[str, Any]) -> Timing:

@@ -94,10 +94,10 @@ class Phone:
         The exit code is printed by the phone: adb's own is 0 for a connection that broke.
         """
         code, text = _adb(["-s", self.serial, "shell", f"({command}) 2>&1; echo {_EXIT}$?"], timeout_s)
-        told, marker, exit_code = text.rpartition(_EXIT)
+        printed, marker, exit_code = text.rpartition(_EXIT)
         if not marker:
             raise self._gone(text if code else "")
-        return Answer(int(exit_code), told)
+        return Answer(int(exit_code), printed)
 
     def place(self, local: Path, remote: str) -> None:
         """Copy a file to ``remote``, whole or not at all, unless it is there: its name must tell its content.

@@ -27,7 +27,7 @@ _PATIENCE_S = 60.0  # for the phone's own time-out to come back
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
-    """What the processes told, and the condition of the phone around them."""
+    """What the processes reported, and the condition of the phone around them."""
 
     processes: tuple[Process, ...]
     peak_memory_mb: float | None

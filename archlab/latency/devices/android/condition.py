@@ -86,7 +86,7 @@ class Condition:
 
 def read_condition(phone: Phone) -> Condition:
     """Wake the screen, then read battery, temperature, power saver, screen and governors."""
-    told = _told(
+    printed = _printed(
         phone,
         wake="input keyevent KEYCODE_WAKEUP",
         battery="dumpsys battery",
@@ -95,17 +95,17 @@ def read_condition(phone: Phone) -> Condition:
         saver="settings get global low_power",
         cores=_LIST_CORES,
     )
-    battery = dict(re.findall(r"^ *(\w+): (-?\d+)$", told["battery"], re.MULTILINE))
+    battery = dict(re.findall(r"^ *(\w+): (-?\d+)$", printed["battery"], re.MULTILINE))
     level, scale, tenths = (int(battery[name]) if name in battery else None for name in _BATTERY)
-    throttling = re.search(r"Thermal Status: (\d)", told["thermal"])
-    wakefulness = re.search(r"mWakefulness=(\w+)", told["power"])
+    throttling = re.search(r"Thermal Status: (\d)", printed["thermal"])
+    wakefulness = re.search(r"mWakefulness=(\w+)", printed["power"])
     return Condition(
         battery_percent=None if level is None else round(100 * level / (scale or 100)),
         battery_c=None if tenths is None else tenths / 10,
         thermal=_THERMAL[min(int(throttling[1]), len(_THERMAL) - 1)] if throttling else None,
-        power_saver=told["saver"].strip() == "1",
+        power_saver=printed["saver"].strip() == "1",
         screen_on=wakefulness[1] == "Awake" if wakefulness else None,
-        governors=", ".join(sorted({core.governor for core in _cores(told["cores"])})) or None,
+        governors=", ".join(sorted({core.governor for core in _cores(printed["cores"])})) or None,
     )
 
 
@@ -137,7 +137,7 @@ def _cores(listing: str) -> list[Core]:
     return [Core(int(number), int(khz), governor) for number, khz, governor in rows]
 
 
-def _told(phone: Phone, **commands: str) -> dict[str, str]:
+def _printed(phone: Phone, **commands: str) -> dict[str, str]:
     """What each command prints, all in one go: a connection takes longer than most of them."""
     marker = "-- archlab --"
     text = phone.shell("; ".join(f"{command}; echo '{marker}'" for command in commands.values())).text

@@ -55,7 +55,7 @@ class TFLiteRunner:
     def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
         """See `Runner`. The weights are random: latency does not depend on them.
 
-        ``accelerated_share`` is told where it is everything; else the provenance names ``unaccelerated_operators``.
+        ``accelerated_share`` is known where it is everything; else the provenance names ``unaccelerated_operators``.
         """
         from archlab.convert import PARITY_TOLERANCES, unaccelerated_operators
 

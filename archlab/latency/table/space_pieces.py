@@ -27,21 +27,21 @@ _CONCERNED: Mapping[str, frozenset[PieceKind]] = {
 }
 
 
-class Reach(NamedTuple):
+class SpacePieces(NamedTuple):
     """Pieces in a fixed order. Where they are not ``proven`` to be all, a rare architecture may have another."""
 
     pieces: tuple[Piece, ...]
     proven: bool
 
 
-def reachable_pieces(
+def pieces_of_space(
     space: SearchSpace,
     width: float = 1.0,
     sample_size: int | None = None,
     *,
     most_enumerated: int = MOST_ENUMERATED,
     drawn: int = DRAWN,
-) -> Reach:
+) -> SpacePieces:
     """The distinct pieces of every architecture of the space, scaled.
 
     A piece of one kind depends on few knobs: those that change the structure, and its own attributes. Their products
@@ -49,7 +49,7 @@ def reachable_pieces(
     that is not known to leave a kind alone concerns it. Where a product has more than ``most_enumerated`` combinations,
     so many architectures are drawn, and each value of every knob, and each pair, is tried.
     """
-    found = dict.fromkeys(pieces(space.baseline.scaled(width=width, sample_size=sample_size)))
+    distinct = dict.fromkeys(pieces(space.baseline.scaled(width=width, sample_size=sample_size)))
     proven = True
     done: set[frozenset[str]] = set()
     for names in dict.fromkeys(_deciding(space, kind) for kind in PIECE_KINDS):
@@ -60,9 +60,9 @@ def reachable_pieces(
         proven = proven and complete
         for values in choices:
             with suppress(ArchitectureError):  # which a requirement may keep out
-                found |= dict.fromkeys(pieces(space.spec(values).scaled(width=width, sample_size=sample_size)))
+                distinct |= dict.fromkeys(pieces(space.spec(values).scaled(width=width, sample_size=sample_size)))
     order = {kind: number for number, kind in enumerate(PIECE_KINDS)}
-    return Reach(tuple(sorted(found, key=lambda piece: (order[piece.kind], piece.name))), proven)
+    return SpacePieces(tuple(sorted(distinct, key=lambda piece: (order[piece.kind], piece.name))), proven)
 
 
 def _deciding(space: SearchSpace, kind: PieceKind) -> frozenset[str]:
