@@ -5,18 +5,26 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from archlab.data.pairs import NO_IMAGE, OUTSIDE, TWICE, Found, Source, inside, is_image
+from archlab.data.pairs import NO_IMAGE, OUTSIDE, TWICE, FileFormat, Listing, Location, Source, inside, is_image
 from archlab.errors import BadInput
 
 _PREFIX = "captions_"
 
 
-def annotation_files(root: Path) -> list[Path]:
-    """The annotations of a folder that is laid out as COCO's; empty where it is none."""
-    return sorted(path for path in (root / "annotations").glob(f"{_PREFIX}*.json") if path.is_file())
+def open_coco(location: Location) -> Source | None:
+    """A file of captions, or a folder that has some in ``annotations/``; see `coco_source`."""
+    path = location.path
+    if path.is_file():
+        root = path.parent.parent if path.parent.name == "annotations" else path.parent
+        return coco_source(root, [path]) if path.suffix == ".json" else None
+    annotations = sorted(file for file in (path / "annotations").glob(f"{_PREFIX}*.json") if file.is_file())
+    return coco_source(path, annotations) if annotations else None
 
 
-def open_coco(root: Path, annotations: list[Path]) -> Source:
+COCO = FileFormat("annotations/captions_*.json", "COCO's captions_*.json", open_coco)
+
+
+def coco_source(root: Path, annotations: list[Path]) -> Source:
     """The images of these annotations, each with one of its captions, always the same.
 
     They are where COCO has them, in ``<split>/`` beside ``annotations/``, or in ``images/<split>/``, ``images/``, the
@@ -30,13 +38,13 @@ def open_coco(root: Path, annotations: list[Path]) -> Source:
         if is_image(path.name) and path.is_file()
     }
 
-    def find() -> Found:
-        found = Found()
+    def list_pairs() -> Listing:
+        listing = Listing()
         for path in annotations:
-            _find(path, folders[path], images, found)
-        return found
+            _list(path, folders[path], images, listing)
+        return listing
 
-    return Source("COCO captions", root, [*annotations, *images], find)
+    return Source("COCO captions", root, [*annotations, *images], list_pairs)
 
 
 def _image_folders(root: Path, annotations: Path) -> list[Path]:
@@ -45,26 +53,26 @@ def _image_folders(root: Path, annotations: Path) -> list[Path]:
     return [place for place in places if place.is_dir()]
 
 
-def _find(path: Path, folders: list[Path], images: dict[Path, int], found: Found) -> None:
+def _list(path: Path, folders: list[Path], images: dict[Path, int], listing: Listing) -> None:
     content = _content(path)
     captions = defaultdict(list)
     for annotation in content["annotations"]:
         if "caption" in annotation:
             captions[str(annotation.get("image_id"))].append(annotation["caption"])
-    seen = {pair.path for pair in found.pairs}
+    seen = {pair.path for pair in listing.pairs}
     for image in content["images"]:
         name = str(image.get("file_name", ""))
         places = [inside(folder, name) for folder in folders]
         place = next((place for place in places if place in images), None)
         if None in places:
-            found.left_out[OUTSIDE] += 1
+            listing.left_out[OUTSIDE] += 1
         elif place is None:
-            found.left_out[NO_IMAGE] += 1
+            listing.left_out[NO_IMAGE] += 1
         elif place in seen:
-            found.left_out[TWICE] += 1
+            listing.left_out[TWICE] += 1
         else:
             seen.add(place)
-            found.add(place, 0, images[place], captions[str(image.get("id"))])
+            listing.add(place, 0, images[place], captions[str(image.get("id"))])
 
 
 def _content(path: Path) -> dict[str, list[dict[str, Any]]]:

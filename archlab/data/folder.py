@@ -13,7 +13,9 @@ from archlab.data.pairs import (
     NO_IMAGE,
     OUTSIDE,
     TWICE,
-    Found,
+    FileFormat,
+    Listing,
+    Location,
     Source,
     inside,
     is_image,
@@ -23,7 +25,19 @@ METADATA = ("metadata.csv", "metadata.jsonl")
 CAPTION_COLUMNS = ("text", "caption")
 
 
-def open_folder(root: Path, files: list[Path], left_out: Counter[str]) -> Source:
+def open_folder(location: Location) -> Source | None:
+    """Any folder; see `folder_source`."""
+    if not location.path.is_dir():
+        return None
+    return folder_source(location.path, location.files, location.left_out)
+
+
+FOLDER = FileFormat(
+    "metadata.csv or metadata.jsonl with file_name and text; images with a .txt of the same name", "", open_folder
+)
+
+
+def folder_source(root: Path, files: list[Path], left_out: Counter[str]) -> Source:
     """Images anywhere below, each with the caption that a ``metadata.csv`` or ``.jsonl`` of its folder or of one above
     gives it (``file_name`` and ``text`` or ``caption``), else with the ``.txt`` of its name.
 
@@ -33,25 +47,25 @@ def open_folder(root: Path, files: list[Path], left_out: Counter[str]) -> Source
     """
     deciding = [path for path in files if is_image(path.name) or _is_text(path)]
 
-    def find() -> Found:
-        return _find(deciding, Found(left_out=Counter(left_out)))
+    def list_pairs() -> Listing:
+        return _list(deciding, Listing(left_out=Counter(left_out)))
 
-    return Source("a folder of captioned images", root, deciding, find)
+    return Source("a folder of captioned images", root, deciding, list_pairs)
 
 
 def _is_text(path: Path) -> bool:
     return path.name in METADATA or path.suffix.lower() == ".txt"
 
 
-def _find(files: list[Path], found: Found) -> Found:
+def _list(files: list[Path], listing: Listing) -> Listing:
     images = [path for path in files if is_image(path.name)]
     texts = {path.with_suffix(""): path for path in files if path.suffix.lower() == ".txt"}
-    listed = _listed([path for path in files if path.name in METADATA], set(images), found.left_out)
+    listed = _listed([path for path in files if path.name in METADATA], set(images), listing.left_out)
     for path in images:
         caption = listed[path] if path in listed else _read(texts.get(path.with_suffix("")))
-        found.add(path, 0, path.stat().st_size, caption)
-    found.left_out[NO_IMAGE] += len(texts.keys() - {path.with_suffix("") for path in images})
-    return found
+        listing.add(path, 0, path.stat().st_size, caption)
+    listing.left_out[NO_IMAGE] += len(texts.keys() - {path.with_suffix("") for path in images})
+    return listing
 
 
 def _listed(tables: list[Path], images: set[Path], left_out: Counter[str]) -> dict[Path, Any]:

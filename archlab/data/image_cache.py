@@ -1,4 +1,4 @@
-"""Decoded pixels of a source's images, kept in the cache: written once, resumable, memory-mapped."""
+"""Decoded pixels of a source's images, in the cache: written once, resumable, memory-mapped."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ from archlab.errors import BadInput
 from archlab.files import read_json, write_text
 from archlab.progress import Progress
 
-DECODER = (1, PIL.__version__)  # raise the number when images are found or decoded differently
+DECODER = (1, PIL.__version__)  # raise the number when images are listed or decoded differently
 IMAGES = Kind("images", "decoded images of data sets")
 _HEADER_BYTES = 512  # left at the start of the pixels' file for safetensors' header, which is written last
 _BATCH_SIZE = 64
@@ -45,7 +45,7 @@ _Outcome = FileFacts | str  # or the reason why the image is left out
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
+class CachedImages:
     """The images of a source.
 
     Attributes:
@@ -60,7 +60,7 @@ class Kept:
     left_out: dict[str, int]
 
 
-def kept_images(source: Source, image_size: int, progress: Progress) -> Kept:
+def cached_images(source: Source, image_size: int, progress: Progress) -> CachedImages:
     """The source's images, decoded where the cache lacks them.
 
     The cache knows a source again by the names, sizes and times of its files. Whoever stops it loses a few images at
@@ -82,35 +82,36 @@ def kept_images(source: Source, image_size: int, progress: Progress) -> Kept:
     return known
 
 
-def _read(folder: Path) -> Kept | None:
+def _read(folder: Path) -> CachedImages | None:
     """What `_write` finished; None where it did not, or somebody damaged it."""
     try:
         index = read_json(folder / "index.json")
         with safe_open(folder / "images.safetensors", framework="pt") as file:
             images = file.get_tensor("images")
         files = [FileFacts(*facts) for facts in index["files"]]
-        kept = Kept(images, index["captions"], files, index["left_out"])
+        cached = CachedImages(images, index["captions"], files, index["left_out"])
     except (BadInput, OSError, SafetensorError, KeyError, TypeError):
         return None
-    return kept if len(kept.images) == len(kept.captions) == len(kept.files) else None
+    return cached if len(cached.images) == len(cached.captions) == len(cached.files) else None
 
 
 def _write(folder: Path, source: Source, image_size: int, progress: Progress) -> None:
     """Decode into a file that grows; its header comes last, and its name seals it."""
     folder.mkdir(exist_ok=True)
     pixels, journal = folder / "pixels.partial", folder / "journal.jsonl"
-    found, shape = source.find(), (3, image_size, image_size)
-    outcomes = _decode_all(found.pairs, shape, pixels, journal, progress)
-    kept = [pair.caption for pair, outcome in zip(found.pairs, outcomes, strict=True) if not isinstance(outcome, str)]
-    left_out = found.left_out + Counter(outcome for outcome in outcomes if isinstance(outcome, str))
+    listing, shape = source.list_pairs(), (3, image_size, image_size)
+    outcomes = _decode_all(listing.pairs, shape, pixels, journal, progress)
+    decided = list(zip(listing.pairs, outcomes, strict=True))
+    captions = [pair.caption for pair, outcome in decided if not isinstance(outcome, str)]
+    left_out = listing.left_out + Counter(outcome for outcome in outcomes if isinstance(outcome, str))
     index = {
         "source": str(source.root),
-        "captions": kept,
+        "captions": captions,
         "files": [outcome for outcome in outcomes if not isinstance(outcome, str)],
         "left_out": dict(left_out.most_common()),
     }
     write_text(folder / "index.json", json.dumps(index))
-    _write_header(pixels, (len(kept), *shape))
+    _write_header(pixels, (len(captions), *shape))
     pixels.replace(folder / "images.safetensors")
     journal.unlink()
 
@@ -121,7 +122,7 @@ def _decode_all(
     """How every image fared. The journal, which is written after the pixels, says what an earlier run did."""
     outcomes = _earlier_outcomes(pixels, journal, _length(shape))
     write_text(journal, _lines(outcomes))
-    kept = sum(not isinstance(outcome, str) for outcome in outcomes)
+    decoded = sum(not isinstance(outcome, str) for outcome in outcomes)
     _check_room(pixels.parent, (len(pairs) - len(outcomes)) * _length(shape))
     with (
         pixels.open("ab") as images,
@@ -130,7 +131,7 @@ def _decode_all(
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")  # Pillow's, about oddities that it puts up with
-        images.truncate(_HEADER_BYTES + kept * _length(shape))
+        images.truncate(_HEADER_BYTES + decoded * _length(shape))
         for start in range(len(outcomes), len(pairs), _BATCH_SIZE):
             batch = list(pool.map(lambda pair: _attempt(pair, shape[-1]), pairs[start : start + _BATCH_SIZE]))
             images.write(b"".join(content for _, content in batch))
@@ -164,10 +165,10 @@ def _earlier_outcomes(pixels: Path, journal: Path, image_bytes: int) -> list[_Ou
     """What the journal of a run that was stopped says; nothing where it does not go with the pixels."""
     try:
         lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
-        told = [json.loads(line) for line in lines if line.endswith("\n")]
-        outcomes = [outcome if isinstance(outcome, str) else FileFacts(*outcome) for outcome in told]
-        kept = sum(not isinstance(outcome, str) for outcome in outcomes)
-        return outcomes if pixels.stat().st_size >= _HEADER_BYTES + kept * image_bytes else []
+        recorded = [json.loads(line) for line in lines if line.endswith("\n")]
+        outcomes = [outcome if isinstance(outcome, str) else FileFacts(*outcome) for outcome in recorded]
+        decoded = sum(not isinstance(outcome, str) for outcome in outcomes)
+        return outcomes if pixels.stat().st_size >= _HEADER_BYTES + decoded * image_bytes else []
     except (OSError, ValueError, TypeError):
         return []
 

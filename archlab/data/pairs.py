@@ -5,6 +5,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
@@ -35,14 +36,14 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Found:
-    """Pairs in a fixed order, and how many images or captions were left out, by the reason."""
+class Listing:
+    """A source's pairs in a fixed order, and how many images or captions were left out, by the reason."""
 
     pairs: list[Pair] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
 
     def add(self, path: Path, offset: int, length: int, caption: Any) -> None:
-        """Keep an image with what was given as its caption: text, or a list of which one is picked by the path."""
+        """Take an image with what was given as its caption: text, or a list of which one is picked by the path."""
         try:
             self.pairs.append(Pair(path, offset, length, cleaned(picked(caption, path.name))))
         except NotACaption as reason:
@@ -56,20 +57,48 @@ class Source:
     Attributes:
         kind: in a few words.
         root: the folder.
-        files: every file that decides what is found.
-        find: finds it.
+        files: every file that decides the listing.
+        list_pairs: lists what is there.
     """
 
     kind: str
     root: Path
     files: list[Path]
-    find: Callable[[], Found]
+    list_pairs: Callable[[], Listing]
 
     def fingerprint(self) -> Iterator[tuple[str, int, int]]:
-        """Name below the root, size and time of each file: while they stay, so does what is found."""
+        """Name below the root, size and time of each file: while they stay, so does the listing."""
         for path in self.files:
             known = path.stat()
             yield os.path.relpath(path, self.root), known.st_size, known.st_mtime_ns
+
+
+@dataclass(frozen=True)
+class Location:
+    """A path that somebody gave, and what is below it, listed once."""
+
+    path: Path
+    left_out: Counter[str] = field(default_factory=Counter)
+
+    @cached_property
+    def files(self) -> list[Path]:
+        """Every plain file below a folder that is not hidden; what cannot be listed is counted in ``left_out``."""
+        return list(files_below(self.path, self.left_out))
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A way in which captioned images lie on a disk.
+
+    Attributes:
+        looked_for: what a folder has to hold, for an error's message.
+        file: what a file of it is called there; empty where only a folder is of this format.
+        open: the source at a location; None where it is not of this format.
+    """
+
+    looked_for: str
+    file: str
+    open: Callable[[Location], Source | None]
 
 
 class NotACaption(Exception):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from archlab.data.pairs import IMAGE_SUFFIXES, LONGEST_CAPTION, NO_IMAGE, Found, Source
+from archlab.data.pairs import IMAGE_SUFFIXES, LONGEST_CAPTION, NO_IMAGE, FileFormat, Listing, Location, Source
 
 DAMAGED_SHARD = "shard that is damaged or cut off"
 KEY_TWICE = "key twice in a shard"
@@ -16,28 +16,40 @@ _TEXTS = {"txt": "text", "json": "json"}
 _LONGEST_JSON = 16 * LONGEST_CAPTION
 
 
-def open_shards(root: Path, shards: list[Path], left_out: Counter[str]) -> Source:
+def open_shards(location: Location) -> Source | None:
+    """A shard, or a folder that has some anywhere below; see `shard_source`."""
+    path = location.path
+    if path.is_file():
+        return shard_source(path.parent, [path], Counter()) if path.suffix == ".tar" else None
+    shards = [file for file in location.files if file.suffix == ".tar"]
+    return shard_source(path, shards, location.left_out) if shards else None
+
+
+SHARDS = FileFormat("*.tar shards of key.jpg and key.txt or key.json", "a .tar shard", open_shards)
+
+
+def shard_source(root: Path, shards: list[Path], left_out: Counter[str]) -> Source:
     """The images of these archives, each with the caption in the ``.txt`` of its key, else in the ``.json``."""
 
-    def find() -> Found:
-        found = Found(left_out=Counter(left_out))
+    def list_pairs() -> Listing:
+        listing = Listing(left_out=Counter(left_out))
         for shard in shards:
-            _find(shard, found)
-        return found
+            _list(shard, listing)
+        return listing
 
-    return Source("WebDataset shards", root, shards, find)
+    return Source("WebDataset shards", root, shards, list_pairs)
 
 
-def _find(shard: Path, found: Found) -> None:
+def _list(shard: Path, listing: Listing) -> None:
     samples: dict[str, dict[str, tuple[int, int]]] = {}
-    for member in _members(shard, found.left_out):
+    for member in _members(shard, listing.left_out):
         if not member.isfile() or member.issparse():
-            found.left_out[NOT_PLAIN] += not member.isdir()
+            listing.left_out[NOT_PLAIN] += not member.isdir()
             continue
         key, part = _split(member.name)
         if part:
             sample = samples.setdefault(key, {})
-            found.left_out[KEY_TWICE] += part in sample
+            listing.left_out[KEY_TWICE] += part in sample
             sample.setdefault(part, (member.offset_data, member.size))
     if not samples:
         return
@@ -45,9 +57,9 @@ def _find(shard: Path, found: Found) -> None:
         for sample in samples.values():
             if "image" in sample:
                 texts = {part: _read(file, *sample[part]) for part in _TEXTS.values() if part in sample}
-                found.add(shard, *sample["image"], _caption(texts))
+                listing.add(shard, *sample["image"], _caption(texts))
             else:
-                found.left_out[NO_IMAGE] += 1
+                listing.left_out[NO_IMAGE] += 1
 
 
 def _members(shard: Path, left_out: Counter[str]) -> Iterator[tarfile.TarInfo]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from archlab.data import image_cache
-from archlab.data.image_cache import Kept, kept_images
+from archlab.data.image_cache import CachedImages, cached_images
 from archlab.data.load import open_source
 from archlab.errors import BadInput
 from tests.data.layouts import Samples, pairs, png, samples, shards
@@ -31,16 +31,16 @@ def folder(tmp_path: Path) -> Path:
     return pairs(tmp_path / "set", samples(COUNT))
 
 
-def keep(path: Path) -> tuple[Kept, list[float]]:
-    """What is kept, and the progress that was told."""
-    told: list[float] = []
-    return kept_images(open_source(path), 16, lambda stage, share: told.append(share)), told
+def cached(path: Path) -> tuple[CachedImages, list[float]]:
+    """The images of a path, and the progress that was reported."""
+    shares: list[float] = []
+    return cached_images(open_source(path), 16, lambda stage, share: shares.append(share)), shares
 
 
 def test_images_are_decoded_once_and_mapped(cache: Path, folder: Path) -> None:
-    first, told = keep(folder)
-    assert told == [64 / COUNT, 128 / COUNT, 1.0]
-    again, nothing = keep(folder)
+    first, shares = cached(folder)
+    assert shares == [64 / COUNT, 128 / COUNT, 1.0]
+    again, nothing = cached(folder)
     assert nothing == []
     assert again.images.equal(first.images)
     assert (again.captions, again.files, again.left_out) == (first.captions, first.files, first.left_out)
@@ -52,17 +52,17 @@ def test_images_are_decoded_once_and_mapped(cache: Path, folder: Path) -> None:
 
 
 def test_a_moved_folder_is_known_and_a_changed_one_is_read_again(cache: Path, folder: Path) -> None:
-    before, _ = keep(folder)
+    before, _ = cached(folder)
     moved = folder.rename(folder.with_name("moved"))
-    assert keep(moved)[1] == []
+    assert cached(moved)[1] == []
     image = moved / "a" / "b" / "0003.PNG"
     image.write_bytes(png(99))
-    after, told = keep(moved)
-    assert told[-1] == 1
+    after, shares = cached(moved)
+    assert shares[-1] == 1
     changed = (after.images != before.images).flatten(1).any(1)
     assert changed.nonzero().flatten().tolist() == [3]
     os.utime(image, ns=(0, 0))
-    assert keep(moved)[1] != []
+    assert cached(moved)[1] != []
 
 
 @pytest.mark.parametrize("layout", [pairs, shards])
@@ -73,32 +73,32 @@ def test_a_stopped_run_is_taken_up(layout: Callable[[Path, Samples], Path], cach
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kept_images(open_source(path), 16, stop)
+        cached_images(open_source(path), 16, stop)
     (part,) = cache.glob("*/pixels.partial")
     with part.open("ab") as file:
         file.write(b"half an image")  # what a kill in the middle of writing leaves
     with part.with_name("journal.jsonl").open("a") as file:
         file.write('["half a li')
-    resumed, told = keep(path)
-    assert told == [128 / COUNT, 1.0]
-    assert resumed.images.equal(keep(pairs(tmp_path / "whole", samples(COUNT)))[0].images)
+    resumed, shares = cached(path)
+    assert shares == [128 / COUNT, 1.0]
+    assert resumed.images.equal(cached(pairs(tmp_path / "whole", samples(COUNT)))[0].images)
     assert resumed.captions == [caption for _, caption in samples(COUNT).values()]
 
 
 def test_pixels_that_the_journal_knows_but_the_disk_lost_are_decoded_again(cache: Path, folder: Path) -> None:
-    expected = keep(folder)[0].images.clone()
+    expected = cached(folder)[0].images.clone()
     (images,) = cache.glob("*/images.safetensors")
     images.rename(images.with_name("pixels.partial")).write_bytes(b"")
     outcomes = [["0" * 16, 20, 20, "RGB"]] * 100
     images.with_name("journal.jsonl").write_text("".join(json.dumps(outcome) + "\n" for outcome in outcomes))
-    again, told = keep(folder)
-    assert told == [64 / COUNT, 128 / COUNT, 1.0]
+    again, shares = cached(folder)
+    assert shares == [64 / COUNT, 128 / COUNT, 1.0]
     assert again.images.equal(expected)
 
 
 @pytest.mark.parametrize("damage", ["pixels", "index", "header", "both gone"])
 def test_a_damaged_cache_is_made_anew(damage: str, cache: Path, folder: Path) -> None:
-    expected = keep(folder)[0].images.clone()
+    expected = cached(folder)[0].images.clone()
     (images,) = cache.glob("*/images.safetensors")
     if damage == "pixels":
         images.write_bytes(images.read_bytes()[:-100])
@@ -109,16 +109,16 @@ def test_a_damaged_cache_is_made_anew(damage: str, cache: Path, folder: Path) ->
     else:
         images.unlink()
         images.with_name("index.json").unlink()
-    again, told = keep(folder)
-    assert told[-1] == 1
+    again, shares = cached(folder)
+    assert shares[-1] == 1
     assert again.images.equal(expected)
 
 
 def test_broken_images_leave_no_gap(cache: Path, folder: Path) -> None:
-    whole = keep(folder)[0].images
+    whole = cached(folder)[0].images
     for index in (0, 70, 149):
         (folder / "a" / "b" / f"{index:04}.PNG").write_bytes(b"broken")
-    some, _ = keep(folder)
+    some, _ = cached(folder)
     remaining = [index for index in range(COUNT) if index not in (0, 70, 149)]
     assert some.left_out == {"broken image": 3}
     assert some.images.equal(whole[remaining])
@@ -127,22 +127,22 @@ def test_broken_images_leave_no_gap(cache: Path, folder: Path) -> None:
 
 def test_of_two_at_once_one_decodes_and_the_other_waits(cache: Path, folder: Path) -> None:
     with ThreadPoolExecutor(2) as pool:
-        (first, told), (second, told_too) = pool.map(keep, [folder, folder])
-    assert sorted([len(told), len(told_too)]) == [0, 3]
+        (first, shares), (second, shares_too) = pool.map(cached, [folder, folder])
+    assert sorted([len(shares), len(shares_too)]) == [0, 3]
     assert first.images.equal(second.images)
 
 
 def test_too_full_a_disk_is_said_before_anything_is_decoded(
     cache: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usage = image_cache.shutil.disk_usage("/")
-    monkeypatch.setattr(image_cache.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(BadInput, match=r"decoded images need 0.0 GB, 0.0 GB are free; ARCHLAB_CACHE chooses"):
-        keep(folder)
+        cached(folder)
 
 
 def test_pixels_come_back_exactly(cache: Path, folder: Path) -> None:
-    images = keep(folder)[0].images
+    images = cached(folder)[0].images
     levels = (images + 1) * 127.5
     assert images.dtype == torch.float32
     assert (levels - levels.round()).abs().max() < 1e-4

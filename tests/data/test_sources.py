@@ -11,6 +11,8 @@ from PIL import Image
 
 from archlab.data.captioned import CaptionedImages
 from archlab.data.load import load_data
+from archlab.data.pairs import FileFormat, Listing, Location, Source
+from archlab.data.sources import BUILTIN, FILE_FORMATS
 from archlab.errors import BadInput
 from tests.data.layouts import LAYOUTS, coco, metadata, pairs, png, samples, write_tar
 
@@ -209,3 +211,34 @@ def test_unknown_data_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").touch()
     with pytest.raises(BadInput, match=r"a\.csv: not captioned images: a folder, a \.tar shard or COCO's"):
         load_data(str(tmp_path / "a.csv"), 8)
+
+
+def open_list(location: Location) -> Source | None:
+    """A text file whose lines are ``path of an image, tab, caption``."""
+    path = location.path
+    if path.suffix != ".tsv":
+        return None
+    rows = [line.split("\t") for line in path.read_text().splitlines()]
+
+    def list_pairs() -> Listing:
+        listing = Listing()
+        for name, caption in rows:
+            image = path.parent / name
+            listing.add(image, 0, image.stat().st_size, caption)
+        return listing
+
+    return Source("a list", path.parent, [path, *(path.parent / name for name, _ in rows)], list_pairs)
+
+
+def test_a_further_format_and_a_further_named_set_are_an_entry_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FILE_FORMATS.entries, "list", FileFormat("*.tsv", "a .tsv list", open_list))
+    monkeypatch.setitem(BUILTIN.entries, "made up", lambda image_size: load_data("digits", image_size))
+    for index in range(3):
+        (tmp_path / f"{index}.png").write_bytes(png(index))
+    (tmp_path / "set.tsv").write_text("0.png\tzero\n2.png\ttwo\n")
+    assert load_data(str(tmp_path / "set.tsv"), 20).captions == ["zero", "two"]
+    assert load_data("made up", 8) is load_data("digits", 8)
+    with pytest.raises(BadInput, match=r"0\.png: not captioned images: a folder, a \.tsv list or a \.tar shard or"):
+        load_data(str(tmp_path / "0.png"), 20)
