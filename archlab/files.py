@@ -79,7 +79,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: damaged: {error}; restore it, or delete it to have it made again") from None
     if not isinstance(content, dict):
         raise BadInput(f"{path}: damaged: not an object; restore it, or delete it to have it made again")

@@ -23,12 +23,13 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from archlab.cost import count
+from archlab.evaluation import Evaluation, Record
 from archlab.report import write_report
-from archlab.space import SearchSpace, label, load_space
+from archlab.space import label
 from archlab.study import Study, Watcher, run_study
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.evaluate import Job, Judge, Progress
 from archlab.study.executors.inline import Inline
-from archlab.study.record import Evaluation, Record
 
 TRIALS, LAST = 10_000, 1_000
 SPACE = f"""
@@ -129,20 +130,20 @@ def at_once(job: Job, progress: Progress, judge: Judge) -> Evaluation:
     return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
 
 
-def ours(space: SearchSpace, root: Path) -> tuple[Laps, Study]:
+def ours(definition: StudyDefinition, root: Path) -> tuple[Laps, Study]:
     """The study, run by archlab."""
     laps = Laps(Clock(), Clock())
     with watched(laps.sampler, optuna.samplers.NSGAIISampler, *SAMPLER_METHODS), watched(laps.disk, os, "fsync"):
-        study = run_study(space, "ours", root=root, executor=Inline(at_once), watchers=(laps,))
+        study = run_study(definition, "ours", root=root, executor=Inline(at_once), watchers=(laps,))
     return laps, study
 
 
-def theirs(space: SearchSpace, root: Path, trials: int) -> Laps:
+def theirs(definition: StudyDefinition, root: Path, trials: int) -> Laps:
     """As many trials of the same knobs by Optuna alone."""
     sampler = optuna.samplers.NSGAIISampler(seed=0)
     storage = JournalStorage(JournalFileBackend(str(root / "theirs.log")))
     study = optuna.create_study(storage=storage, sampler=sampler, directions=["minimize", "minimize"])
-    choices = {name: [label(value) for value in domain.values] for name, domain in space.knobs.items()}
+    choices = {name: [label(value) for value in domain.values] for name, domain in definition.space.knobs.items()}
     laps = Laps(Clock(), Clock())
     with watched(laps.sampler, optuna.samplers.NSGAIISampler, *SAMPLER_METHODS), watched(laps.disk, os, "fsync"):
         for number in range(trials):
@@ -159,13 +160,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         root = Path(name)
         (root / "engine.yaml").write_text(SPACE, encoding="utf-8")
-        space = load_space(root / "engine.yaml")
-        laps, study = ours(space, root)
+        definition = load_definition(root / "engine.yaml")
+        laps, study = ours(definition, root)
         started = time.perf_counter()
         write_report(study, root / "report", {})
         report_seconds = time.perf_counter() - started
         own_ms, sampler_ms, disk_ms = laps.medians_ms()
-        bare_ms, *_ = theirs(space, root, len(laps.marks)).medians_ms()
+        bare_ms, *_ = theirs(definition, root, len(laps.marks)).medians_ms()
         print(
             json.dumps(
                 {

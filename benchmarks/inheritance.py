@@ -25,9 +25,9 @@ from archlab.encoders.prepare import prepare
 from archlab.files import atomic_path, write_text
 from archlab.proxy import proxy_spec
 from archlab.proxy.training import examples, train
+from archlab.proxy_settings import ProxySettings, Scale
 from archlab.scores.validation import ValidationLoss
 from archlab.space import KNOBS, label
-from archlab.space.settings import ProxySettings, Scale
 from archlab.unet import UNet, build, inherit
 from archlab.unet.inheritance.feed_forward import NEURON_CRITERIA
 from archlab.unet.inheritance.key_value import SHARINGS

@@ -12,7 +12,7 @@ from typing import Any
 
 from archlab.architecture import preset
 from archlab.proxy import evaluate_proxy
-from archlab.space.settings import BUILTIN_DATA, ProxySettings
+from archlab.proxy_settings import BUILTIN_DATA, ProxySettings
 
 
 def main() -> None:

@@ -23,12 +23,12 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from archlab.space import SearchSpace, load_space
+from archlab.evaluation import Evaluation
 from archlab.study import run_study
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.evaluate import Job, Judge, Progress, costed
 from archlab.study.executors import Inline
-from archlab.study.record import Evaluation
-from archlab.study.rungs import pooled_noise
+from archlab.study.pruning.successive_halving import pooled_noise
 from archlab.study.sampler import suggest
 
 SPACE = Path(__file__).with_name("search_space.yaml")
@@ -46,12 +46,15 @@ class Reached(Exception):
 class Bench:
     """The tabulated space as the searches of one seed see it."""
 
-    def __init__(self, space: SearchSpace, table: pd.DataFrame, seed: int) -> None:
-        self.rungs = rungs = space.settings.proxy.rungs
+    def __init__(self, definition: StudyDefinition, table: pd.DataFrame, seed: int) -> None:
+        self.rungs = rungs = definition.settings.proxy.rungs
         twice = table[table["architecture"].isin(table.loc[table["seed"] == 1, "architecture"])]
         noise = pooled_noise(losses.tolist() for _, losses in twice.groupby("architecture")[f"val_loss_{rungs[-1]}"])
-        search = space.settings.search.model_copy(update={"seed": seed, "noise": noise})
-        self.space, self.seed = replace(space, settings=space.settings.model_copy(update={"search": search})), seed
+        search = definition.settings.search.model_copy(update={"seed": seed, "noise": noise})
+        self.space, self.seed = (
+            replace(definition, settings=definition.settings.model_copy(update={"search": search})),
+            seed,
+        )
         once = table[table["seed"] == 0].set_index("architecture")
         self.losses = {name: dict(zip(rungs, row, strict=True)) for name, *row in once[_columns(rungs)].itertuples()}
         macs = once["macs_g"].to_dict()
@@ -91,7 +94,7 @@ def steps_by_rungs(bench: Bench, strategy: str) -> float:
     """archlab: a study that may try the whole space, judged at every rung."""
     settings, rungs, tally = bench.space.settings, bench.rungs, Tally(bench)
     search = settings.search.model_copy(update={"strategy": strategy})
-    space = replace(bench.space, settings=settings.model_copy(update={"search": search}))
+    definition = replace(bench.space, settings=settings.model_copy(update={"search": search}))
 
     def evaluate(job: Job, progress: Progress, judge: Judge) -> Evaluation:
         known, losses = costed(job.spec, {}), bench.losses[job.spec.id]
@@ -108,7 +111,7 @@ def steps_by_rungs(bench: Bench, strategy: str) -> float:
         return replace(known, status="stopped" if stopped_at else "complete", proxy=proxy)
 
     with tempfile.TemporaryDirectory() as folder, suppress(Reached):
-        run_study(space, root=folder, executor=Inline(evaluate))
+        run_study(definition, root=folder, executor=Inline(evaluate))
         return math.inf
     return tally.steps
 
@@ -140,8 +143,8 @@ SEARCHES: dict[str, Callable[[Bench], float]] = {
 def main() -> None:
     """Every search with every seed."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    space, table = load_space(SPACE), pd.read_csv(TABLE)
-    benches = [Bench(space, table, seed) for seed in range(REPEATS)]
+    definition, table = load_definition(SPACE), pd.read_csv(TABLE)
+    benches = [Bench(definition, table, seed) for seed in range(REPEATS)]
     print(json.dumps(summary({name: [search(bench) for bench in benches] for name, search in SEARCHES.items()})))
 
 

@@ -25,7 +25,7 @@ from archlab.diffusion.process import NoisyBatch
 from archlab.encoders.prepare import prepare
 from archlab.proxy import proxy_spec
 from archlab.proxy.training import begin_training, examples
-from archlab.space.settings import ProxySettings, Scale
+from archlab.proxy_settings import ProxySettings, Scale
 from archlab.training.optimizer import MAX_GRADIENT_NORM
 from archlab.unet import to_diffusers
 from archlab.unet.untrained import untrained

@@ -13,11 +13,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from archlab.evaluation import Record
 from archlab.proxy import make_ready
-from archlab.space import SearchSpace, load_space
 from archlab.study import Watcher, run_study
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.executors.processes import Processes
-from archlab.study.record import Record
 
 TRIALS = 16
 SPACE = """
@@ -67,18 +67,18 @@ def trials_an_hour(ready: Path, workers: int, threads: int, trials: int = TRIALS
     return stopwatch.trials_an_hour
 
 
-def study_space(folder: Path, threads: int, trials: int) -> SearchSpace:
+def study_space(folder: Path, threads: int, trials: int) -> StudyDefinition:
     """The space of the study."""
     path = folder / "workers.yaml"
     path.write_text(SPACE.replace("THREADS", str(threads)).replace("TRIALS", str(trials)), encoding="utf-8")
-    return load_space(path)
+    return load_definition(path)
 
 
 def filled_cache(folder: Path) -> Path:
     """A cache with what all trials of the study share."""
     os.environ["ARCHLAB_CACHE"] = str(folder / "cache")
-    space = study_space(folder, threads=1, trials=TRIALS)
-    make_ready(space.baseline, space.settings.proxy)
+    definition = study_space(folder, threads=1, trials=TRIALS)
+    make_ready(definition.space.baseline, definition.settings.proxy)
     return folder / "cache"
 
 

@@ -13,9 +13,9 @@ from archlab.data.load import load_data
 from archlab.encoders.prepare import Prepared, prepare
 from archlab.encoders.words import CONTEXT_DIM
 from archlab.proxy.training import Trained, train
+from archlab.proxy_settings import ProxySettings, Scale
 from archlab.scores.scorer import Scorer
 from archlab.scores.validation import ValidationLoss
-from archlab.space.settings import ProxySettings, Scale
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -9,8 +9,9 @@ import pandas as pd
 from archlab.analysis.front import mark_front
 from archlab.analysis.hypervolume import covered
 from archlab.analysis.picks import picks
+from archlab.analysis.table import StudyTable, cost_objectives, devices, latency_columns, minimised
 from archlab.errors import BadInput
-from archlab.study.study import Study
+from archlab.evaluation.measures import device_columns
 
 _SHOWN = ("params_m", "macs_g")
 _OF_A_DEVICE = ("device", "threads", "precision", "compute", "attention")
@@ -39,20 +40,20 @@ class Comparison:
     """
 
     studies: tuple[str, ...]
-    first: Study
+    first: StudyTable
     trials: pd.DataFrame
     covered: Mapping[str, float]
     covered_by_all: float
 
     @property
     def objectives(self) -> list[str]:
-        """What all of them minimise."""
-        return self.first.objectives
+        """What all of them have."""
+        return list(self.first.objectives)
 
     @property
     def front(self) -> pd.DataFrame:
         """Rows of the front over all studies, the cheapest first."""
-        costs = [name for name in self.objectives if name != "quality"] or ["quality"]
+        costs = cost_objectives(self.objectives) or ["quality"]
         return self.trials[self.trials["on_front"]].sort_values([*costs, "study", "trial"]).reset_index(drop=True)
 
     @property
@@ -64,7 +65,7 @@ class Comparison:
         return {word: ComparedPick(*places[pick.trial], pick.why) for word, pick in chosen.items()}
 
 
-def compare(studies: Sequence[Study]) -> Comparison:
+def compare(studies: Sequence[StudyTable]) -> Comparison:
     """Put the complete trials of two or more studies on one front.
 
     Raises:
@@ -82,7 +83,7 @@ def compare(studies: Sequence[Study]) -> Comparison:
     if trials.empty:
         raise BadInput(f"compare: no trial of {', '.join(names)} has been trained to the end yet")
     trials["on_front"] = mark_front(trials.assign(status="complete"), first.objectives)
-    points = trials[first.objectives].to_numpy(dtype=float)
+    points = minimised(trials, first.objectives).to_numpy()
     return Comparison(
         studies=tuple(names),
         first=first,
@@ -92,14 +93,14 @@ def compare(studies: Sequence[Study]) -> Comparison:
     )
 
 
-def _complete(study: Study) -> pd.DataFrame:
-    trials = study.trials[study.trials["status"] == "complete"].dropna(subset=study.objectives)
-    kinds = [name for name in trials if str(name).startswith("latency_kind")]
+def _complete(study: StudyTable) -> pd.DataFrame:
+    trials = study.trials[study.trials["status"] == "complete"].dropna(subset=list(study.objectives))
+    kinds = [name for name in device_columns("latency_kind", devices(study)) if name in trials]
     columns = dict.fromkeys(["trial", *study.objectives, *_SHOWN, *kinds, *study.knobs])
     return trials[list(columns)].assign(study=study.name)[["study", *columns]]
 
 
-def _differences(a: Study, b: Study) -> Iterator[str]:
+def _differences(a: StudyTable, b: StudyTable) -> Iterator[str]:
     """What keeps their numbers from being compared, in words."""
     if set(a.objectives) != set(b.objectives):
         yield f"their objectives are {', '.join(a.objectives)} and {', '.join(b.objectives)}"
@@ -115,29 +116,31 @@ def _differences(a: Study, b: Study) -> Iterator[str]:
     yield from _differing("target", _target(a), _target(b))
 
 
-def _training(study: Study) -> dict[str, Any]:
+def _training(study: StudyTable) -> dict[str, Any]:
     """What the proxy's quality depends on besides the architecture."""
-    proxy = study.settings["proxy"]
-    return {"steps": proxy["rungs"][-1], **{name: value for name, value in proxy.items() if name not in _OF_A_RUN}}
+    proxy = study.proxy.model_dump(mode="json", exclude=set(_OF_A_RUN))
+    return {"steps": study.proxy.rungs[-1], **proxy}
 
 
-def _devices(study: Study) -> dict[str, dict[str, Any]]:
+def _devices(study: StudyTable) -> dict[str, dict[str, Any]]:
     """By column, the device and how it is used."""
-    suffixes = study.latency_columns
-    entries = {entry["name"]: entry for entry in study.settings["measure"]}
-    return {column: {key: entries[name].get(key) for key in _OF_A_DEVICE} for column, name in suffixes.items()}
+    entries = {entry.name: entry for entry in study.measure}
+    return {
+        column: entries[name].model_dump(mode="json", include=set(_OF_A_DEVICE))
+        for column, name in device_columns("latency_ms", devices(study)).items()
+    }
 
 
-def _chips(study: Study, column: str) -> set[str]:
+def _chips(study: StudyTable, column: str) -> set[str]:
     """What a column's latencies were measured on, as far as it was recorded."""
-    device = study.latency_columns[column]
-    latencies = [record.evaluation.latency[device] for record in study.records if device in record.evaluation.latency]
-    return {chip for latency in latencies if (chip := latency["provenance"].get("chip"))}
+    device = latency_columns(study)[column]
+    found = (record.evaluation.latency.get(device) for record in study.records)
+    return {str(chip) for latency in found if latency and (chip := latency.provenance.get("chip"))}
 
 
-def _target(study: Study) -> dict[str, Any]:
-    known = study.settings["baseline_architecture"]
-    return {key: known.get(key) for key in ("sample_size", "context_length", "context_dim")}
+def _target(study: StudyTable) -> dict[str, Any]:
+    known = study.baseline_spec
+    return {key: getattr(known, key) for key in ("sample_size", "context_length", "context_dim")}
 
 
 def _differing(what: str, ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Which architecture of the front to take, and why. Every objective is minimised."""
+"""Which architecture of the front to take, and why."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from archlab.analysis.table import cost_objectives, minimised
 from archlab.errors import BadInput
+from archlab.evaluation.measures import direction, find_column
 
 WORDS = ("knee", "fastest", "best", "smallest", "cheapest")
 WITHIN = 0.1  # of the front's quality range: what `fastest` may give away of the best quality
 
 _MOST_DIGITS = 10
-_UNITS = {"params_m": "M parameters", "macs_g": "G MACs"}
+_UNITS = {"params_m": "M parameters", "macs_g": "G MACs"}  # as a sentence has them
 
 
 class Pick(NamedTuple):
@@ -42,8 +44,9 @@ def picks(
     """
     if front.empty:
         return {}
-    front = front.sort_values([*objectives, "trial"])
-    costs = [name for name in objectives if name != "quality"]
+    order = minimised(front, objectives).assign(trial=front["trial"]).sort_values([*objectives, "trial"])
+    front = front.loc[order.index]
+    costs = cost_objectives(objectives)
     chosen = {"knee": _knee(front, objectives)}
     if "quality" in objectives:
         if costs:
@@ -87,16 +90,17 @@ def pick(
 
 def amount(column: str, row: Mapping[str, float] | pd.Series) -> str:
     """A number with its unit: ``7.5 ms``, ``3.2 M parameters``."""
-    unit = "ms" if column.startswith("latency_ms") else _UNITS.get(column, "")
+    found = find_column(column)
+    unit = _UNITS.get(column, found.measure.unit if found else "")
     return f"{row[column]:.4g} {unit}".strip()
 
 
 def _knee(front: pd.DataFrame, objectives: Sequence[str]) -> Pick:
-    values = front[list(objectives)].to_numpy(dtype=float)
+    values = minimised(front, objectives).to_numpy()
     low, high = values.min(axis=0), values.max(axis=0)
     scaled = (values - low) / np.where(high > low, high - low, 1.0)
     row = front.iloc[int(np.linalg.norm(scaled, axis=1).argmin())]
-    best = front[list(objectives)].min()
+    best = {name: front[name].min() if direction(name) == "minimize" else front[name].max() for name in objectives}
     said = [f"{name} {amount(name, row)} (the best: {amount(name, best)})" for name in objectives]
     return _pick(row, f"nearest to the best of every objective at once, scaled to the front's range: {', '.join(said)}")
 
@@ -114,7 +118,8 @@ def _fastest(front: pd.DataFrame, cost: str, within: float) -> Pick:
 
 def _best(front: pd.DataFrame, costs: Sequence[str], limits: Mapping[str, float]) -> Pick:
     row = front.sort_values(["quality", *costs], kind="stable").iloc[0]
-    bounds = ", ".join(f"{name} up to {amount(name, limits)}" for name in limits)
+    ends = {"minimize": "up to", "maximize": "from"}
+    bounds = ", ".join(f"{name} {ends[direction(name)]} {amount(name, limits)}" for name in limits)
     return _pick(
         row,
         f"best quality {f'under the limits ({bounds})' if bounds else 'on the front'}: {row['quality']:.4g}"

@@ -56,11 +56,11 @@ def audit(
     from archlab.cli.ready import make_ready
     from archlab.files import writable_folder
     from archlab.report.audit import finding, shown_scores, write_audit
-    from archlab.space import load_space
+    from archlab.study import load_definition
     from archlab.study.audit import run_audit
     from archlab.study.executors import Inline, Processes
 
-    loaded = load_space(space)
+    loaded = load_definition(space)
     writable_folder(reports)
     executor = Processes(workers) if workers else Inline()
     name = f"{loaded.name}-audit" if name is None else name

@@ -8,7 +8,7 @@ import click
 from archlab.cli.listing import format_option, print_facts, print_listing
 
 if TYPE_CHECKING:
-    from archlab.space import SearchSpace
+    from archlab.study import StudyDefinition
 
 
 @click.command()
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 @format_option
 def check(space: str, form: str) -> None:
     """Validate a search space, count it and the arms of its plan, and say whether its limits can be met."""
-    from archlab.space import lay_out, load_space
+    from archlab.study import load_definition
 
-    loaded = load_space(space)
+    loaded = load_definition(space)
     facts = _space_facts(loaded)
-    plan, strategy = lay_out(loaded), loaded.settings.search.strategy
+    plan, strategy = loaded.plan(), loaded.settings.search.strategy
     if plan.arms:
         facts |= {"plan": strategy, "arms": len(plan.arms)}
     if not plan.arms or strategy == "grid":
@@ -39,11 +39,13 @@ def check(space: str, form: str) -> None:
         print_listing(arms, form)
 
 
-def _space_facts(space: "SearchSpace") -> dict[str, Any]:
+def _space_facts(definition: "StudyDefinition") -> dict[str, Any]:
     from archlab.space import survey
-    from archlab.space.settings import Share
+    from archlab.study.limits import cost_limits
+    from archlab.study.settings import Share
 
-    found = survey(space)
+    space = definition.space
+    found = survey(space, cost_limits(definition))
     facts: dict[str, Any] = {
         "space": space.name,
         "knobs": ", ".join(space.knobs),
@@ -55,21 +57,23 @@ def _space_facts(space: "SearchSpace") -> dict[str, Any]:
         facts |= {f"{name}_min": span.low, f"{name}_median": span.middle, f"{name}_max": span.high}
     facts |= {f"{name}_limit": limit for name, limit in found.limits.items()}
     facts["within_cost_limits"] = f"{found.within / found.counted:.1%}"
-    for column, where in space.settings.latency_columns.items():
+    for column, where in definition.settings.latency_columns.items():
         facts[f"{column}_device"] = f"{where.device}, {'estimated by ' + where.table if where.table else 'measured'}"
-        limit = space.settings.latency_limits.get(column)
+        limit = definition.settings.limits.get(column)
         if limit is not None:
             facts[f"{column}_limit"] = f"{limit.of_baseline:.0%} of the baseline" if isinstance(limit, Share) else limit
     return facts
 
 
-def _arms(space: "SearchSpace") -> tuple[str, list[dict[str, Any]]]:
+def _arms(definition: "StudyDefinition") -> tuple[str, list[dict[str, Any]]]:
     """What the plan's listing is about, and its rows."""
     from archlab.space import arm_costs, ladder_costs
 
-    if space.settings.ladder:
-        return "each step on top of those before", [step._asdict() for step in ladder_costs(space)]
-    return "every arm, changes against the baseline", [arm._asdict() for arm in arm_costs(space)]
+    space, ladder = definition.space, definition.settings.ladder
+    if ladder:
+        return "each step on top of those before", [step._asdict() for step in ladder_costs(space, ladder)]
+    arms = definition.plan().arms
+    return "every arm, changes against the baseline", [arm._asdict() for arm in arm_costs(space, arms)]
 
 
 def _in_percent(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,6 @@ def export(name: str, word: str, studies: Path, out: Path | None) -> None:
     from archlab.architecture import load
     from archlab.export import Winner, export_architecture
     from archlab.proxy import proxy_spec
-    from archlab.space.settings import ProxySettings
     from archlab.study import load_study
 
     study = load_study(name, studies)
@@ -36,9 +35,9 @@ def export(name: str, word: str, studies: Path, out: Path | None) -> None:
         trial=chosen.trial,
         why=f"{word}: {chosen.why}",
         knobs=record.knobs,
-        evaluation=record.to_dict(),
+        evaluation=record.evaluation,
         spec=spec,
-        proxy=proxy_spec(spec, ProxySettings.model_validate(study.settings["proxy"])),
+        proxy=proxy_spec(spec, study.proxy),
         files=files,
     )
     folder = export_architecture(winner, out or Path("exports") / f"{name}-{file_name(word)}", say=click.echo)

@@ -64,6 +64,7 @@ def latency(
     **settings: Any,
 ) -> None:
     """Measure one architecture on a device, with random weights: a preset, a YAML or study:trial."""
+    from archlab.evaluation.fact import to_plain
     from archlab.latency import measure
 
     spec = find_architecture(architecture).scaled(width=width, sample_size=sample_size)
@@ -80,7 +81,7 @@ def latency(
         print_listing(_operators(spec, settings["device"], settings["precision"]), form)
         return
     with _shown_on_a_terminal() as progress:
-        measured = measure(spec, **settings, progress=progress, use_cache=not fresh).to_dict()
+        measured = to_plain(measure(spec, **settings, progress=progress, use_cache=not fresh))
     print_facts(measured if form == "json" else _without_samples(measured), form)
 
 

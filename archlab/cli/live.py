@@ -11,8 +11,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from archlab.cli.listing import shown
+from archlab.evaluation import Evaluation, Record
 from archlab.study import Study, Watcher
-from archlab.study.record import Evaluation, Record
 
 STAGES = {
     "convert": "converting the target",
@@ -165,8 +165,8 @@ def _latencies(evaluation: Evaluation) -> list[str]:
     said = []
     for name, latency in evaluation.latency.items():
         where = f" on {name}" if len(evaluation.latency) > 1 else ""
-        kind = " (estimated)" if latency["provenance"]["kind"] == "estimated" else ""
-        said.append(f"{shown(latency['median_ms'])} ms{where}{kind}")
+        kind = " (estimated)" if latency.kind == "estimated" else ""
+        said.append(f"{shown(latency.median_ms)} ms{where}{kind}")
     return said
 
 

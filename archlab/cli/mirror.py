@@ -7,10 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from archlab.analysis.hypervolume import covered_after_each
+from archlab.analysis.table import minimised
 from archlab.errors import BadInput
+from archlab.evaluation import Record
 from archlab.study import Study, Watcher
 from archlab.study.folder import StudyFolder
-from archlab.study.record import Record
 from archlab.tracking import Mirror, MirroredStudy, MirroredTrial, MirrorMode, open_mirror
 
 
@@ -51,19 +52,19 @@ class MirrorWatcher(Watcher):
 
 def open_study_mirror(study: Study, mode: MirrorMode) -> Mirror:
     """The mirror of a study; its files are in the study's folder."""
-    return open_mirror(mode, study.name, study.settings["uid"], study.folder, study.knobs)
+    return open_mirror(mode, study.name, study.settings.uid, study.folder, study.knobs)
 
 
 def mirror_trial(mirror: Mirror, files: StudyFolder, record: Record) -> None:
     """Mirror a finished trial that is not a repeat or a refused combination."""
     if not record.counts:
         return
-    folder, proxy = files.trial(record.trial), record.evaluation.proxy or {}
+    folder, proxy = files.trial(record.trial), record.evaluation.proxy
     mirror.trial(
         MirroredTrial(
             row=record.row(),
             curve=_curve(folder / "curve.csv"),
-            rungs={int(step): quality for step, quality in proxy.get("rungs", {}).items()},
+            rungs=proxy.rungs if proxy else {},
             samples=folder / "samples.png",
         )
     )
@@ -72,7 +73,7 @@ def mirror_trial(mirror: Mirror, files: StudyFolder, record: Record) -> None:
 def study_rows(study: Study, figure: Path) -> MirroredStudy:
     """What is mirrored of the study as it stands."""
     return MirroredStudy(
-        config=study.settings,
+        config=study.resolved,
         trials=study.trials,
         front=study.front,
         growth=_growth(study),
@@ -85,7 +86,7 @@ def _growth(study: Study) -> pd.DataFrame:
     """Hypervolume after each finished trial, in the order in which they finished."""
     table = study.trials.assign(at=pd.to_datetime(study.trials["finished"], utc=True)).sort_values(["at", "trial"])
     scored = (table["status"] == "complete") & table[study.objectives].notna().all(axis=1)
-    table.loc[scored, "hypervolume"] = covered_after_each(table.loc[scored, study.objectives].to_numpy(dtype=float))
+    table.loc[scored, "hypervolume"] = covered_after_each(minimised(table[scored], study.objectives).to_numpy())
     share = table["hypervolume"].ffill().fillna(0.0)
     return pd.DataFrame({"finished": range(1, len(table) + 1), "trial": table["trial"], "hypervolume": share})
 

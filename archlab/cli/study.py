@@ -12,8 +12,7 @@ from archlab.cli.folders import DEFAULT_STUDIES, reports_option, studies_option
 from archlab.errors import BadInput, RunFailed
 
 if TYPE_CHECKING:
-    from archlab.space import SearchSpace
-    from archlab.study import Study
+    from archlab.study import Study, StudyDefinition
     from archlab.study.executors import Executor
     from archlab.tracking import MirrorMode
 
@@ -69,7 +68,7 @@ def study(
     from archlab.report import write_report
     from archlab.study import run_study
 
-    loaded = _space(space, studies)
+    loaded = _definition(space, studies)
     name = loaded.name if name is None else name
     writable_folder(reports)
     mirror = MirrorWatcher(wandb)
@@ -106,15 +105,13 @@ def study(
         raise RunFailed(f"every trial failed; the last one: {finished.trials['reason'].iloc[-1]}")
 
 
-def _space(space: str, studies: Path) -> "SearchSpace":
-    """The space of a YAML, or of the study of that name."""
-    from archlab.space import load_space
-    from archlab.study import load_study
-    from archlab.study.restored import restored_space
+def _definition(space: str, studies: Path) -> "StudyDefinition":
+    """That of a YAML, or of the study of that name."""
+    from archlab.study import load_definition, load_study
 
     if Path(space).is_file() or not (studies / space / "study.yaml").is_file():
-        return load_space(space)
-    return restored_space(load_study(space, studies).settings)
+        return load_definition(space)
+    return load_study(space, studies).definition
 
 
 def _executor(kind: str, workers: int | None, address: str | None) -> "Executor":
@@ -152,10 +149,12 @@ def _print_front(study: "Study") -> None:
         return
     if study.reader_accuracy is not None:
         click.echo(f"the data's reader reads {study.reader_accuracy:.1%} of what held-out images show")
+    from archlab.evaluation.measures import device_columns
+
     picked: dict[int, list[str]] = {}
     for word, pick in study.picks.items():
         picked.setdefault(pick.trial, []).append(word)
-    kinds = [name for name in map(str, study.front) if name.startswith("latency_kind")]
+    kinds = [name for name in device_columns("latency_kind", study.settings.devices) if name in study.front]
     unusual = [name for name in kinds if study.front[name].dropna().ne("measured").any()]
     columns = ["trial", *study.objectives, *unusual, "params_m", "macs_g", *study.knobs]
     rows = [

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from archlab.diffusion.objectives import OBJECTIVES
 from archlab.diffusion.paths import TRAIN_TIMESTEPS
 from archlab.diffusion.schedules import SCHEDULES
-from archlab.space.settings import ProxySettings
+from archlab.proxy_settings import ProxySettings
 
 AT_ONCE = 128  # images of a batch from which nothing is learnt
 

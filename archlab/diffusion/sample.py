@@ -10,7 +10,7 @@ from archlab.diffusion.process import AT_ONCE, Process, device_of_network
 from archlab.diffusion.samplers import SAMPLERS
 from archlab.encoders.prepare import Prepared
 from archlab.progress import ShareDone, silent_share
-from archlab.space.settings import ProxySettings
+from archlab.proxy_settings import ProxySettings
 
 _SEED = 0
 _LATENTS_LOOKED_AT = 4096

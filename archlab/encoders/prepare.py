@@ -19,7 +19,7 @@ from archlab.encoders.vae import Vae
 from archlab.encoders.words import Words
 from archlab.errors import BadInput
 from archlab.progress import Progress
-from archlab.space.settings import ProxySettings
+from archlab.proxy_settings import ProxySettings
 
 
 class Sources(NamedTuple):

@@ -1,9 +1,9 @@
 """The card: what an export is and how it was judged."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from archlab.cost import count
+from archlab.evaluation import AnyLatency, Estimate, ProxyResult
 from archlab.export.target import Converted
 from archlab.export.winner import Winner
 
@@ -11,7 +11,7 @@ from archlab.export.winner import Winner
 def card(winner: Winner, files: list[Converted]) -> str:
     """Markdown for a person who finds the folder without knowing the study."""
     cost = count(winner.spec)
-    proxy, latencies = winner.evaluation["proxy"], winner.evaluation["latency"]
+    latencies = winner.evaluation.latency
     spec = winner.spec
     return "\n".join(
         [
@@ -29,10 +29,7 @@ def card(winner: Winner, files: list[Converted]) -> str:
             "",
             "## How it was judged",
             "",
-            f"- Quality: {proxy['quality_label']} {proxy['quality']:.4f} (lower is better), of a proxy with "
-            f"{proxy['params_m']:.2f} M params after {proxy['steps']} steps; val_loss {proxy['val_loss']:.4f}, "
-            f"{proxy['fid_label']} {proxy['fid']:.2f}. "
-            "A proxy ranks architectures; it does not predict the target's scores.",
+            *([_quality_line(winner.evaluation.proxy)] if winner.evaluation.proxy else []),
             *(_latency_line(name, facts) for name, facts in latencies.items()),
             *([] if latencies else ["- Latency: not measured."]),
             "",
@@ -58,21 +55,31 @@ def card(winner: Winner, files: list[Converted]) -> str:
     )
 
 
-def _latency_line(name: str, latency: Mapping[str, Any]) -> str:
+def _quality_line(proxy: ProxyResult) -> str:
+    further = [f"val_loss {proxy.val_loss:.4f}"] if proxy.val_loss is not None else []
+    further += [f"{proxy.fid_label} {proxy.fid:.2f}"] if proxy.fid is not None else []
+    return (
+        f"- Quality: {proxy.quality_label} {proxy.quality:.4f} (lower is better), of a proxy with "
+        f"{proxy.params_m:.2f} M params after {proxy.steps} steps; {', '.join(further) or 'no other score'}. "
+        "A proxy ranks architectures; it does not predict the target's scores."
+    )
+
+
+def _latency_line(name: str, latency: AnyLatency) -> str:
     """A device's latency and how it came about; an estimate never reads like a measurement."""
-    how = latency["provenance"]
-    if how["kind"] == "estimated":
+    how = latency.provenance
+    if isinstance(latency, Estimate):
         return (
-            f"- Latency on {name}: **estimated**, not measured: {latency['median_ms']:.2f} ms "
-            f"({latency['low_ms']:.2f} to {latency['high_ms']:.2f} ms) by a block table of {how['device']}."
+            f"- Latency on {name}: **estimated**, not measured: {latency.median_ms:.2f} ms "
+            f"({latency.low_ms:.2f} to {latency.high_ms:.2f} ms) by a block table of {how['device']}."
         )
     where = ", ".join(str(how[key]) for key in ("runtime", "chip", "os") if how.get(key))
     threads = how.get("threads")
     settings = [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
     settings += [str(how[key]) for key in ("precision", "compute") if how.get(key)]
     return (
-        f"- Latency on {name}, {how['kind']}: median {latency['median_ms']:.2f} ms, p90 {latency['p90_ms']:.2f} ms of "
-        f"{latency['runs']} runs on {how['device']}{f' ({where})' if where else ''}, {', '.join(settings)}."
+        f"- Latency on {name}, {latency.kind}: median {latency.median_ms:.2f} ms, p90 {latency.p90_ms:.2f} ms of "
+        f"{latency.runs} runs on {how['device']}{f' ({where})' if where else ''}, {', '.join(settings)}."
     )
 
 

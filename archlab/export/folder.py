@@ -10,6 +10,7 @@ from typing import Any
 import archlab
 from archlab.architecture import save
 from archlab.errors import BadInput, RunFailed
+from archlab.evaluation.fact import to_plain
 from archlab.export.card import card
 from archlab.export.target import WEIGHTS_SEED, Converted, convert_target
 from archlab.export.winner import Winner
@@ -51,7 +52,7 @@ def _facts(winner: Winner, files: list[Converted]) -> dict[str, Any]:
         "why": winner.why,
         "architecture": winner.spec.id,
         "knobs": winner.knobs,
-        "evaluation": winner.evaluation,
+        "evaluation": to_plain(winner.evaluation),
         "target_weights": f"random, seed {WEIGHTS_SEED}",
         "files": [asdict(file) for file in files],
         "archlab": archlab.__version__,

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from archlab.architecture import UNetSpec
+from archlab.evaluation import Evaluation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +15,7 @@ class Winner:
     Attributes:
         why: the sentence that chose it.
         knobs: its knob values.
-        evaluation: what was measured, as in ``evaluation.json``.
+        evaluation: what was measured of it.
         proxy: the architecture of the trained proxy.
         files: the trial's folder, with ``checkpoint.safetensors`` and ``samples.png``.
     """
@@ -23,7 +24,7 @@ class Winner:
     trial: int
     why: str
     knobs: dict[str, Any]
-    evaluation: dict[str, Any]
+    evaluation: Evaluation
     spec: UNetSpec
     proxy: UNetSpec
     files: Path

@@ -1,13 +1,13 @@
 """How long an architecture takes on a device: measured, or estimated from a table of its pieces."""
 
+from archlab.evaluation.latency import Estimate, Latency
 from archlab.latency.devices.registry import devices
 from archlab.latency.measure import measure
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
 from archlab.latency.pipeline.image import ImageLatency, measure_image
 from archlab.latency.profile import profile_operators
 from archlab.latency.runner import DeviceStatus
-from archlab.latency.table import Estimate, estimate
+from archlab.latency.table import estimate
 
 __all__ = [
     "DeviceStatus",

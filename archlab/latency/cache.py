@@ -1,11 +1,12 @@
 """Measurements already made, found again by what decides them."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from archlab.cache import Entry, Kind, content_hash
-from archlab.latency.measurement import Latency
+from archlab.errors import BadInput
+from archlab.evaluation.fact import read_fact, to_json
+from archlab.evaluation.latency import Latency
 from archlab.latency.network import Network
 from archlab.latency.runner import Settings
 
@@ -27,13 +28,13 @@ def cached_measurement(entry: Entry) -> Latency | None:
     if path is None:
         return None
     try:
-        latency = Latency.from_dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
+        latency = read_fact(Latency, path)
+    except BadInput:
         return None
     return replace(latency, provenance={**latency.provenance, "cached": True})
 
 
 def keep_measurement(latency: Latency, entry: Entry) -> None:
     """Cache it, if the disk has room."""
-    content = json.dumps(latency.to_dict())
+    content = to_json(latency)
     entry.keep(lambda path: path.write_text(content, encoding="utf-8"))

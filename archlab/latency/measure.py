@@ -6,10 +6,10 @@ from typing import Unpack
 
 from archlab.architecture import UNetSpec
 from archlab.errors import RunFailed
+from archlab.evaluation.latency import Latency, NoMeasurement
 from archlab.latency.cache import cached_measurement, keep_measurement, measurement_entry
 from archlab.latency.devices.registry import runner
 from archlab.latency.lock import DeviceLock, unlocked
-from archlab.latency.measurement import Latency, NoMeasurement
 from archlab.latency.network import Network, as_network
 from archlab.latency.runner import DeviceGone, Options, Runner, Settings, completed
 from archlab.progress import Progress, silent

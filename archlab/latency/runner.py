@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol, TypedDict
 
 from archlab.errors import BadInput, RunFailed, nearest
+from archlab.evaluation.latency import Latency
 from archlab.latency.lock import DeviceLock, unlocked
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
 from archlab.progress import Progress
 

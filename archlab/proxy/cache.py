@@ -11,8 +11,9 @@ from archlab import versions
 from archlab.architecture import UNetSpec
 from archlab.cache import Entry, Kind, content_hash
 from archlab.checkpoint import Checkpoint, below, prefixed, read_checkpoint, write_checkpoint
+from archlab.evaluation.fact import from_plain, to_plain
+from archlab.proxy_settings import ProxySettings
 from archlab.scores.score import Scores
-from archlab.space.settings import ProxySettings
 from archlab.training.curve import CurveRow, curve_rows, curve_tensor
 
 TRAININGS = Kind("trainings", "what proxies and their baselines were trained to, with scores and curves")
@@ -110,12 +111,12 @@ def keep_training(identity: str, known: Known) -> None:
 
 def rung_facts(rungs: Mapping[int, Scores]) -> list[tuple[int, dict[str, Any]]]:
     """Scores by rung as JSON has them."""
-    return [(rung, scores.to_dict()) for rung, scores in rungs.items()]
+    return [(rung, to_plain(scores)) for rung, scores in rungs.items()]
 
 
 def rungs_of(facts: Mapping[str, Any]) -> dict[int, Scores]:
     """What `rung_facts` made, under ``rungs``."""
-    return {rung: Scores.from_dict(scores) for rung, scores in facts["rungs"]}
+    return {rung: from_plain(Scores, scores, "a cached training") for rung, scores in facts["rungs"]}
 
 
 def read_entry(identity: str) -> Checkpoint | None:

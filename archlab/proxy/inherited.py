@@ -12,7 +12,7 @@ from archlab.encoders.prepare import Prepared
 from archlab.errors import RunFailed
 from archlab.proxy.cache import baseline_id, read_entry, training_entry, write_entry
 from archlab.proxy.training import begin_training, examples, training_device
-from archlab.space.settings import ProxySettings
+from archlab.proxy_settings import ProxySettings
 from archlab.training.training import Diverged
 from archlab.unet import UNet, inherit
 from archlab.unet.untrained import untrained

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
-from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -16,71 +15,20 @@ from archlab.cost import count
 from archlab.data.pictures import grid
 from archlab.encoders.prepare import Prepared, prepare, sources
 from archlab.errors import BadInput, OutOfMemory
+from archlab.evaluation import MeanScore, ProxyResult
+from archlab.evaluation.proxy import ScoresByName
 from archlab.files import atomic_path
 from archlab.progress import Progress, throttled, together
-from archlab.proxy.run import Finished, SeedResult, SeedRun
+from archlab.proxy.run import Finished, SeedRun
 from archlab.proxy.setup import Bench
+from archlab.proxy_settings import ProxySettings
 from archlab.scores.zero_cost import zero_cost
-from archlab.space.settings import ProxySettings
 from archlab.training.curve import write_curves
 from archlab.training.training import Diverged
 
 Judge = Callable[[int, Sequence[float]], bool]
 
 _ALLOCATION_FAILED = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")  # as RuntimeError
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProxyResult:
-    """Quality of one architecture, judged by its proxy. Lower is better for ``quality`` and ``rungs``.
-
-    Attributes:
-        quality, quality_label: the metric that the settings chose, and what it is.
-        quality_error: its bootstrap standard error, the mean over the seeds.
-        quality_std: its sample standard deviation over the seeds; None for one seed.
-        rungs: the quality at each rung, means over the seeds.
-        scores: everything that was measured at the end, or where it was stopped: label, value and error by name, means
-            over the seeds.
-        val_loss, fid, fid_label: likewise; None where it was not measured.
-        by_seed: every seed's own values.
-        stopped_at: the rung at which it was judged not worth going on; None for one that reached the last.
-        steps: optimiser steps of one training run.
-        train_seconds: of all seeds together, in training steps alone.
-        score_seconds: likewise, of scoring at all rungs, with what is drawn for it.
-        images_per_second: images trained on.
-        params_m: of the proxy, in millions.
-        reader_accuracy: on images that it has not seen, of the data set's reader; None where no score needs one.
-        zero_cost: scores at initialisation, more is better; nothing where the settings do not ask for them.
-        architecture: content hash of the proxy's spec.
-        provenance: torch version, device, threads, micro-batch, data id, first seed, settings; under ``cached`` the
-            seeds that an earlier evaluation trained; under ``inherited`` what the first seed took from the baseline,
-            under ``baseline`` the content hash of the baseline's proxy; None where no baseline was needed.
-    """
-
-    quality: float
-    quality_label: str
-    quality_error: float | None
-    quality_std: float | None
-    rungs: dict[int, float]
-    scores: dict[str, Any]
-    val_loss: float | None
-    fid: float | None
-    fid_label: str | None
-    by_seed: tuple[SeedResult, ...]
-    stopped_at: int | None
-    steps: int
-    train_seconds: float
-    score_seconds: float
-    images_per_second: float
-    params_m: float
-    reader_accuracy: float | None
-    zero_cost: dict[str, float | None]
-    architecture: str
-    provenance: dict[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists and dictionaries."""
-        return asdict(self)
 
 
 def proxy_spec(spec: UNetSpec, settings: ProxySettings) -> UNetSpec:
@@ -205,7 +153,7 @@ def _result(bench: Bench, finished: Sequence[Finished], rung: int, seed: int) ->
         scores=scores,
         val_loss=_mean(result.val_loss for result in results),
         fid=_mean(result.fid for result in results),
-        fid_label=scores.get("fid", {}).get("label"),
+        fid_label=scores["fid"].label if "fid" in scores else None,
         by_seed=results,
         stopped_at=None if rung == bench.last_rung else rung,
         steps=rung,
@@ -231,10 +179,14 @@ def _result(bench: Bench, finished: Sequence[Finished], rung: int, seed: int) ->
     )
 
 
-def _means(by_seed: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _means(by_seed: Sequence[ScoresByName]) -> dict[str, MeanScore]:
     """Scores of one name are one with their mean value and their mean error."""
     return {
-        name: score | {part: _mean(scores[name][part] for scores in by_seed) for part in ("value", "error")}
+        name: MeanScore(
+            label=score.label,
+            value=_mean(scores[name].value for scores in by_seed),
+            error=_mean(scores[name].error for scores in by_seed),
+        )
         for name, score in by_seed[0].items()
     }
 

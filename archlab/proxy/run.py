@@ -10,33 +10,13 @@ from typing import Any
 from torch import Tensor
 
 from archlab.checkpoint import Checkpoint, now_and_then, read_checkpoint, write_checkpoint
+from archlab.evaluation import Score, SeedResult
 from archlab.progress import Progress
 from archlab.proxy.cache import End, Known, keep_training, known_training, rung_facts, rungs_of
 from archlab.proxy.setup import Bench
-from archlab.scores.score import Score, Scores
+from archlab.scores.score import Scores
 from archlab.training.curve import CurveRow
 from archlab.training.training import Diverged, Training, finite
-
-
-@dataclass(frozen=True, kw_only=True)
-class SeedResult:
-    """One training run's scores; what was not measured is None.
-
-    Attributes:
-        val_loss, fid: at its last rung, if they were measured there.
-        rungs: the quality at each rung.
-        scores: label, value and error of everything that was measured, by rung and name.
-        train_seconds: in training steps alone, without scoring.
-        score_seconds: of scoring at all rungs, with what is drawn for it.
-    """
-
-    seed: int
-    val_loss: float | None
-    fid: float | None
-    rungs: dict[int, float]
-    scores: dict[int, dict[str, dict[str, Any]]]
-    train_seconds: float
-    score_seconds: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,14 +89,14 @@ class SeedRun:
             curve = self._training.curve
             keep_training(self._id, Known(self._rungs, curve, self._score_seconds, self._inherited, self._end))
         end = self._end if rung == self._bench.last_rung else None
-        reached = {step: scores.to_dict() for step, scores in self._rungs.items() if step <= rung}
-        measured = reached[rung]["by_name"]
+        reached = {step: scores for step, scores in self._rungs.items() if step <= rung}
+        measured = {name: score.value for name, score in reached[rung].by_name.items()}
         result = SeedResult(
             seed=self._seed,
-            val_loss=measured.get("val_loss", {}).get("value"),
-            fid=measured.get("fid", {}).get("value"),
-            rungs={step: scores["quality"]["value"] for step, scores in reached.items()},
-            scores={step: scores["by_name"] for step, scores in reached.items()},
+            val_loss=measured.get("val_loss"),
+            fid=measured.get("fid"),
+            rungs={step: scores.quality.value for step, scores in reached.items()},
+            scores={step: scores.by_name for step, scores in reached.items()},
             train_seconds=curve[rung - 1].seconds,
             score_seconds=self._score_seconds,
         )

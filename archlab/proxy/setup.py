@@ -13,8 +13,8 @@ from archlab.progress import Progress
 from archlab.proxy.cache import training_id
 from archlab.proxy.inherited import heir, needs_baseline, trained_baseline, what_is_inherited
 from archlab.proxy.training import begin_training, training_device
+from archlab.proxy_settings import ProxySettings
 from archlab.scores.scorer import Scorer
-from archlab.space.settings import ProxySettings
 from archlab.training.training import Training
 from archlab.unet import UNet
 

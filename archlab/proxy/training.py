@@ -12,7 +12,7 @@ from archlab.diffusion.process import Process
 from archlab.encoders.prepare import Prepared, device_of
 from archlab.errors import BadInput
 from archlab.progress import ShareDone, silent_share
-from archlab.space.settings import ProxySettings
+from archlab.proxy_settings import ProxySettings
 from archlab.training.curve import CurveRow
 from archlab.training.examples import Examples
 from archlab.training.lessons import LESSONS

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+from archlab.analysis.table import StudyTable
 from archlab.files import writable_folder, write_text
 from archlab.report.cards import Card
 from archlab.report.front import FrontInfo, front_info
-from archlab.report.table import StudyTable, further_latencies, snapshot
+from archlab.report.table import further_latencies, snapshot
 
 __all__ = ["Card", "FrontInfo", "StudyTable", "front_info", "write_report"]
 

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata
 
 from archlab.analysis.audit import Agreement, Audit
+from archlab.evaluation.measures import QUALITIES
 from archlab.report.axes import draw_frame, label_points, point_boxes
 from archlab.report.picture import DPI
 from archlab.report.style import FRONT, INK, LIMIT, MUTED, STUDIES, figure_layout
-from archlab.space.settings import QUALITIES
 
 _SIZE_INCHES = (11.0, 4.8)
 _BEFORE = "before training"

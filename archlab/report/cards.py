@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from archlab.report.table import StudyTable
+from archlab.analysis.table import StudyTable
 
 Picks = Mapping[str, int]  # what a pick is called (knee, fastest, best, …) → the trial's number
 

@@ -9,13 +9,14 @@ import plotly.graph_objects as go
 from matplotlib.figure import Figure
 
 from archlab.analysis.effects import LEVEL, effects, is_ablation, price_list
+from archlab.analysis.table import StudyTable, latency_columns
 from archlab.errors import BadInput
 from archlab.report.axes import draw_frame
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
 from archlab.report.picture import DPI, write_picture
 from archlab.report.style import FRONT, INK, MUTED, figure_layout
-from archlab.report.table import StudyTable, estimated, latency_columns, scored
+from archlab.report.table import estimated, scored
 from archlab.report.tables import write_tables
 
 _ROW_PIXELS, _FRAME_PIXELS = 26, 90
@@ -98,7 +99,7 @@ def shown_effects(found: pd.DataFrame, study: StudyTable) -> pd.DataFrame:
             names[str(column)] = f"Δ {heading(match.group(1), study)}"
     names |= {"low": "from", "high": "to", "n": "n", "aliases": "aliases", "verdict": "verdict"}
     table = pd.DataFrame({shown: found[name] for name, shown in names.items() if not _is_empty(found[name])})
-    reported = {step["step"]: step["reported"] for step in study.settings.get("ladder") or () if step["reported"]}
+    reported = {step.step: step.reported for step in study.design.ladder if step.reported}
     return table.assign(reported=table["change"].map(reported).fillna("")) if reported else table
 
 

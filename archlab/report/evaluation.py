@@ -1,40 +1,36 @@
-"""What the files of single trials say: evaluations and samples. What cannot be read is absent."""
+"""What single trials say: how they were measured and scored, and their samples. What cannot be read is absent."""
 
 import base64
-import json
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from typing import Any
 
-from archlab.report.table import StudyTable, front_trials
+from archlab.analysis.table import StudyTable
+from archlab.evaluation import Evaluation, LatencyKind, Provenance, ProxyResult
+from archlab.report.table import front_trials
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def latency_provenance(study: StudyTable, device: str) -> dict[str, dict[str, Any]]:
+def latency_provenance(study: StudyTable, device: str) -> dict[LatencyKind, Provenance]:
     """How latencies on a device came about (runtime, threads, runs, …), one of each kind: measured, estimated,
     replayed; trials of the front first."""
-    found: dict[str, dict[str, Any]] = {}
-    for latencies in _parts(study, "latency"):
-        facts = latencies if "provenance" in latencies else latencies.get(device)  # older studies have a single one
-        if isinstance(facts, dict) and isinstance(provenance := facts.get("provenance"), dict):
-            found.setdefault(str(provenance.get("kind", "measured")), provenance)
+    found: dict[LatencyKind, Provenance] = {}
+    for evaluation in _evaluations(study):
+        latency = evaluation.latency.get(device)
+        if latency is not None:
+            found.setdefault(latency.kind, latency.provenance)
     return found
 
 
-def proxy_facts(study: StudyTable) -> dict[str, Any]:
-    """How a trial was scored; empty if none was."""
-    return next(_parts(study, "proxy"), {})
+def proxy_facts(study: StudyTable) -> ProxyResult | None:
+    """How a trial was scored; None if none was."""
+    return next((evaluation.proxy for evaluation in _evaluations(study) if evaluation.proxy), None)
 
 
-def _parts(study: StudyTable, part: str) -> Iterator[dict[str, Any]]:
-    """``latency`` or ``proxy`` of the trials that have it; trials of the front first, 50 are looked at."""
+def _evaluations(study: StudyTable) -> Iterator[Evaluation]:
+    """Those of the front first."""
     on_front = front_trials(study)
-    numbers = sorted((int(number) for number in study.trials["trial"]), key=lambda n: (n not in on_front, n))
-    for number in numbers[:50]:
-        found = _evaluation(study.folder / "trials" / str(number)).get(part)
-        if isinstance(found, dict):
-            yield found
+    for record in sorted(study.records, key=lambda record: (record.trial not in on_front, record.trial)):
+        yield record.evaluation
 
 
 def samples(study: StudyTable, numbers: Iterable[int], budget_mb: float) -> dict[int, str]:
@@ -54,11 +50,3 @@ def samples(study: StudyTable, numbers: Iterable[int], budget_mb: float) -> dict
             break
         found[number] = uri
     return found
-
-
-def _evaluation(folder: Path) -> dict[str, Any]:
-    try:
-        content = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -5,10 +5,10 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from archlab.analysis.table import StudyTable
 from archlab.report.cards import Picks
 from archlab.report.labels import cost_axis, quality_axis, unit
 from archlab.report.table import (
-    StudyTable,
     baseline_row,
     cost_column,
     estimated,

@@ -5,11 +5,12 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from archlab.analysis.table import StudyTable
 from archlab.report.cards import Card, NotYetError, Picks, draw
 from archlab.report.front import FrontInfo, Point, baseline_label, endings, front_info, view
 from archlab.report.history import summary
 from archlab.report.style import DOMINATED, FRONT, INK, LIMIT, MUTED, STOPPED, figure_layout
-from archlab.report.table import StudyTable, further_latencies, text
+from archlab.report.table import further_latencies, text
 
 
 def further_fronts(study: StudyTable, picks: Picks) -> list[Card]:

@@ -2,19 +2,12 @@
 
 import pandas as pd
 
+from archlab.analysis.table import StudyTable
+from archlab.evaluation.measures import QUALITIES
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.front import front_info
 from archlab.report.labels import heading
-from archlab.report.table import (
-    COSTS,
-    StudyTable,
-    baseline_row,
-    cost_column,
-    front_trials,
-    is_plain,
-    measurements,
-)
-from archlab.space.settings import QUALITIES
+from archlab.report.table import COSTS, baseline_row, cost_column, front_trials, is_plain, measurements
 
 _SHOWN = frozenset({"quality_error", "quality_std", *COSTS, *QUALITIES})
 

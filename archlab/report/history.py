@@ -7,10 +7,11 @@ import plotly.graph_objects as go
 
 from archlab.analysis.counts import Counts, count_trials
 from archlab.analysis.hypervolume import covered_after_each
+from archlab.analysis.table import StudyTable
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
 from archlab.report.style import FRONT, figure_layout
-from archlab.report.table import StudyTable, feasible, scored
+from archlab.report.table import feasible, scored
 
 
 class HistoryInfo(NamedTuple):

@@ -7,6 +7,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from archlab.analysis.counts import count_trials
+from archlab.analysis.table import StudyTable
 from archlab.report.cards import Card, Picks, draw
 from archlab.report.effects import effects_card
 from archlab.report.evaluation import samples
@@ -18,15 +19,7 @@ from archlab.report.labels import heading, unit
 from archlab.report.page import render_page, signed
 from archlab.report.picks import picks_card
 from archlab.report.provenance import provenance
-from archlab.report.table import (
-    StudyTable,
-    baseline_row,
-    cost_column,
-    front_trials,
-    measurements,
-    scored,
-    text,
-)
+from archlab.report.table import baseline_row, cost_column, front_trials, measurements, scored, text
 from archlab.report.trials import trials_card
 from archlab.report.untrained import untrained_card
 from archlab.report.winner import winner_card

@@ -3,8 +3,9 @@
 import re
 from typing import Any
 
+from archlab.analysis.table import StudyTable, latency_columns
+from archlab.evaluation import LatencyKind
 from archlab.report.evaluation import latency_provenance
-from archlab.report.table import StudyTable, latency_columns
 
 _HEADINGS = {
     "trial": "trial",
@@ -29,7 +30,7 @@ _HEADINGS = {
 _COMPARED = ("fid", "kid", "precision", "recall")  # by as many images and the same features
 _UNITS = {"macs_g": "G", "params_m": "M"}
 _NOUNS = {"macs_g": "Multiply-accumulates (MACs)", "params_m": "Parameters"}
-_KINDS = ("measured", "replayed", "estimated")
+_KINDS: tuple[LatencyKind, ...] = ("measured", "replayed", "estimated")
 
 
 def heading(column: str, study: StudyTable) -> str:
@@ -89,11 +90,10 @@ def quality_axis(study: StudyTable) -> str:
 def latency_how(column: str, study: StudyTable) -> str:
     """``measured: tflite, 2 threads, fp32``; ``estimated: …``, ``measured or estimated: …`` as provenances say."""
     device = latency_columns(study)[column]
-    entries: list[dict[str, Any]] = study.settings.get("measure") or []
     found = latency_provenance(study, device)
-    kinds = [kind for kind in _KINDS if kind in found] or ["measured"]
+    kinds: list[LatencyKind] = [kind for kind in _KINDS if kind in found] or ["measured"]
     known = found.get(kinds[0], {})
-    asked = next((entry for entry in entries if entry["name"] == device), {})
+    asked: dict[str, Any] = next((entry.how() for entry in study.measure if entry.name == device), {})
     source = {**asked, **{key: value for key, value in known.items() if value is not None}}
     threads = source.get("threads")
     parts = (

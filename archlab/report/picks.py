@@ -3,8 +3,8 @@
 import pandas as pd
 
 from archlab.analysis.picks import picks as reasoned
+from archlab.analysis.table import StudyTable
 from archlab.report.cards import Card, NotYetError, Picks
-from archlab.report.table import StudyTable
 
 
 def picks_card(study: StudyTable, picks: Picks) -> Card:

@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from archlab.analysis.table import StudyTable, latency_columns
 from archlab.report.evaluation import latency_provenance, proxy_facts
 from archlab.report.labels import heading, latency_how, noun
-from archlab.report.table import StudyTable, estimated, latency_columns
+from archlab.report.table import estimated
 
 _PACKAGES = ("archlab", "torch", "diffusers", "optuna", "litert-torch", "ai-edge-litert", "coremltools")
 
@@ -38,30 +39,26 @@ def provenance(study: StudyTable) -> Provenance:
         quality=_quality(study),
         latencies=[_latency(column, study) for column in columns if study.trials[column].notna().any()],
         versions={"python": platform.python_version(), **_versions()},
-        settings=_yaml(study.settings),
+        settings=_yaml(study.resolved),
     )
 
 
 def _quality(study: StudyTable) -> str:
-    proxy = study.settings.get("proxy") or {}
-    parts = [f"Quality is {heading('quality', study)}, lower is better"]
-    if proxy:
-        steps = (proxy.get("rungs") or ["?"])[-1]
-        parts.append(
-            f"scored on the architecture shrunk to a proxy, trained on {proxy.get('data', 'unnamed data')} "
-            f"for {steps} optimiser steps"
-        )
-    seeds = proxy.get("seeds", 1)
-    seeds_said = f"the mean of {seeds} seeds" if seeds > 1 else "one seed, so small differences are noise"
+    proxy = study.proxy
+    parts = [
+        f"Quality is {heading('quality', study)}, lower is better",
+        f"scored on the architecture shrunk to a proxy, trained on {proxy.data} for {proxy.rungs[-1]} optimiser steps",
+    ]
+    seeds = f"the mean of {proxy.seeds} seeds" if proxy.seeds > 1 else "one seed, so small differences are noise"
     purpose = "It ranks architectures; it is not the quality of the finished model."
     scored = proxy_facts(study)
-    accuracy = scored.get("reader_accuracy")
-    judge = (
+    accuracy = scored.reader_accuracy if scored else None
+    classifier = (
         f" What drawn images show is read by a network that reads {accuracy:.1%} of what held-out images show rightly."
-        if isinstance(accuracy, float)
+        if accuracy is not None
         else ""
     )
-    return f"{', '.join(parts)}; {seeds_said}. {purpose}{judge}"
+    return f"{', '.join(parts)}; {seeds}. {purpose}{classifier}"
 
 
 def _latency(column: str, study: StudyTable) -> LatencyProvenance:

@@ -3,52 +3,21 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from archlab.space.settings import QUALITIES, ZERO_COST, column_suffixes
+from archlab.analysis.table import StudyTable, cost_objectives, latency_columns
+from archlab.architecture import UNetSpec
+from archlab.evaluation import Record
+from archlab.evaluation.measures import breaks, find_column
+from archlab.latency.settings import Measurement
+from archlab.proxy_settings import ProxySettings
+from archlab.space import Design, SearchSpace
 
 COSTS = ("latency_ms", "macs_g", "params_m")
-_SCORES = (*QUALITIES, *ZERO_COST)  # what their columns begin with
 _COLUMNS = ("trial", "status", "gate", "reason", "stopped_at", "architecture", "quality", "macs_g")
-
-
-class StudyTable(Protocol):
-    """A study as the report reads it; `archlab.study.Study` is one.
-
-    ``trials`` has one row a trial: trial, status (complete, gated, stopped, failed, repeat), gate, reason, stopped_at
-    (optimiser steps), architecture, one column a knob, and the measurements, NaN where there is none. All objectives
-    are minimised. ``front`` holds the rows of the Pareto front. ``baseline`` is row-like: knob values and what was
-    measured of it.
-    ``settings`` names under ``measure`` the devices: the first one's latency is ``latency_ms`` with its
-    ``latency_p90_ms`` and ``latency_kind`` (measured, estimated, replayed), every other's ``latency_ms_<name>`` and so
-    on.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def trials(self) -> pd.DataFrame: ...
-    @property
-    def front(self) -> pd.DataFrame: ...
-    @property
-    def knobs(self) -> Sequence[str]: ...
-    @property
-    def objectives(self) -> Sequence[str]: ...
-    @property
-    def quality_label(self) -> str: ...
-    @property
-    def limits(self) -> Mapping[str, float]: ...
-    @property
-    def baseline(self) -> Mapping[str, Any]: ...
-    @property
-    def settings(self) -> Mapping[str, Any]: ...
-    @property
-    def trials_wanted(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -57,6 +26,7 @@ class Snapshot:
 
     name: str
     folder: Path
+    records: Sequence[Record]
     trials: pd.DataFrame
     front: pd.DataFrame
     knobs: Sequence[str]
@@ -64,8 +34,13 @@ class Snapshot:
     quality_label: str
     limits: Mapping[str, float]
     baseline: Mapping[str, Any]
-    settings: Mapping[str, Any]
+    baseline_spec: UNetSpec
+    measure: Sequence[Measurement]
+    proxy: ProxySettings
+    design: Design
+    space: SearchSpace
     trials_wanted: int
+    resolved: Mapping[str, Any]
 
 
 def snapshot(study: StudyTable) -> StudyTable:
@@ -78,16 +53,9 @@ def snapshot(study: StudyTable) -> StudyTable:
 
 def cost_column(study: StudyTable) -> str:
     """What charts show quality against: the first cost objective, else the first cost that was measured."""
-    for name in study.objectives:
-        if name != "quality":
-            return name
+    for name in cost_objectives(study.objectives):
+        return name
     return next((name for name in COSTS if _column(study.trials, name).notna().any()), "macs_g")
-
-
-def latency_columns(study: StudyTable) -> dict[str, str]:
-    """Columns of latencies in ms, each with the name of its device; ``latency_ms`` without devices, too."""
-    devices = [entry["name"] for entry in study.settings.get("measure") or []] or [""]
-    return {f"latency_ms{suffix}": name for name, suffix in column_suffixes(devices).items()}
 
 
 def further_latencies(study: StudyTable) -> dict[str, str]:
@@ -118,10 +86,15 @@ def measurements(study: StudyTable) -> list[str]:
         for column in latency_columns(study)
         for name in (column, column.replace("latency_ms", "latency_p90_ms", 1), kind_column(column))
     ]
-    scores = [str(name) for name in study.trials if str(name).startswith(_SCORES) and name != "fid_label"]
+    scores = [name for name in map(str, study.trials) if name != "quality" and _is_score(name)]
     own = ["quality", "quality_error", "quality_std"]
     names = [*own, *latency, "macs_g", "params_m", *scores, "train_seconds", "score_seconds", "seconds"]
     return [name for name in names if name in study.trials]
+
+
+def _is_score(column: str) -> bool:
+    found = find_column(column)
+    return found is not None and not found.measure.is_cost
 
 
 def is_plain(column: pd.Series) -> bool:
@@ -149,7 +122,7 @@ def feasible(rows: pd.DataFrame, limits: Mapping[str, float]) -> pd.Series:
     kept = pd.Series(True, index=rows.index)
     for name, limit in limits.items():
         if name in rows:
-            kept &= ~(pd.to_numeric(rows[name]) > limit)
+            kept &= ~pd.to_numeric(rows[name]).map(lambda value, name=name, limit=limit: breaks(name, value, limit))
     return kept
 
 

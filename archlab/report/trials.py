@@ -2,8 +2,9 @@
 
 import pandas as pd
 
+from archlab.analysis.table import StudyTable
 from archlab.report.cards import Card, NotYetError, Picks
-from archlab.report.table import StudyTable, is_plain, measurements
+from archlab.report.table import is_plain, measurements
 
 
 def trials_card(study: StudyTable, picks: Picks) -> Card:

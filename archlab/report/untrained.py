@@ -7,10 +7,11 @@ import pandas as pd
 
 from archlab.analysis.audit import LEAST, LEVEL
 from archlab.analysis.audit.agreement import Agreement, kendall_tau
+from archlab.analysis.table import StudyTable
+from archlab.evaluation.measures import ZERO_COST
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
-from archlab.report.table import StudyTable, scored
-from archlab.space.settings import ZERO_COST
+from archlab.report.table import scored
 
 _TOLD = (*ZERO_COST, "macs_g", "params_m")
 _MOST = 300  # trials; more tell nothing more, and pairs are many

@@ -1,10 +1,10 @@
 """What the winner changed: the knee against the baseline, drawn."""
 
-from archlab.architecture import UNetSpec, from_dict, load
+from archlab.analysis.table import StudyTable
+from archlab.architecture import UNetSpec, load
 from archlab.drawing import Subject, drawing_info, inline_svg
 from archlab.errors import BadInput
 from archlab.report.cards import Card, NotYetError, Picks
-from archlab.report.table import StudyTable
 
 
 def winner_card(study: StudyTable, picks: Picks) -> Card:
@@ -17,7 +17,7 @@ def winner_card(study: StudyTable, picks: Picks) -> Card:
         raise NotYetError("The front is empty, so there is no winner to draw yet.")
     trial = picks["knee"]
     before, after = _architectures(study, trial)
-    baseline = str(study.settings.get("baseline", "baseline"))
+    baseline = str(study.resolved.get("baseline", "baseline"))
     info = drawing_info(Subject(f"trial {trial} (knee)", after), Subject(f"{baseline} (baseline)", before))
     if info.is_unchanged:
         sentence = f"Nothing: the knee of the front, trial {trial}, is the baseline itself."
@@ -31,10 +31,7 @@ def winner_card(study: StudyTable, picks: Picks) -> Card:
 
 def _architectures(study: StudyTable, trial: int) -> tuple[UNetSpec, UNetSpec]:
     """The baseline's and the trial's."""
-    known = study.settings.get("baseline_architecture")
-    if not isinstance(known, dict):
-        raise NotYetError("The study does not say what the baseline's architecture is.")
     try:
-        return from_dict(known), load(study.folder / "trials" / str(trial) / "architecture.yaml")
+        return study.baseline_spec, load(study.folder / "trials" / str(trial) / "architecture.yaml")
     except BadInput:
         raise NotYetError(f"The architecture of the baseline or of trial {trial} cannot be read.") from None

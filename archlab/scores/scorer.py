@@ -9,15 +9,16 @@ from torch import Tensor, nn
 from archlab.diffusion.process import AT_ONCE
 from archlab.encoders.prepare import Prepared, device_of
 from archlab.errors import BadInput
+from archlab.evaluation import Score
 from archlab.progress import Progress
+from archlab.proxy_settings import ProxySettings
 from archlab.scores.attribute_classifier import Reader, reader
 from archlab.scores.clip_score import ClipScore
 from archlab.scores.metrics import LEAST_IMAGES, METRICS
 from archlab.scores.reference import compared_with
 from archlab.scores.resampling import Estimate, ratio
-from archlab.scores.score import Score, Scores
+from archlab.scores.score import Scores
 from archlab.scores.validation import ValidationLoss
-from archlab.space.settings import ProxySettings
 
 Share = Callable[[float], None]
 Draw = Callable[[Sequence[str], int, Share], Tensor]  # prompts, sampling steps, progress → images [N, C, H, W]

@@ -6,10 +6,10 @@ from torch import Tensor, nn
 from archlab.diffusion.paths import TRAIN_TIMESTEPS
 from archlab.diffusion.process import AT_ONCE, Process, loss, spread_times
 from archlab.encoders.prepare import Prepared
+from archlab.evaluation import Score
+from archlab.proxy_settings import ProxySettings
 from archlab.scores.resampling import Float64, ratio
-from archlab.scores.score import Score
 from archlab.scores.spread import spread
-from archlab.space.settings import ProxySettings
 
 VALIDATION_DRAWS = 2  # times and noises for each validation image
 VALIDATION_IMAGES = 1024  # at most; with more, scoring would take as long as a short training

@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from archlab.architecture import UNetSpec
 from archlab.diffusion.process import NoisyBatch, Process, loss, spread_times
 from archlab.encoders.prepare import Prepared
+from archlab.proxy_settings import ProxySettings
 from archlab.scores.spread import spread
-from archlab.space.settings import ProxySettings
 from archlab.unet import set_attention_normalizer
 from archlab.unet.untrained import untrained
 

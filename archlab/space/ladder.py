@@ -1,11 +1,23 @@
 """A ladder: changes made one on top of the other, in the order in which a paper tells them."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
 
 from archlab.cost import Cost, count
 from archlab.errors import BadInput
+from archlab.section import Section
 from archlab.space.knobs import Value
 from archlab.space.space import SearchSpace
+
+
+class LadderStep(Section):
+    """Knob values set on top of those of the steps before."""
+
+    step: str
+    values: Annotated[dict[str, Any], Field(min_length=1)]
+    reported: str = ""  # what a paper says of it
 
 
 class StepCost(NamedTuple):
@@ -28,14 +40,14 @@ class StepCost(NamedTuple):
     reported: str
 
 
-def ladder_values(space: SearchSpace, steps: int, without: int | None = None) -> dict[str, Value]:
-    """Knob values after the first ``steps`` steps, the step with index ``without`` left out.
+def ladder_values(space: SearchSpace, steps: Sequence[LadderStep], without: int | None = None) -> dict[str, Value]:
+    """Knob values after all these steps, the step with index ``without`` left out.
 
     Raises:
         BadInput: the space lacks a step's knob or value, or the baseline's own; or ``require`` excludes the result.
     """
     chosen: dict[str, Any] = dict(space.baseline_values)
-    for index, step in enumerate(space.settings.ladder[:steps]):
+    for index, step in enumerate(steps):
         if index != without:
             chosen |= step.values
     values = space.in_effect(space.find(chosen))
@@ -44,13 +56,13 @@ def ladder_values(space: SearchSpace, steps: int, without: int | None = None) ->
     return values
 
 
-def ladder_costs(space: SearchSpace) -> list[StepCost]:
+def ladder_costs(space: SearchSpace, ladder: Sequence[LadderStep]) -> list[StepCost]:
     """The baseline and every step, with what each changes."""
-    costs = [count(space.spec(ladder_values(space, steps))) for steps in range(len(space.settings.ladder) + 1)]
+    costs = [count(space.spec(ladder_values(space, ladder[:steps]))) for steps in range(len(ladder) + 1)]
     rows = [StepCost("baseline", costs[0].params_m, costs[0].macs_g, None, None, None, None, "")]
-    for index, step in enumerate(space.settings.ladder):
+    for index, step in enumerate(ladder):
         before, after = costs[index], costs[index + 1]
-        others = count(space.spec(ladder_values(space, len(space.settings.ladder), without=index)))
+        others = count(space.spec(ladder_values(space, ladder, without=index)))
         rows.append(
             StepCost(
                 step.step,

@@ -1,12 +1,14 @@
 """Plans: the arms that a study evaluates when it does not search, and which of them make pairs."""
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from archlab.cost import count
 from archlab.errors import BadInput
-from archlab.space.factorial import two_level_design
+from archlab.space.factorial import Resolution, two_level_design
 from archlab.space.knobs import Value, label
-from archlab.space.ladder import ladder_values
+from archlab.space.ladder import LadderStep, ladder_values
 from archlab.space.space import SearchSpace
 
 BASELINE = "baseline"
@@ -55,17 +57,25 @@ class ArmCost(NamedTuple):
     macs_change: float | None
 
 
-def plan(space: SearchSpace) -> list[Arm]:
-    """The arms of the space's plan in the order of evaluation; empty for a search strategy.
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """How the arms of a plan follow from a space.
 
-    Raises:
-        BadInput: see `lay_out`.
+    Attributes:
+        strategy: ``grid``, ``ablate``, ``leave_one_out``, ``ladder`` or ``factorial``; any other is a search.
+        change: the whole change whose parts ``leave_one_out`` and ``factorial`` are about, by knob; see `full_change`.
+        resolution: of a factorial design.
+        ladder: the steps of a ladder.
     """
-    return lay_out(space).arms
+
+    strategy: str
+    change: Mapping[str, Any] = field(default_factory=dict)
+    resolution: Resolution = "full"
+    ladder: Sequence[LadderStep] = ()
 
 
-def lay_out(space: SearchSpace) -> Plan:
-    """The whole plan of a space; one without arms for a search strategy.
+def lay_out(space: SearchSpace, design: Design) -> Plan:
+    """The plan of a design for a space; one without arms for a search.
 
     An arm that ``require`` excludes, whose knob is not in effect, or that builds the same network as another is dropped
     from ``ablate`` and ``leave_one_out``; a ladder or a factorial design would be another one without it.
@@ -74,52 +84,52 @@ def lay_out(space: SearchSpace) -> Plan:
         BadInput: the plan cannot be made: a knob lacks the baseline's value, ``require`` excludes an arm that it cannot
             do without, nothing is changed, or there are too many arms.
     """
-    match space.settings.search.strategy:
+    match design.strategy:
         case "grid":
             return _grid(space)
         case "ablate":
             return _ablate(space)
         case "leave_one_out":
-            return _leave_one_out(space)
+            return _leave_one_out(space, design)
         case "ladder":
-            return _ladder(space)
+            return _ladder(space, design)
         case "factorial":
-            return _factorial(space)
+            return _factorial(space, design)
         case _:
             return Plan([], [], [])
 
 
-def arm_costs(space: SearchSpace) -> list[ArmCost]:
-    """Every arm of the plan, counted by formula."""
+def arm_costs(space: SearchSpace, arms: Sequence[Arm]) -> list[ArmCost]:
+    """Every arm, counted by formula."""
     baseline = count(space.baseline)
     rows = []
-    for name, values in plan(space):
+    for name, values in arms:
         cost = count(space.spec(values))
         shares = (cost.params / baseline.params - 1, cost.macs / baseline.macs - 1)
         rows.append(ArmCost(name, cost.params_m, cost.macs_g, *((None, None) if name == BASELINE else shares)))
     return rows
 
 
-def full_change(space: SearchSpace) -> dict[str, Value]:
-    """What ``leave_one_out`` and ``factorial`` change, by knob: what ``search.change`` says and, of a knob that it does
-    not name, the last of its values that is not the baseline's. A knob that keeps the baseline's value is not in it.
+def full_change(space: SearchSpace, change: Mapping[str, Any]) -> dict[str, Value]:
+    """What ``leave_one_out`` and ``factorial`` change, by knob: what ``change`` says and, of a knob that it does not
+    name, the last of its values that is not the baseline's. A knob that keeps the baseline's value is not in it.
 
     Raises:
         BadInput: ``search.change`` names what the space does not have, or nothing is changed.
     """
     try:
-        named = space.find(space.settings.search.change)
+        named = space.find(change)
     except BadInput as error:
         raise BadInput(f"search.change: {error}") from None
-    change = {}
+    whole = {}
     for name, domain in space.knobs.items():
         others = [value for value in domain.values if label(value) != space.baseline_values[name]]
         value = named[name] if name in named else others[-1] if others else None
         if value is not None and value in others:
-            change[name] = value
-    if not change:
+            whole[name] = value
+    if not whole:
         raise BadInput("search.change: nothing is changed; give a knob a value that is not the baseline's")
-    return change
+    return whole
 
 
 class _Draft:
@@ -182,9 +192,9 @@ def _ablate(space: SearchSpace) -> Plan:
     return draft.plan
 
 
-def _leave_one_out(space: SearchSpace) -> Plan:
+def _leave_one_out(space: SearchSpace, design: Design) -> Plan:
     """The full change, and the same with each knob back at the baseline's value: what the change adds to the others."""
-    draft, change = _Draft(space), full_change(space)
+    draft, change = _Draft(space), full_change(space, design.change)
     whole = draft.start | change
     if why := draft.obstacle(whole):
         raise BadInput(f"search.change: there can be no full change: {why}")
@@ -199,12 +209,12 @@ def _leave_one_out(space: SearchSpace) -> Plan:
     return draft.plan
 
 
-def _ladder(space: SearchSpace) -> Plan:
+def _ladder(space: SearchSpace, design: Design) -> Plan:
     """Every step on top of those before."""
     draft = _Draft(space)
     last = draft.baseline
-    for index, step in enumerate(space.settings.ladder):
-        values = ladder_values(space, index + 1)
+    for index, step in enumerate(design.ladder):
+        values = ladder_values(space, design.ladder[: index + 1])
         if step.step in {arm.name for arm in draft.plan.arms}:
             raise BadInput(f"ladder: two steps are called {step.step!r}; give each a name of its own")
         if why := draft.obstacle(values):
@@ -215,14 +225,14 @@ def _ladder(space: SearchSpace) -> Plan:
     return draft.plan
 
 
-def _factorial(space: SearchSpace) -> Plan:
+def _factorial(space: SearchSpace, design: Design) -> Plan:
     """Every knob of the change, or of each run of a fraction, at the baseline's value (low) or the change's (high)."""
-    draft, change = _Draft(space), full_change(space)
+    draft, change = _Draft(space), full_change(space, design.change)
     try:
-        design = two_level_design(len(change), space.settings.search.resolution)
+        runs = two_level_design(len(change), design.resolution)
     except BadInput as error:
         raise BadInput(f"search.resolution: {error}") from None
-    for run in design[1:]:
+    for run in runs[1:]:
         high = {name: value for level, (name, value) in zip(run, change.items(), strict=True) if level > 0}
         name = " + ".join(high) if len(high) < len(change) else FULL_CHANGE
         values = draft.start | high

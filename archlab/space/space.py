@@ -14,7 +14,6 @@ from archlab.space.attributes import with_attributes
 from archlab.space.domain import Domain
 from archlab.space.knobs import Value, label
 from archlab.space.requirement import Requirement
-from archlab.space.settings import SpaceFile
 
 _MOST_DRAWS = 10_000
 _MOST_ENUMERATED = 200_000
@@ -23,20 +22,18 @@ _MOST_STRUCTURES = 1024
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """What may be searched, and how.
+    """What may be searched: a baseline, knobs and requirements.
 
     Attributes:
         name: the study's name unless another is given; the YAML's file name.
         baseline: the target network that the knobs change.
         knobs: in the order of application.
-        settings: everything else the YAML says, defaults included.
     """
 
     name: str
     baseline: UNetSpec
     knobs: Mapping[str, Domain]
-    requirements: tuple[Requirement, ...]
-    settings: SpaceFile
+    requirements: tuple[Requirement, ...] = ()
 
     def spec(self, values: Mapping[str, Any]) -> UNetSpec:
         """The architecture with these knob values (or their labels); absent and inactive knobs are the baseline's.

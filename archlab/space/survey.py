@@ -8,13 +8,11 @@ from typing import NamedTuple
 from archlab.architecture import UNetSpec
 from archlab.cost import Cost, count
 from archlab.errors import BadInput
+from archlab.evaluation.measures import COSTS
 from archlab.space.knobs import Value
-from archlab.space.settings import Share
 from archlab.space.space import SearchSpace
 
 _MOST_COUNTED = 2_000
-
-COST_LIMITS = ("params_m", "macs_g")
 
 
 class Range(NamedTuple):
@@ -45,32 +43,22 @@ class Survey(NamedTuple):
     within: int
 
 
-def survey(space: SearchSpace, seed: int = 0) -> Survey:
+def survey(space: SearchSpace, limits: Mapping[str, float], seed: int = 0) -> Survey:
     """Count the space, or a sample of it where it is large.
+
+    Args:
+        limits: hard limits on params and MACs, by column.
 
     Raises:
         BadInput: no counted architecture meets the limits on params and MACs; says which limit and the smallest found.
     """
     exhaustive = space.size <= _MOST_COUNTED
-    limits = cost_limits(space)
     costs = [count(spec) for spec in (_every(space) if exhaustive else _sampled(space, seed, limits))]
     within = sum(all(getattr(cost, name) <= limit for name, limit in limits.items()) for cost in costs)
     if not within:
         raise BadInput(_explain(limits, costs))
-    ranges = {name: _range([getattr(cost, name) for cost in costs]) for name in COST_LIMITS}
-    return Survey(space.size, len(costs), exhaustive, ranges["params_m"], ranges["macs_g"], limits, within)
-
-
-def cost_limits(space: SearchSpace) -> dict[str, float]:
-    """The space's hard limits on params and MACs, shares of the baseline resolved."""
-    baseline = count(space.baseline)
-    limits = {}
-    for name in COST_LIMITS:
-        constraint = getattr(space.settings.constraints, name)
-        if constraint is not None:
-            limit = constraint.max
-            limits[name] = limit.of_baseline * getattr(baseline, name) if isinstance(limit, Share) else float(limit)
-    return limits
+    ranges = {name: _range([getattr(cost, name) for cost in costs]) for name in COSTS}
+    return Survey(space.size, len(costs), exhaustive, ranges["params_m"], ranges["macs_g"], dict(limits), within)
 
 
 def _every(space: SearchSpace) -> Iterator[UNetSpec]:
@@ -83,7 +71,7 @@ def _sampled(space: SearchSpace, seed: int, limits: Mapping[str, float]) -> Iter
     yield space.spec(start)
     for _ in range(_MOST_COUNTED - 1):
         yield space.spec(space.sample_values(source))
-    for name in COST_LIMITS:
+    for name in COSTS:
         yield space.spec(_descend(space, start, {name: limits.get(name, 1.0)}))
     if limits:
         yield space.spec(_descend(space, start, limits))

@@ -1,7 +1,8 @@
-"""Studies: the ask → evaluate → tell loop, records, resume, the front and its picks."""
+"""Studies: the ask → evaluate → tell loop, pruning, resume; and a study's table, its front and its picks."""
 
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.run import run_study
 from archlab.study.study import Study, load_study
 from archlab.study.watcher import Watcher
 
-__all__ = ["Study", "Watcher", "load_study", "run_study"]
+__all__ = ["Study", "StudyDefinition", "Watcher", "load_definition", "load_study", "run_study"]

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from archlab.evaluation import Evaluation
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.progress import Progress, silent
-from archlab.study.record import Evaluation
 
 
 class Judge(Protocol):

@@ -1,10 +1,9 @@
 """The driver: ask → evaluate → tell, several trials at once, until the study has its trials."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass, replace
+from concurrent.futures import FIRST_COMPLETED, wait
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from threading import RLock
@@ -13,45 +12,29 @@ from typing import Any
 import optuna
 
 from archlab.analysis.front import is_dominated
-from archlab.architecture import UNetSpec, save
+from archlab.architecture import save
 from archlab.errors import RunFailed
-from archlab.space import Arm, SearchSpace
-from archlab.study.asking import Asked, Asking
+from archlab.evaluation import Evaluation, Record
+from archlab.space import Arm
 from archlab.study.baseline import known_baseline
+from archlab.study.definition import StudyDefinition
 from archlab.study.disk import wait_for_room, write_with_room
 from archlab.study.evaluate import Job, costed
 from archlab.study.executors import Executor
+from archlab.study.finished import FinishedTrials
 from archlab.study.folder import StudyFolder
-from archlab.study.ledger import Ledger
-from archlab.study.outcome import outcome
-from archlab.study.record import Evaluation, Record
+from archlab.study.open_trials import OpenTrials, OwnTrial
+from archlab.study.optuna_result import optuna_result
+from archlab.study.proposals import Proposal, Proposals
+from archlab.study.pruning import Pruner
 from archlab.study.sampler import as_params
 from archlab.study.stopping import reason_to_stop
 from archlab.study.store import Store
 from archlab.study.study import Study
-from archlab.study.verdicts import Verdicts
 from archlab.study.watcher import Watcher, tell
 
 _MOST_FAILURES = 5  # in a row, before the study gives up
 _POLL_SECONDS = 1.0  # for what other drivers do
-
-
-@dataclass
-class _UnderWay:
-    """A trial between ask and tell.
-
-    Attributes:
-        twin: the earlier trial of the same architecture, which it trains with one more seed.
-        is_confirmed: whether what an estimate could not tell has been measured.
-        since: when it was taken, in seconds since the epoch.
-    """
-
-    trial: optuna.Trial
-    spec: UNetSpec
-    knobs: dict[str, Any]
-    since: float
-    twin: Record | None = None
-    is_confirmed: bool = False
 
 
 class Driver:
@@ -59,34 +42,32 @@ class Driver:
 
     def __init__(
         self,
-        space: SearchSpace,
+        definition: StudyDefinition,
         arms: list[Arm],
         folder: StudyFolder,
         store: Store,
         executor: Executor,
         watchers: Sequence[Watcher],
     ) -> None:
-        self.space, self.folder, self.store, self.executor, self.watchers = space, folder, store, executor, watchers
+        self.definition, self.space, self.settings = definition, definition.space, definition.settings
+        self.folder, self.store, self.executor, self.watchers = folder, store, executor, watchers
         self.lock = RLock()
-        self.ledger = Ledger(space.settings.objectives, folder.records())
+        self.finished = FinishedTrials(self.settings, folder.records())
+        self.open = OpenTrials()
         self.limits: dict[str, float] = {}
-        self.asking = Asking(space, arms, store.optuna, self.ledger, self.limits)
-        self.verdicts = Verdicts(store.optuna, space.settings)
-        self.under_way: dict[int, _UnderWay] = {}
-        self.waiting: dict[int, _UnderWay] = {}  # repeats whose twin is under way
-        self.elsewhere: dict[int, str] = {}  # architectures under way in other drivers, by trial
-        self.futures: dict[Future[Evaluation], _UnderWay] = {}
+        self.proposals = Proposals(definition, arms, store.optuna, self.finished, self.limits)
+        self.pruner = Pruner(store.optuna, self.settings)
         self.has_ended = False  # nothing more is asked; what is under way is finished
 
     def run(self) -> Study:
         """Until nothing is left to ask and nothing is under way, here and in other drivers."""
-        self._tell("study_started", Study(self.folder, self.ledger.records))
+        self._tell("study_started", Study(self.folder, self.finished.records))
         self._know_baseline()
         while True:
-            while len(self.futures) < self.executor.slots and (asked := self._next()):
-                self._start(asked)
-            if not (self.futures or self.waiting or self.elsewhere):
-                return Study(self.folder, self.ledger.records)
+            while len(self.open.futures) < self.executor.slots and (proposal := self._next()):
+                self._start(proposal)
+            if not self.open:
+                return Study(self.folder, self.finished.records)
             self._collect()
 
     def progress(self, job: Job, stage: str, done: float) -> None:
@@ -96,28 +77,28 @@ class Driver:
     def judge(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
         """See `Listener`. The arms of a plan, a known architecture's further seed and the baseline are not stopped."""
         with self.lock:
-            mine = None if job.number is None else self.under_way.get(job.number)
-            if mine is None or mine.twin is not None or self.asking.is_plan:
+            mine = self.open.own(job.number)
+            if mine is None or mine.twin is not None or self.proposals.is_plan:
                 return True
-            return self.verdicts.judge(mine.trial, rung, qualities, known or costed(job.spec, {}))
+            return self.pruner.goes_on(mine.trial, rung, qualities, known or costed(job.spec, {}))
 
     def _know_baseline(self) -> None:
         """One driver of a study measures it."""
-        submit = None if self.asking.is_plan else lambda job: self.executor.submit(job, self).result()
+        submit = None if self.proposals.is_plan else lambda job: self.executor.submit(job, self).result()
         with self.store.asking():
-            baseline = known_baseline(self.space, self.folder, self.store.optuna, self._tell, submit)
+            baseline = known_baseline(self.definition, self.folder, self.store.optuna, self._tell, submit)
             self.limits.update(baseline.limits)
-            self.verdicts.noise = baseline.noise
-            self.asking.enqueue_baseline()
+            self.pruner.noise = baseline.noise or {}
+            self.proposals.enqueue_baseline()
 
-    def _next(self) -> Asked | None:
+    def _next(self) -> Proposal | None:
         """What a killed driver left behind, else a new trial; None where there is nothing to start for now."""
         wait_for_room(self.folder.path, partial(self._tell, "notice"))
         self._look_around()
         for number in self.store.abandoned():
             if self.store.lease(number):
-                self.elsewhere.pop(number, None)
-                return self.asking.take_up(number, self._architectures(before=number))
+                self.open.remove(number)
+                return self.proposals.take_up(number, self.open.architectures(before=number))
         if self.has_ended or not self._has_room():
             return None
         with self.store.asking():
@@ -125,57 +106,50 @@ class Driver:
             self._refuse_hopeless()
             if not self._has_room() or self._stops():
                 return None
-            asked = self.asking.next(self._architectures())
-            if asked is None:
+            proposal = self.proposals.next(self.open.architectures())
+            if proposal is None:
                 self.has_ended = True
             else:
-                self.store.lease(asked.trial.number)
-            return asked
+                self.store.lease(proposal.trial.number)
+            return proposal
 
     def _look_around(self) -> None:
         """Note what other drivers have under way, then what they have finished: in this order nothing is overlooked."""
-        running = self.store.others()
-        others = [t for t in running if t.number not in self.under_way and t.number not in self.waiting]
-        self.elsewhere = {t.number: self.elsewhere.get(t.number) or self.asking.architecture(t) for t in others}
-        for record in self.store.fetch(self.ledger.trials):
-            self.ledger.add(record)
+        others = [trial for trial in self.store.others() if self.open.own(trial.number) is None]
+        known = {trial.number: self.open.architecture(trial.number) for trial in others}
+        self.open.see_others({t.number: known[t.number] or self.proposals.architecture(t) for t in others})
+        for record in self.store.fetch(self.finished.trials):
+            self.finished.add(record)
             self._tell("trial_learned", record)
-
-    def _architectures(self, before: float = math.inf) -> set[str]:
-        """What earlier trials than ``before`` are evaluating, here and elsewhere."""
-        own = {mine.spec.id for number, mine in self.under_way.items() if number < before}
-        return own | {architecture for number, architecture in self.elsewhere.items() if number < before}
 
     def _has_room(self) -> bool:
         """Whether another trial may be asked for; a plan has its end in itself."""
-        new = sum(mine.twin is None for mine in self.under_way.values())
-        open_trials = self.ledger.counted + new + len(self.elsewhere)
-        return self.asking.is_plan or open_trials < self.space.settings.search.trials
+        return self.proposals.is_plan or self.finished.counted + self.open.new < self.settings.search.trials
 
     def _stops(self) -> bool:
         """Whether a stop rule ends the study."""
-        stop, now = self.space.settings.search.stop, time.time()
-        hours = self.ledger.hours((mine.since for mine in self.under_way.values()), now) if stop.hours else 0.0
-        reason = reason_to_stop(stop, self.ledger.points, hours)
+        stop = self.settings.search.stop
+        hours = self.finished.hours(self.open.started, time.time()) if stop.hours else 0.0
+        reason = reason_to_stop(stop, self.finished.points, hours)
         if reason is not None:
             self.has_ended = True
             self._tell("notice", reason)
         return self.has_ended
 
     def _refuse_hopeless(self) -> None:
-        failures = self.ledger.last_failures()
+        failures = self.finished.last_failures()
         if len(failures) >= _MOST_FAILURES:
             reason = failures[0].evaluation.reason
             raise RunFailed(f"the last {_MOST_FAILURES} trials failed; the last one: {reason}")
 
-    def _start(self, asked: Asked) -> None:
-        """Submit it; or answer it at once, by what is written, known, forbidden or too dear."""
-        trial, values = asked
-        if written := self.ledger.trials.get(trial.number):
+    def _start(self, proposal: Proposal) -> None:
+        """Submit it; or answer it at once, by what is written, known, forbidden or too expensive."""
+        trial, values = proposal
+        if written := self.finished.trials.get(trial.number):
             self._settle(trial, written)
             return
         spec = self.space.spec(values)
-        mine = _UnderWay(trial, spec, as_params(values), time.time())
+        mine = OwnTrial(trial, spec, as_params(values), time.time())
         self._write(partial(save, spec, self.folder.trial(trial.number) / "architecture.yaml"))
         if self.space.permits(values):
             self._proceed(mine)
@@ -183,21 +157,22 @@ class Driver:
             refused = Evaluation(status="gated", gate="require", reason="the combination is excluded by require")
             self._conclude(mine, refused)
 
-    def _proceed(self, mine: _UnderWay) -> None:
+    def _proceed(self, mine: OwnTrial) -> None:
         """Wait for an earlier trial of the architecture that is under way; else answer or submit it."""
         number, architecture = mine.trial.number, mine.spec.id
-        if architecture in self._architectures(before=number):
-            self.waiting[number] = mine
-        elif twin := self.ledger.twin(architecture):
+        mine.is_waiting = architecture in self.open.architectures(before=number)
+        if mine.is_waiting:
+            self.open.add(mine)
+        elif twin := self.finished.twin(architecture):
             self._repeat(mine, twin)
         elif (known := costed(mine.spec, self.limits)).gate:
             self._conclude(mine, known)
         else:
             self._submit(mine)
 
-    def _repeat(self, mine: _UnderWay, twin: Record) -> None:
+    def _repeat(self, mine: OwnTrial, twin: Record) -> None:
         """Answer it by its twin, or train it with one more seed."""
-        if self.space.settings.search.repeats == "seed" and twin.evaluation.status == "complete" and twin.seeds:
+        if self.settings.search.repeats == "seed" and twin.evaluation.status == "complete" and twin.seeds:
             mine.twin = twin
             self._submit(mine)
         else:
@@ -205,8 +180,8 @@ class Driver:
             known = replace(twin.evaluation, status="repeat", gate=None, reason=reason)
             self._conclude(mine, known, repeat_of=twin.trial)
 
-    def _submit(self, mine: _UnderWay, known: Evaluation | None = None) -> None:
-        number, settings = mine.trial.number, self.space.settings
+    def _submit(self, mine: OwnTrial, known: Evaluation | None = None) -> None:
+        number, settings = mine.trial.number, self.settings
         if mine.twin is not None:
             proxy = settings.proxy.model_copy(update={"seeds": mine.twin.seeds + 1})
             settings = settings.model_copy(update={"proxy": proxy})
@@ -219,44 +194,46 @@ class Driver:
             number=number,
             known=known,
         )
-        self.under_way[number] = mine
+        self.open.add(mine)
         if known is None:
             self._tell("trial_started", number, mine.knobs)
-        self.futures[self.executor.submit(job, self)] = mine
+        mine.future = self.executor.submit(job, self)
 
     def _collect(self) -> None:
         """Wait until something is finished, here or elsewhere."""
-        if self.futures:
-            done, _ = wait(self.futures, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-            for future in sorted(done, key=lambda future: self.futures[future].trial.number):
-                self._evaluated(self.futures.pop(future), future.result())
+        if futures := self.open.futures:
+            done, _ = wait(futures, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
+            for future, mine in futures.items():
+                if future in done:
+                    mine.future = None
+                    self._evaluated(mine, future.result())
         else:
             time.sleep(_POLL_SECONDS)
         self._look_around()
-        for number in sorted(self.waiting):
-            self._proceed(self.waiting.pop(number))
+        for mine in self.open.waiting:
+            self._proceed(mine)
 
-    def _evaluated(self, mine: _UnderWay, evaluation: Evaluation) -> None:
+    def _evaluated(self, mine: OwnTrial, evaluation: Evaluation) -> None:
         """Conclude it; but what an estimate brings to the front is measured first."""
         if not mine.is_confirmed and evaluation.status == "complete" and evaluation.is_estimated:
             mine.is_confirmed = True
-            known = (point for point in self.ledger.points if point is not None)
-            if not is_dominated([evaluation.cells()[name] for name in self.ledger.objectives], known):
+            known = (point for point in self.finished.points if point is not None)
+            point = self.finished.point(evaluation)
+            if point is not None and not is_dominated(point, known):
                 self._submit(mine, evaluation)
                 return
         if mine.twin is not None and evaluation.status == "complete":
             reason = f"same architecture as trial {mine.twin.trial}, trained with one more seed"
             self._conclude(mine, replace(evaluation, status="repeat", reason=reason), repeat_of=mine.twin.trial)
             return
-        if evaluation.status == "stopped" and evaluation.proxy is not None:
-            reason = self.verdicts.reason(mine.trial, evaluation.proxy["stopped_at"])
-            evaluation = replace(evaluation, reason=reason)
+        if evaluation.proxy is not None and evaluation.proxy.stopped_at is not None:
+            evaluation = replace(evaluation, reason=self.pruner.reason(mine.trial, evaluation.proxy.stopped_at))
         if evaluation.params_m is None:  # its process was killed
             cost = costed(mine.spec, {})
             evaluation = replace(evaluation, params_m=cost.params_m, macs_g=cost.macs_g)
         self._conclude(mine, evaluation)
 
-    def _conclude(self, mine: _UnderWay, evaluation: Evaluation, repeat_of: int | None = None) -> None:
+    def _conclude(self, mine: OwnTrial, evaluation: Evaluation, repeat_of: int | None = None) -> None:
         """Write the record, then tell: in this order, so that a kill at any moment loses no result."""
         number = mine.trial.number
         record = Record(
@@ -270,19 +247,19 @@ class Driver:
         )
         self._write(partial(record.save, self.folder.trial(number) / "evaluation.json"))
         self._settle(mine.trial, record)
-        self.ledger.add(record)
-        self.under_way.pop(number, None)
+        self.finished.add(record)
+        self.open.remove(number)
         self._tell("trial_finished", record)
-        if warning := self.ledger.warning(self.limits):
+        if warning := self.finished.warning(self.limits):
             self._tell("notice", warning)
 
     def _settle(self, trial: optuna.Trial, record: Record) -> None:
         """Publish and tell a record that is written."""
         self.store.publish(record)
-        told = outcome(record, self.ledger.objectives, self.limits)
-        for name, value in told.constraints.items():
+        result = optuna_result(record, self.settings, self.limits)
+        for name, value in result.constraints.items():
             trial.set_constraint(name, value)
-        self.store.optuna.tell(trial, told.values, state=told.state, skip_if_finished=True)
+        self.store.optuna.tell(trial, result.values, state=result.state, skip_if_finished=True)
         self.store.release(trial.number)
 
     def _write(self, write: Callable[[], None]) -> None:

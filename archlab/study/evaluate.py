@@ -1,19 +1,18 @@
-"""`evaluate`: the one function through which a study measures an architecture. Cheap before dear."""
+"""`evaluate`: the one function through which a study measures an architecture. Cheap before expensive."""
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput, OutOfMemory, RunFailed
-from archlab.progress import Progress
-from archlab.space.settings import Measurement, SpaceFile
+from archlab.evaluation import AnyLatency, Estimate, Evaluation, Latency, ProxyResult
+from archlab.evaluation.measures import COSTS, MEASURES, OF_DEVICES, breaks, column_suffixes
+from archlab.latency.settings import Measurement
 from archlab.study.callbacks import Callbacks
 from archlab.study.disk import is_full, wait_for_room
-from archlab.study.record import Evaluation
+from archlab.study.file import StudyFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +22,14 @@ class Job:
     Attributes:
         baseline: the study's, whose proxy others may begin with or learn from.
         number: the trial's; None for the baseline.
-        limits: resolved hard limits: ``params_m``, ``macs_g``, ``latency_ms`` and its like.
+        limits: resolved hard limits by column.
         folder: where curve, samples and checkpoint go.
         known: an evaluation of it whose estimated latencies are to be measured, and nothing else done.
         micro_batch: images in memory at once; None: as the settings have it.
     """
 
     spec: UNetSpec
-    settings: SpaceFile
+    settings: StudyFile
     limits: Mapping[str, float]
     folder: Path
     baseline: UNetSpec | None = None
@@ -61,12 +60,12 @@ def evaluate(job: Job, callbacks: Callbacks) -> Evaluation:
         try:
             if job.known is not None:
                 return measure_estimated(job.known, job, callbacks)
-            for column, where in job.settings.latency_columns.items():
+            for where in job.settings.measure:
                 if where.name not in known.latency:
-                    latency = target_latency(job.spec, where, job.limits.get(column), callbacks)
-                    known = replace(known, latency=known.latency | {where.name: latency})
-                    if latency["median_ms"] > job.limits.get(column, math.inf):
-                        return gated(known, column, latency["median_ms"], job.limits[column], where.name)
+                    latency = target_latency(job.spec, where, _device_limits(job, where.name), callbacks)
+                    known = _with_latency(known, where.name, latency, job)
+                    if known.gate:
+                        return known
             return _trained(known, job, callbacks)
         except OutOfMemory as error:
             smaller = job.halved()
@@ -85,10 +84,7 @@ def costed(spec: UNetSpec, limits: Mapping[str, float]) -> Evaluation:
     """The cost by formula; gated where it is over a limit."""
     cost = count(spec)
     known = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g)
-    for name, value in (("params_m", cost.params_m), ("macs_g", cost.macs_g)):
-        if value > limits.get(name, value):
-            return gated(known, name, value, limits[name])
-    return known
+    return _gated_by(known, {name: limits[name] for name in COSTS if name in limits})
 
 
 def in_one_line(error: BaseException) -> str:
@@ -99,36 +95,34 @@ def in_one_line(error: BaseException) -> str:
 
 def measure_estimated(evaluation: Evaluation, job: Job, callbacks: Callbacks) -> Evaluation:
     """The evaluation with its estimated latencies measured; one that turns out over its limit is gated."""
-    for column, where in job.settings.latency_columns.items():
+    for where in job.settings.measure:
         latency = evaluation.latency[where.name]
-        if latency["provenance"]["kind"] != "estimated" or "not_measured" in latency:
+        if latency.kind != "estimated" or getattr(latency, "not_measured", None) is not None:
             continue
         latency = measured_or_estimated(job.spec, where, callbacks)
-        evaluation = replace(evaluation, latency=evaluation.latency | {where.name: latency})
-        if latency["median_ms"] > job.limits.get(column, math.inf):
-            return gated(evaluation, column, latency["median_ms"], job.limits[column], where.name)
+        evaluation = _with_latency(evaluation, where.name, latency, job)
+        if evaluation.gate:
+            return evaluation
     return evaluation
 
 
-def gated(known: Evaluation, gate: str, value: float, limit: float, device: str = "") -> Evaluation:
-    """The evaluation ended by a hard limit."""
-    what = f"{gate} {value:.4g} on {device}" if device else f"{gate} {value:.4g}"
-    return replace(known, status="gated", gate=gate, reason=f"{what} is over the limit of {limit:.4g}")
+def target_latency(spec: UNetSpec, where: Measurement, limits: Mapping[str, float], callbacks: Callbacks) -> AnyLatency:
+    """Latency of the target: estimated where there is a table and its error band decides every limit, else measured.
 
-
-def target_latency(spec: UNetSpec, where: Measurement, limit: float | None, callbacks: Callbacks) -> dict[str, Any]:
-    """Latency of the target, with its provenance: estimated where there is a table and its error band does not
-    straddle the limit, else measured."""
+    Args:
+        limits: on what is measured on this device, by measure.
+    """
     if where.table is not None:
         estimate = estimate_target(spec, where)
-        if limit is None or not estimate["low_ms"] <= limit <= estimate["high_ms"]:
+        limit = limits.get("latency_ms")
+        is_decided = limit is None or not estimate.low_ms <= limit <= estimate.high_ms
+        if is_decided and limits.keys() <= {"latency_ms"}:
             return estimate
     return measured_or_estimated(spec, where, callbacks)
 
 
-def measured_or_estimated(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> dict[str, Any]:
-    """Latency of the target, measured; where the device fails and there is a table, estimated, with the reason under
-    ``not_measured``.
+def measured_or_estimated(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> AnyLatency:
+    """Latency of the target, measured; where the device fails and there is a table, estimated, with the reason.
 
     Raises:
         BadInput, RunFailed: the device fails and there is no table, or the table does not fit.
@@ -138,46 +132,73 @@ def measured_or_estimated(spec: UNetSpec, where: Measurement, callbacks: Callbac
     except Exception as error:  # whatever device or converter do, the table knows
         if where.table is None:
             raise
-        return {**estimate_target(spec, where), "not_measured": str(error) or type(error).__name__}
+        return replace(estimate_target(spec, where), not_measured=str(error) or type(error).__name__)
 
 
-def measure_target(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> dict[str, Any]:
+def measure_target(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> Latency:
     """`archlab.latency.measure` on one of the study's devices; its stages are reported as ``measure on <name>``."""
     from archlab.latency import measure
 
     def report(stage: str, done: float) -> None:
         callbacks.progress(f"{stage} on {where.name}", done)
 
-    return measure(spec, **where.how(), progress=report, lock=callbacks.lock).to_dict()
+    return measure(spec, **where.how(), progress=report, lock=callbacks.lock)
 
 
-def estimate_target(spec: UNetSpec, where: Measurement) -> dict[str, Any]:
+def estimate_target(spec: UNetSpec, where: Measurement) -> Estimate:
     """Latency of the target by the table of one of the study's devices; its error band is ``low_ms`` to ``high_ms``."""
     from archlab.latency import estimate
 
-    return estimate(spec, table=where.table, **where.how()).to_dict()
+    return estimate(spec, table=where.table, **where.how())
 
 
 def _trained(known: Evaluation, job: Job, callbacks: Callbacks) -> Evaluation:
-    proxy = _train_proxy(job, callbacks.progress, lambda rung, qualities: callbacks.judge(rung, qualities, known))
-    rung = proxy.get("stopped_at")
-    if rung is not None:
-        return replace(known, status="stopped", reason=f"stopped at {rung} steps", proxy=proxy)
-    return replace(known, proxy=proxy)
+    proxy = _train_proxy(job, callbacks, known)
+    if proxy.stopped_at is not None:
+        return replace(known, status="stopped", reason=f"stopped at {proxy.stopped_at} steps", proxy=proxy)
+    of_training = {
+        name: limit for name, limit in job.limits.items() if name in MEASURES and MEASURES[name].needs == "training"
+    }
+    return _gated_by(replace(known, proxy=proxy), of_training)
 
 
-def _train_proxy(job: Job, progress: Progress, judge: Callable[[int, Sequence[float]], bool]) -> dict[str, Any]:
+def _train_proxy(job: Job, callbacks: Callbacks, known: Evaluation) -> ProxyResult:
     from archlab.proxy import evaluate_proxy
 
     settings = job.settings
-    result = evaluate_proxy(
+    return evaluate_proxy(
         job.spec,
         settings.proxy,
         job.folder,
         baseline=job.baseline,
         seed=settings.search.seed,
         micro_batch=job.micro_batch,
-        progress=progress,
-        judge=judge,
+        progress=callbacks.progress,
+        judge=lambda rung, qualities: callbacks.judge(rung, qualities, known),
     )
-    return result.to_dict()
+
+
+def _device_limits(job: Job, device: str) -> dict[str, float]:
+    """The limits on what is measured on one of the study's devices, by measure."""
+    suffix = column_suffixes(job.settings.devices)[device]
+    columns = {measure: f"{measure}{suffix}" for measure in OF_DEVICES}
+    return {measure: job.limits[column] for measure, column in columns.items() if column in job.limits}
+
+
+def _with_latency(known: Evaluation, device: str, latency: AnyLatency, job: Job) -> Evaluation:
+    """The evaluation with a device's latency; gated where that, or its memory or size, is over a limit."""
+    known = replace(known, latency=known.latency | {device: latency})
+    suffix = column_suffixes(job.settings.devices)[device]
+    limits = {f"{measure}{suffix}": limit for measure, limit in _device_limits(job, device).items()}
+    return _gated_by(known, limits, device)
+
+
+def _gated_by(known: Evaluation, limits: Mapping[str, float], device: str = "") -> Evaluation:
+    """The evaluation, ended by the first of these limits that it breaks."""
+    for name, limit in limits.items():
+        value = known.value(name)
+        if value is not None and breaks(name, value, limit):
+            what = f"{name} {value:.4g} on {device}" if device else f"{name} {value:.4g}"
+            beyond = "over" if value > limit else "under"
+            return replace(known, status="gated", gate=name, reason=f"{what} is {beyond} the limit of {limit:.4g}")
+    return known

@@ -6,16 +6,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import filelock
-import yaml
 
 from archlab.document import Document
 from archlab.errors import BadInput
-from archlab.files import read_json, writable_folder, write_text
-from archlab.space.settings import Measurement
-from archlab.study.record import Record
+from archlab.evaluation import Baseline, Record
+from archlab.evaluation.fact import read_fact, write_fact
+from archlab.files import writable_folder, write_text
+from archlab.study.saved import SavedStudy, load_saved, to_yaml
 
 
 class StudyFolder:
@@ -56,7 +55,7 @@ class StudyFolder:
 
     def records(self) -> list[Record]:
         """The finished trials of the study's table, by number: not those that a change of the space left out."""
-        left_out = set(self.settings().get("left_out", ()))
+        left_out = set(self.settings().left_out)
         return [record for record in self.all_records() if record.trial not in left_out]
 
     def all_records(self) -> list[Record]:
@@ -69,38 +68,35 @@ class StudyFolder:
         path = self.trial(number) / "evaluation.json"
         return Record.load(path) if path.is_file() else None
 
-    def baseline(self) -> dict[str, Any]:
-        """``baseline.json``; empty before the baseline was measured."""
+    def baseline(self) -> Baseline | None:
+        """``baseline.json``; None before the baseline was measured.
+
+        Raises:
+            BadInput: somebody damaged it.
+        """
         path = self.path / "baseline.json"
-        return read_json(path) if path.is_file() else {}
+        return read_fact(Baseline, path) if path.is_file() else None
 
-    def write_baseline(self, facts: dict[str, Any]) -> None:
+    def write_baseline(self, baseline: Baseline) -> None:
         """Write ``baseline.json``."""
-        write_text(self.path / "baseline.json", json.dumps(facts, indent=2) + "\n")
+        write_fact(baseline, self.path / "baseline.json")
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> SavedStudy:
         """``study.yaml``.
 
         Raises:
-            BadInput: there is no such study.
+            BadInput: there is no such study, or somebody damaged it.
         """
         path = self.path / "study.yaml"
         if not path.is_file():
             others = sorted(p.parent.name for p in self.path.parent.glob("*/study.yaml"))
             known = f"; there are: {', '.join(others)}" if others else ""
             raise BadInput(f"no study {self.name!r} in {self.path.parent}{known}")
-        settings = Document(path, "it holds a study's settings; restore it").data
-        if missing := [key for key in ("uid", "knobs", "objectives", "search", "proxy") if key not in settings]:
-            raise BadInput(f"{path}: damaged: {missing[0]} is missing; restore it")
-        try:
-            return _of_today(settings)
-        except (TypeError, ValueError):
-            raise BadInput(f"{path}: damaged: measure or constraints cannot be read; restore it") from None
+        return load_saved(Document(path, "it holds a study's settings; restore it"))
 
-    def write_settings(self, settings: dict[str, Any]) -> None:
+    def write_settings(self, settings: SavedStudy) -> None:
         """Write ``study.yaml``."""
-        text = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, default_flow_style=None, width=150)
-        write_text(self.path / "study.yaml", text)
+        write_text(self.path / "study.yaml", to_yaml(settings))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -163,12 +159,3 @@ def study_folder(name: str, root: Path) -> StudyFolder:
     if not re.fullmatch(r"\w[\w .+-]{0,99}", name) or name != name.strip():
         raise BadInput(f"a study's name: {name!r} cannot be one; take letters, digits, spaces, - and _")
     return StudyFolder(root / name)
-
-
-def _of_today(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a study that an older version of archlab wrote, with what it left open of its one device."""
-    constraints = dict(settings.get("constraints") or {})
-    limits = constraints.get("latency_ms") or []
-    constraints["latency_ms"] = [limits] if isinstance(limits, dict) else limits
-    measure = [Measurement.model_validate(entry).model_dump(mode="json") for entry in settings.get("measure") or []]
-    return {**settings, "measure": measure, "constraints": constraints}

@@ -1,23 +1,24 @@
 """Run a study, or go on with one."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from archlab.cache import check_usable
 from archlab.errors import BadInput
-from archlab.space import SearchSpace, plan, survey
+from archlab.space import survey
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.driver import Driver
 from archlab.study.executors import Executor, Inline
 from archlab.study.folder import study_folder
+from archlab.study.limits import cost_limits
 from archlab.study.store import open_store
 from archlab.study.study import ROOT, Study
 from archlab.study.watcher import Watcher, tell
 
 
 def run_study(
-    space: SearchSpace,
+    study: StudyDefinition | str | Path,
     name: str | None = None,
     *,
     root: str | Path = ROOT,
@@ -26,9 +27,10 @@ def run_study(
     storage: str | None = None,
     more: int = 0,
 ) -> Study:
-    """Run the study of ``space`` in ``root/name``, or go on where it stopped; a finished one is returned as it is.
+    """Run a study in ``root/name``, or go on where it stopped; a finished one is returned as it is.
 
     Args:
+        study: its definition, or the YAML that has it.
         executor: where trials are evaluated, several at once if it has several slots; None: in this process. It is
             left open.
         storage: ``postgresql://…`` of the database through which several runs share the study; None: this run alone.
@@ -39,23 +41,19 @@ def run_study(
             cannot be written.
         RunFailed: the baseline cannot be measured, or several trials in a row failed.
     """
-    folder = study_folder(space.name if name is None else name, Path(root))
-    arms = plan(space)
+    definition = study if isinstance(study, StudyDefinition) else load_definition(study)
+    folder = study_folder(definition.name if name is None else name, Path(root))
+    arms = definition.plan().arms
     if arms and more:
         raise BadInput("--more: the study has a plan, which has the arms it has; more trials are for a search")
-    survey(space)  # refuses limits that nothing can meet
+    survey(definition.space, cost_limits(definition))  # refuses limits that nothing can meet
     check_usable()  # refuse a cache that no trial could keep its training in
     if arms:
-        space = _with_trials(space, len(arms))
+        definition = definition.with_trials(len(arms))
     say = partial(tell, watchers, "notice")
     if more:
-        with open_store(space, folder, storage, say):  # then the folder has what other machines have finished
+        with open_store(definition, folder, storage, say):  # then the folder has what other machines have finished
             known = folder.records()
-        space = _with_trials(space, more + sum(record.counts for record in known))
-    with open_store(space, folder, storage, say) as store:
-        return Driver(space, arms, folder, store, executor or Inline(), watchers).run()
-
-
-def _with_trials(space: SearchSpace, trials: int) -> SearchSpace:
-    search = space.settings.search.model_copy(update={"trials": trials})
-    return replace(space, settings=space.settings.model_copy(update={"search": search}))
+        definition = definition.with_trials(more + sum(record.counts for record in known))
+    with open_store(definition, folder, storage, say) as store:
+        return Driver(definition, arms, folder, store, executor or Inline(), watchers).run()

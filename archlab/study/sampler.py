@@ -1,7 +1,7 @@
 """Optuna's samplers over a search space, kept from what is known to be useless before anything is measured.
 
-trial = optuna_study.ask()    # its sampler: make_sampler(space, number, limits=…, known=…)
-values = suggest(trial, space)
+trial = optuna_study.ask()    # its sampler: make_sampler(definition, number, limits=…, known=…)
+values = suggest(trial, definition.space)
 """
 
 import random
@@ -14,18 +14,19 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.trial import BaseTrial, FrozenTrial
 
 from archlab.cost import count
+from archlab.evaluation.measures import COSTS
 from archlab.space import SearchSpace, label
 from archlab.space.domain import Domain
 from archlab.space.knobs import Value
-from archlab.space.settings import SearchSettings
-from archlab.space.survey import COST_LIMITS
+from archlab.study.definition import StudyDefinition
+from archlab.study.settings import SearchSettings
 
 _MOST_CHANGES = 256  # of a useless proposal; each costs a third of a millisecond
 _CHANGES_AT_A_DISTANCE = 32
 
 
 def make_sampler(
-    space: SearchSpace, number: int, *, limits: Mapping[str, float], known: Container[str] = ()
+    definition: StudyDefinition, number: int, *, limits: Mapping[str, float], known: Container[str] = ()
 ) -> optuna.samplers.BaseSampler:
     """The sampler that proposes trial ``number``.
 
@@ -36,9 +37,9 @@ def make_sampler(
         limits: resolved hard limits; those on params and MACs are met by what is proposed, others are not known yet.
         known: content hashes of architectures that are not to be proposed again.
     """
-    search = space.settings.search
+    search = definition.settings.search
     seed = random.Random(f"{search.seed} {number}").randrange(2**32)
-    return _Choosy(space, _optuna_sampler(search, seed), seed, limits, known)
+    return _UsefulPoints(definition.space, _optuna_sampler(search, seed), seed, limits, known)
 
 
 def suggest(trial: BaseTrial, space: SearchSpace) -> dict[str, Value]:
@@ -61,11 +62,11 @@ def as_params(values: Mapping[str, Value]) -> dict[str, Any]:
     return {name: label(value) for name, value in values.items()}
 
 
-class _Choosy(optuna.samplers.BaseSampler):
+class _UsefulPoints(optuna.samplers.BaseSampler):
     """Proposes whole points. A useless one is replaced by a useful one near it.
 
     The sampler is asked once, for at 10,000 trials that takes longer than all else. Where its proposal breaks
-    ``require`` or a limit on costs, or is a known architecture, one knob of it is changed at random, after some vain
+    ``require`` or a limit on costs, or is a known architecture, one knob of it is changed at random, after some failed
     tries two, and so on; ``random`` draws anew instead. A space that has nothing else left gets the proposal as it is.
     """
 
@@ -78,7 +79,7 @@ class _Choosy(optuna.samplers.BaseSampler):
         known: Container[str],
     ) -> None:
         self.space, self.inner, self.known = space, inner, known
-        self.limits = {name: limits[name] for name in COST_LIMITS if name in limits}
+        self.limits = {name: limits[name] for name in COSTS if name in limits}
         self.random = random.Random(seed)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from archlab.analysis.hypervolume import covered
-from archlab.space.settings import StopSettings
+from archlab.study.settings import StopSettings
 
 LEAST_GAIN = 0.001  # of the box that hypervolume is a share of; less is no gain
 

@@ -10,33 +10,28 @@ import pandas as pd
 from archlab.analysis.counts import Counts, count_trials
 from archlab.analysis.front import mark_front
 from archlab.analysis.picks import Pick, pick, picks
+from archlab.analysis.table import cost_objectives
+from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
-from archlab.space.settings import column_suffixes
+from archlab.evaluation import ProxyResult, Record, find_column, pooled, table_columns
+from archlab.evaluation.measures import device_columns
+from archlab.latency.settings import Measurement
+from archlab.proxy_settings import ProxySettings
+from archlab.space import Design, SearchSpace
+from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder, study_folder
-from archlab.study.record import Record, by_device, latency_cells, pooled, table_columns
+from archlab.study.saved import SavedStudy
 
 ROOT = Path("studies")
 
-_NUMBERS = (
-    "params_m",
-    "macs_g",
-    "quality",
-    "quality_error",
-    "quality_std",
-    "val_loss",
-    "fid",
-    "train_seconds",
-    "score_seconds",
-    "seconds",
-)
-_LATENCIES = ("latency_ms", "latency_p90_ms")
+_NUMBERS = ("quality_error", "quality_std", "train_seconds", "score_seconds", "seconds")  # that are no measures
 
 
 def load_study(name: str, root: str | Path = ROOT) -> "Study":
     """The study ``root/name`` as it stands on disk.
 
     Raises:
-        BadInput: there is none of that name.
+        BadInput: there is none of that name, or somebody damaged it.
     """
     return Study(study_folder(name, Path(root)))
 
@@ -52,7 +47,7 @@ class Study:
     def __init__(self, folder: StudyFolder, records: Sequence[Record] | None = None) -> None:
         """``records``: all finished trials, by number, where they are known; absent: read from disk."""
         self.files = folder
-        self.settings: dict[str, Any] = folder.settings()
+        self.settings: SavedStudy = folder.settings()
         self.records: list[Record] = folder.records() if records is None else list(records)
 
     @property
@@ -68,50 +63,84 @@ class Study:
     @property
     def knobs(self) -> list[str]:
         """Names of the knobs, in the order of application."""
-        return list(self.settings["knobs"])
+        return list(self.settings.knobs)
 
     @property
     def objectives(self) -> list[str]:
-        """What is minimised."""
-        return list(self.settings["objectives"])
+        """Columns of the measures that the study trades off."""
+        return list(self.settings.objectives)
 
     @property
     def latency_columns(self) -> dict[str, str]:
         """Columns of latencies in ms, each with the name of its device."""
-        suffixes = column_suffixes(entry["name"] for entry in self.settings["measure"])
-        return {f"latency_ms{suffix}": name for name, suffix in suffixes.items()}
+        return device_columns("latency_ms", self.settings.devices)
+
+    @property
+    def measure(self) -> tuple[Measurement, ...]:
+        """Where latency is measured."""
+        return self.settings.measure
+
+    @property
+    def proxy(self) -> ProxySettings:
+        """How quality is judged."""
+        return self.settings.proxy
+
+    @cached_property
+    def definition(self) -> StudyDefinition:
+        """The study as it would be run again.
+
+        Raises:
+            BadInput: somebody damaged its settings.
+        """
+        return self.settings.definition()
+
+    @property
+    def space(self) -> SearchSpace:
+        """See `definition`."""
+        return self.definition.space
+
+    @property
+    def design(self) -> Design:
+        """How the arms of its plan follow from the space; of a search, none do."""
+        return self.settings.design
+
+    @property
+    def resolved(self) -> dict[str, Any]:
+        """All settings as ``study.yaml`` has them."""
+        return self.settings.to_plain()
+
+    @property
+    def baseline_spec(self) -> UNetSpec:
+        """The baseline's architecture."""
+        return self.settings.baseline_spec
 
     @property
     def trials_wanted(self) -> int:
         """How many distinct architectures the study is to evaluate or gate."""
-        return int(self.settings["search"]["trials"])
+        return self.settings.search.trials
 
     @cached_property
     def baseline(self) -> dict[str, Any]:
         """The baseline as a row: its knob values, cost, and latency where measured."""
-        known = self._baseline_file
-        return {
-            **known.get("knobs", {}),
-            "params_m": known.get("params_m"),
-            "macs_g": known.get("macs_g"),
-            **latency_cells(by_device(known.get("latency"))),
-        }
+        known = self.files.baseline()
+        return known.row() if known else {"params_m": None, "macs_g": None}
 
     @property
     def limits(self) -> dict[str, float]:
         """Hard limits, shares of the baseline resolved."""
-        return dict(self._baseline_file.get("limits", {}))
+        known = self.files.baseline()
+        return dict(known.limits) if known else {}
 
     @cached_property
     def quality_label(self) -> str:
         """What ``quality`` is: ``val_loss``, or like ``fid@N`` with what it was judged by."""
-        return str(self._first_scored("quality_label") or self.settings["proxy"]["quality"])
+        return next((result.quality_label for result in self._results), self.settings.proxy.quality)
 
     @cached_property
     def reader_accuracy(self) -> float | None:
-        """Of the data set's reader, on images that it has not seen; None where no score needs one."""
-        accuracy: float | None = self._first_scored("reader_accuracy")
-        return accuracy
+        """Of the data set's attribute classifier, on images that it has not seen; None where no score needs one."""
+        known = (result.reader_accuracy for result in self._results)
+        return next((accuracy for accuracy in known if accuracy is not None), None)
 
     @cached_property
     def trials(self) -> pd.DataFrame:
@@ -119,10 +148,11 @@ class Study:
         of the rung that ended it; then there is no quality), ``on_front``. An architecture that was trained again with
         more seeds has the scores of all of them."""
         records = pooled(self.records)
-        further = list(dict.fromkeys(name for record in records for name in record.evaluation.further_scores))
-        columns = table_columns(self.knobs, [entry["name"] for entry in self.settings["measure"]], further)
-        table = pd.DataFrame([record.row() for record in records], columns=columns)
-        numbers = [name for name in columns if name in {*_NUMBERS, *further} or name.startswith(_LATENCIES)]
+        scores = [name for record in records for name in record.evaluation.further_scores]
+        named = [name for name in self.settings.named_columns if name not in table_columns((), self.settings.devices)]
+        columns = table_columns(self.knobs, self.settings.devices, dict.fromkeys([*scores, *named]))
+        table = pd.DataFrame([record.row(named) for record in records], columns=columns)
+        numbers = [name for name in columns if name not in self.knobs and (name in _NUMBERS or find_column(name))]
         table[numbers] = table[numbers].astype(float)
         table["on_front"] = mark_front(table, self.objectives).astype(bool)
         return table
@@ -130,7 +160,7 @@ class Study:
     @cached_property
     def front(self) -> pd.DataFrame:
         """Rows of the Pareto front, the cheapest first."""
-        costs = [name for name in self.objectives if name != "quality"] or self.objectives
+        costs = cost_objectives(self.objectives) or self.objectives
         return self.trials[self.trials["on_front"]].sort_values(costs).reset_index(drop=True)
 
     @cached_property
@@ -158,11 +188,6 @@ class Study:
                 return record
         raise BadInput(f"study {self.name} has no finished trial {trial}")
 
-    def _first_scored(self, fact: str) -> Any:
-        """A fact about how trials were scored, from the first that has it."""
-        found = ((record.evaluation.proxy or {}).get(fact) for record in self.records)
-        return next((value for value in found if value is not None), None)
-
-    @cached_property
-    def _baseline_file(self) -> dict[str, Any]:
-        return self.files.baseline()
+    @property
+    def _results(self) -> list[ProxyResult]:
+        return [record.evaluation.proxy for record in self.records if record.evaluation.proxy is not None]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from archlab.study.record import Record
+from archlab.evaluation import Record
 from archlab.study.study import Study
 
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from archlab.checkpoint import below, prefixed
 from archlab.diffusion.process import device_of_network
 from archlab.errors import RunFailed
-from archlab.space.settings import ProxySettings
+from archlab.proxy_settings import ProxySettings
 from archlab.training.average import average_weights
 from archlab.training.curve import CurveRow, curve_rows, curve_tensor
 from archlab.training.lessons.lesson import Lesson

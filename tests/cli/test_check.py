@@ -9,20 +9,21 @@ import pytest
 from click.testing import CliRunner
 
 from archlab.cli.check import check
-from archlab.space import load_space, plan
+from archlab.space import plan
+from archlab.study.definition import load_definition
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 
 
-def checked(space: Path, form: str) -> str:
-    shown = CliRunner().invoke(check, [str(space), "--format", form], catch_exceptions=False)
+def checked(definition: Path, form: str) -> str:
+    shown = CliRunner().invoke(check, [str(definition), "--format", form], catch_exceptions=False)
     assert shown.exit_code == 0
     return shown.stdout
 
 
 def test_the_shipped_ablation_is_shown_arm_by_arm() -> None:
     path = SPACES / "mobilediffusion_ablate.yaml"
-    arms = [arm.name for arm in plan(load_space(path))]
+    arms = [arm.name for arm in plan(load_definition(path))]
     facts = json.loads(checked(path, "json"))
     assert facts["arms"] == len(arms) == 10
     assert [row["arm"] for row in facts["ablate"]] == arms

@@ -6,11 +6,11 @@ from pathlib import Path
 from rich.console import Console
 
 from archlab.cli.live import LiveDisplay
-from archlab.space import load_space
+from archlab.evaluation import Evaluation, Record
 from archlab.study import Study
-from archlab.study.claim import claim
+from archlab.study.compatibility import open_folder
+from archlab.study.definition import load_definition
 from archlab.study.folder import StudyFolder
-from archlab.study.record import Evaluation, Record
 from tests.study.spaces import write_space
 
 
@@ -22,7 +22,7 @@ def record(trial: int, seconds: float, evaluation: Evaluation) -> Record:
 
 def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path / "mini")
-    claim(folder, load_space(write_space(tmp_path)))
+    open_folder(folder, load_definition(write_space(tmp_path)))
     output = io.StringIO()
     with LiveDisplay(Console(file=output)) as display:
         with display.making_ready() as progress:
@@ -56,7 +56,7 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
 
 def test_several_devices_are_named_and_no_estimate_looks_measured(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path / "mini")
-    claim(folder, load_space(write_space(tmp_path)))
+    open_folder(folder, load_definition(write_space(tmp_path)))
     output = io.StringIO()
     with LiveDisplay(Console(file=output)) as display:
         display.study_started(Study(folder))
@@ -78,7 +78,7 @@ def test_several_devices_are_named_and_no_estimate_looks_measured(tmp_path: Path
 
 def test_several_trials_at_once_share_the_time_that_is_left(tmp_path: Path) -> None:
     folder = StudyFolder(tmp_path / "mini")
-    claim(folder, load_space(write_space(tmp_path)))
+    open_folder(folder, load_definition(write_space(tmp_path)))
     output = io.StringIO()
     complete = Evaluation(status="complete", proxy={"quality": 0.5})
     with LiveDisplay(Console(file=output)) as display:

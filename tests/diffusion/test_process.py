@@ -7,7 +7,7 @@ from diffusers.training_utils import compute_snr
 from torch import Tensor, nn
 
 from archlab.diffusion.process import NoisyBatch, Process, loss, spread_times
-from archlab.space.settings import ProxySettings, Scale
+from archlab.proxy_settings import ProxySettings, Scale
 
 TIMES = torch.tensor([0, 1, 250, 500, 998, 999])
 GENERATOR = torch.Generator().manual_seed(0)

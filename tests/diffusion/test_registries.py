@@ -15,7 +15,7 @@ from archlab.diffusion.samplers.sampler import Predict
 from archlab.diffusion.schedules import SCHEDULES
 from archlab.diffusion.schedules.schedule import Schedule
 from archlab.progress import ShareDone, silent_share
-from archlab.space.settings import ProxySettings
+from archlab.proxy_settings import ProxySettings
 
 GENERATOR = torch.Generator().manual_seed(0)
 LATENTS, NOISE = torch.randn(2, 6, 4, 8, 8, generator=GENERATOR)

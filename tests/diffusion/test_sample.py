@@ -12,8 +12,8 @@ from archlab.diffusion.sample import TextToImage
 from archlab.encoders.pixels import Pixels
 from archlab.encoders.prepare import Prepared
 from archlab.proxy.training import Trained
+from archlab.proxy_settings import ProxySettings
 from archlab.scores.attribute_classifier import reader
-from archlab.space.settings import ProxySettings
 
 SHAPE = (1, 8, 8)
 

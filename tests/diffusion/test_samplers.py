@@ -16,7 +16,7 @@ from archlab.diffusion.process import Process
 from archlab.diffusion.samplers import SAMPLERS
 from archlab.diffusion.samplers.sampler import Predict
 from archlab.progress import ShareDone, silent_share
-from archlab.space.settings import ImageSampler, NoiseSchedule, Prediction, ProxySettings
+from archlab.proxy_settings import ImageSampler, NoiseSchedule, Prediction, ProxySettings
 
 OBJECTIVES = ("epsilon", "v", "flow")
 MEAN, DEVIATION = 0.3, 0.7

@@ -12,7 +12,7 @@ from archlab.encoders.pixels import Pixels
 from archlab.encoders.prepare import Prepared, device_of, prepare, sources
 from archlab.encoders.words import Words
 from archlab.errors import BadInput
-from archlab.space.settings import ProxySettings, Scale
+from archlab.proxy_settings import ProxySettings, Scale
 from tests.encoders.tiny import save_clip, save_kl
 
 PLAIN = ProxySettings(data="digits", scale=Scale(sample_size=8))

@@ -17,7 +17,7 @@ from archlab.cost import count
 from archlab.errors import BadInput, MissingExtra, RunFailed
 from archlab.export import Winner, export_architecture, folder, target
 from archlab.proxy import evaluate_proxy, proxy_spec
-from archlab.space.settings import ProxySettings, Scale
+from archlab.proxy_settings import ProxySettings, Scale
 from archlab.unet import build
 
 SETTINGS = ProxySettings(

@@ -13,7 +13,7 @@ from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
 from archlab.proxy import evaluate_proxy
 from archlab.proxy.cache import TRAININGS, baseline_id, training_id
-from archlab.space.settings import Distillation, ProxySettings, Scale
+from archlab.proxy_settings import Distillation, ProxySettings, Scale
 from archlab.training.training import Training
 
 pytestmark = pytest.mark.usefixtures("empty_cache")

@@ -14,7 +14,7 @@ from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput, RunFailed
 from archlab.proxy import evaluate_proxy, proxy_spec
 from archlab.proxy.inherited import trained_baseline
-from archlab.space.settings import Distillation, ProxySettings
+from archlab.proxy_settings import Distillation, ProxySettings
 from archlab.training.training import Training
 
 pytestmark = pytest.mark.usefixtures("empty_cache")

@@ -15,7 +15,7 @@ from archlab.encoders.prepare import sources
 from archlab.errors import BadInput
 from archlab.proxy import evaluate_proxy, proxy_spec
 from archlab.proxy.proxy import ProxyResult
-from archlab.space.settings import ProxySettings, Scale
+from archlab.proxy_settings import ProxySettings, Scale
 from archlab.unet import build
 from tests.encoders.tiny import save_clip, save_kl
 

@@ -22,8 +22,8 @@ from archlab.errors import OutOfMemory
 from archlab.proxy import evaluate_proxy, proxy_spec
 from archlab.proxy.proxy import ProxyResult
 from archlab.proxy.training import begin_training
+from archlab.proxy_settings import ProxySettings
 from archlab.scores.scorer import Scorer
-from archlab.space.settings import ProxySettings
 from archlab.training.training import Diverged, Training
 from archlab.unet import UNet
 

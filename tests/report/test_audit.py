@@ -12,8 +12,8 @@ from PIL import Image
 from archlab.analysis.audit import Audit, audit
 from archlab.report.audit import finding, recommendation, write_audit
 from archlab.report.audit_charts import audit_info
-from archlab.space import load_space
 from archlab.study.audit import run_audit
+from archlab.study.definition import load_definition
 from archlab.study.executors import Inline
 from tests.report.browser import screenshot
 from tests.study.audit.made_up import Trainings
@@ -21,8 +21,10 @@ from tests.study.spaces import MINI, write_space
 
 
 def audited(folder: Path, trainings: Trainings, bar: float = 0.7) -> Audit:
-    space = load_space(write_space(folder, MINI.replace("rungs: [3]", "rungs: [2, 4]")))
-    return audit(run_audit(space, "mini-audit", architectures=10, root=folder, executor=Inline(trainings)), bar=bar)
+    definition = load_definition(write_space(folder, MINI.replace("rungs: [3]", "rungs: [2, 4]")))
+    return audit(
+        run_audit(definition, "mini-audit", architectures=10, root=folder, executor=Inline(trainings)), bar=bar
+    )
 
 
 def test_page_tables_and_picture_show_every_score(tmp_path: Path, browser: str) -> None:
@@ -67,5 +69,5 @@ def test_recommendation_is_yaml_of_a_space_with_its_reasons(case: str, tmp_path:
     assert said in " ".join(finding(found))
     assert all(line.startswith("# ") for line in text.split("proxy:")[0].splitlines())
     settings = text[text.index("  rungs") :]
-    usable = load_space(write_space(tmp_path, MINI.replace("  rungs: [3]\n", settings))).settings
+    usable = load_definition(write_space(tmp_path, MINI.replace("  rungs: [3]\n", settings))).settings
     assert (usable.proxy.rungs, usable.proxy.quality) == ((rung,), "val_loss")

@@ -61,11 +61,11 @@ def test_an_ablation_has_every_effect_with_its_interval(strategy: str, rows: int
 
 
 def test_a_ladder_stands_beside_what_is_reported(tmp_path: Path) -> None:
-    space = write_space(tmp_path, "ladder")
-    first, *others = space.settings.ladder
+    definition = write_space(tmp_path, "ladder")
+    first, *others = definition.settings.ladder
     steps = [first.model_copy(update={"reported": "params −5 %"}), *others]
-    settings = space.settings.model_copy(update={"ladder": tuple(steps)})
-    study = made_up_study(tmp_path, replace(space, settings=settings), quality, seeds=3)
+    settings = definition.settings.model_copy(update={"ladder": tuple(steps)})
+    study = made_up_study(tmp_path, replace(definition, settings=settings), quality, seeds=3)
     write_report(study, tmp_path / "report")
     table = pd.read_csv(tmp_path / "report" / "effects.csv").set_index("change")
     assert table["reported"].dropna().to_dict() == {first.step: "params −5 %"}

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from archlab.encoders.prepare import Prepared, prepare
 from archlab.errors import BadInput
+from archlab.proxy_settings import ProxySettings, Quality, Scale
 from archlab.scores.score import Scores
 from archlab.scores.scorer import Scorer, adherence
-from archlab.space.settings import ProxySettings, Quality, Scale
 from tests.encoders.tiny import save_clip
 
 SETTINGS = ProxySettings(data="digits", scale=Scale(sample_size=8), samples=40, sampling_steps=20, score_steps=(20, 8))

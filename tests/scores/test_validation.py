@@ -3,8 +3,8 @@ import torch
 from torch import Tensor, nn
 
 from archlab.encoders.prepare import Prepared, prepare
+from archlab.proxy_settings import ProxySettings, Scale
 from archlab.scores.validation import ValidationLoss
-from archlab.space.settings import ProxySettings, Scale
 
 SETTINGS = ProxySettings(data="digits", scale=Scale(sample_size=8))
 

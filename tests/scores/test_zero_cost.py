@@ -8,8 +8,9 @@ from torch import Tensor, nn
 
 from archlab.architecture import Block, Stage, Transformer, UNetSpec
 from archlab.encoders.prepare import prepare
+from archlab.evaluation.measures import ZERO_COST
+from archlab.proxy_settings import ProxySettings, Scale
 from archlab.scores.zero_cost import grad_norm, naswot, synflow, zero_cost
-from archlab.space.settings import ZERO_COST, ProxySettings, Scale
 from archlab.unet import build
 
 SETTINGS = ProxySettings(data="digits", scale=Scale(sample_size=8))

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from archlab.errors import BadInput
-from archlab.space import SearchSpace, load_space
+from archlab.study.definition import StudyDefinition, load_definition
 
-Write = Callable[..., SearchSpace]
+Write = Callable[..., StudyDefinition]
 Refuse = Callable[[str | bytes], str]
 
 
@@ -17,11 +17,11 @@ Refuse = Callable[[str | bytes], str]
 def write(tmp_path: Path) -> Write:
     """Load a space with these knobs (as YAML text) on a baseline; other sections by keyword."""
 
-    def load(knobs: str, baseline: str = "tiny", **sections: object) -> SearchSpace:
+    def load(knobs: str, baseline: str = "tiny", **sections: object) -> StudyDefinition:
         data = {"baseline": baseline, "knobs": yaml.safe_load(knobs), "proxy": {"data": "digits"}, **sections}
         path = tmp_path / "space.yaml"
         path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-        return load_space(path)
+        return load_definition(path)
 
     return load
 
@@ -34,7 +34,7 @@ def refuse(tmp_path: Path) -> Refuse:
         path = tmp_path / "a space – größer.yaml"
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         with pytest.raises(BadInput) as caught:
-            load_space(path)
+            load_definition(path)
         text = str(caught.value)
         assert "\n" not in text
         assert text.startswith(f"{path}:")

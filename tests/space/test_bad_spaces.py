@@ -7,7 +7,7 @@ import pytest
 
 from archlab.architecture import preset, save
 from archlab.errors import BadInput
-from archlab.space import load_space
+from archlab.study.definition import load_definition
 
 Refuse = Callable[[str | bytes], str]
 
@@ -23,7 +23,7 @@ def knobs(text: str) -> str:
 def test_the_good_one_is_good(tmp_path: Path) -> None:
     path = tmp_path / "good.yaml"
     path.write_text(GOOD, encoding="utf-8")
-    assert load_space(path).size == 4
+    assert load_definition(path).space.size == 4
 
 
 @pytest.mark.parametrize(
@@ -294,14 +294,14 @@ def test_baseline_that_is_not_there(name: str, message: str, refuse: Refuse) -> 
 def test_baseline_file_is_found_beside_the_space(tmp_path: Path) -> None:
     save(preset("sd21"), tmp_path / "mein Netz.yaml")
     (tmp_path / "space.yaml").write_text(GOOD.replace("tiny", "mein Netz.yaml", 1), encoding="utf-8")
-    assert load_space(tmp_path / "space.yaml").baseline == preset("sd21")
+    assert load_definition(tmp_path / "space.yaml").space.baseline == preset("sd21")
 
 
 def test_broken_baseline_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("sample_size: 8\nstages: []\nmiddle: []\n", encoding="utf-8")
     (tmp_path / "space.yaml").write_text(GOOD.replace("tiny", "broken.yaml", 1), encoding="utf-8")
     with pytest.raises(BadInput, match=r"space\.yaml:1:11: baseline: .*broken\.yaml: stages: at least one is needed"):
-        load_space(tmp_path / "space.yaml")
+        load_definition(tmp_path / "space.yaml")
 
 
 @pytest.mark.parametrize(
@@ -355,9 +355,9 @@ def test_files_that_are_no_space(content: str | bytes, message: str, refuse: Ref
 
 def test_absent_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"kein Raum\.yaml: no such file$"):
-        load_space(tmp_path / "kein Raum.yaml")
+        load_definition(tmp_path / "kein Raum.yaml")
     with pytest.raises(BadInput, match="directory"):
-        load_space(tmp_path)
+        load_definition(tmp_path)
 
 
 STEP = "search: {strategy: ladder}\nladder: [{step: one, values: {%s}}]\n"

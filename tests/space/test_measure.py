@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from archlab.latency import devices
-from archlab.space import load_space
-from archlab.space.settings import DEVICE_KINDS, Share
+from archlab.latency.settings import DEVICE_KINDS
+from archlab.study.definition import load_definition
+from archlab.study.settings import Share
 from tests.space.conftest import Write
 
 KNOBS = "{conv: [standard, separable]}"
@@ -46,7 +47,7 @@ def test_limits_are_one_or_a_list_each_on_its_device(write: Write) -> None:
         ([{"max": 30, "device": "android"}, {"max": "50%"}], {"latency_ms_android": 30, "latency_ms": share}),
     ):
         settings = write(KNOBS, measure=TWO, constraints={"latency_ms": limits}).settings
-        assert settings.latency_limits == expected
+        assert settings.limits == expected
         assert all(limit.device in ("tflite", "android") for limit in settings.constraints.latency_ms)
 
 
@@ -56,7 +57,7 @@ def test_files_are_relative_to_the_yaml(tmp_path: Path, monkeypatch: pytest.Monk
     measure = [{"device": "android", "table": "pixel 8.json"}, {"device": "replay:recorded.jsonl"}]
     write(KNOBS, measure=measure)
     monkeypatch.chdir(tmp_path.parent)
-    pixel, replay = load_space(tmp_path / "space.yaml").settings.measure
+    pixel, replay = load_definition(tmp_path / "space.yaml").settings.measure
     assert pixel.table == f"{tmp_path.name}/pixel 8.json"
     assert (replay.device, replay.name) == (f"replay:{tmp_path.name}/recorded.jsonl", "replay")
     absolute = [{"table": str(tmp_path / "pixel 8.json")}]
@@ -69,6 +70,6 @@ def test_the_documented_example_is_read(tmp_path: Path) -> None:
     (tmp_path / "pixel8.json").write_text("{}")
     path = tmp_path / "space.yaml"
     path.write_text(f"baseline: tiny\nknobs: {KNOBS}\nproxy: {{data: digits}}\n{example}", encoding="utf-8")
-    settings = load_space(path).settings
-    assert list(settings.latency_limits) == ["latency_ms", "latency_ms_pixel8"]
-    assert set(settings.objectives) == {"quality", *settings.latency_limits}
+    settings = load_definition(path).settings
+    assert list(settings.limits) == ["latency_ms", "latency_ms_pixel8"]
+    assert set(settings.objectives) == {"quality", *settings.limits}

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from archlab.errors import BadInput
-from archlab.space import load_space
+from archlab.study.definition import load_definition
 
 SHIPPED = sorted((Path(__file__).parents[2] / "search_spaces").glob("*.yaml"))
 MUTATIONS = 150
@@ -73,8 +73,8 @@ def _assert_loads_or_is_refused(texts: list[str], folder: Path) -> None:
         path = folder / f"{number}.yaml"
         path.write_text(text, encoding="utf-8")
         try:
-            space = load_space(path)
-            space.sample(0)
+            definition = load_definition(path)
+            definition.space.sample(0)
             loaded += 1
         except BadInput as error:
             refused += 1

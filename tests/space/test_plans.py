@@ -7,15 +7,16 @@ import pytest
 
 from archlab.cost import count
 from archlab.errors import BadInput
-from archlab.space import SearchSpace, label, lay_out, plan
+from archlab.space import label
 from archlab.space.plans import arm_costs, full_change
+from archlab.study.definition import StudyDefinition
 from tests.space.conftest import Write
 
 KNOBS = "{conv: [standard, separable], ff_ratio: [8, 6, 4], kv_sharing: [none, self]}"
 
 
-def labels(space: SearchSpace) -> dict[str, dict[str, Any]]:
-    return {arm.name: {knob: label(value) for knob, value in arm.values.items()} for arm in plan(space)}
+def labels(definition: StudyDefinition) -> dict[str, dict[str, Any]]:
+    return {arm.name: {knob: label(value) for knob, value in arm.values.items()} for arm in definition.plan().arms}
 
 
 @pytest.fixture
@@ -31,12 +32,12 @@ BASELINE = {"conv": "standard", "ff_ratio": 8, "kv_sharing": "none"}
 
 @pytest.mark.parametrize("strategy", ["tpe", "nsga2", "nsga3", "random"])
 def test_a_search_has_no_plan(strategy: str, lay: Any) -> None:
-    assert plan(lay(strategy)) == []
+    assert lay(strategy).plan().arms == []
 
 
 def test_a_grid_is_every_combination(lay: Any) -> None:
-    space = lay("grid", require=["not (conv == 'separable' and ff_ratio == 4)"])
-    arms = labels(space)
+    definition = lay("grid", require=["not (conv == 'separable' and ff_ratio == 4)"])
+    arms = labels(definition)
     every = set(product(["standard", "separable"], [8, 6, 4], ["none", "self"]))
     found = [(values["conv"], values["ff_ratio"], values["kv_sharing"]) for values in arms.values()]
     assert sorted(found) == sorted(c for c in every if c[:2] != ("separable", 4))
@@ -45,26 +46,26 @@ def test_a_grid_is_every_combination(lay: Any) -> None:
 
 
 def test_ablate_changes_one_knob_at_a_time(lay: Any) -> None:
-    space = lay("ablate")
-    assert labels(space) == {
+    definition = lay("ablate")
+    assert labels(definition) == {
         "baseline": BASELINE,
         "kv_sharing = self": BASELINE | {"kv_sharing": "self"},
         "ff_ratio = 6": BASELINE | {"ff_ratio": 6},
         "ff_ratio = 4": BASELINE | {"ff_ratio": 4},
         "conv = separable": BASELINE | {"conv": "separable"},
     }
-    pairs = [(pair.change, pair.before.name, pair.after.name) for pair in lay_out(space).comparisons]
-    assert pairs == [(name, "baseline", name) for name in list(labels(space))[1:]]
-    assert space.spec(plan(space)[0].values) == space.baseline
+    pairs = [(pair.change, pair.before.name, pair.after.name) for pair in definition.plan().comparisons]
+    assert pairs == [(name, "baseline", name) for name in list(labels(definition))[1:]]
+    assert definition.space.spec(definition.plan().arms[0].values) == definition.space.baseline
 
 
 def test_leave_one_out_takes_each_change_back(lay: Any) -> None:
-    space = lay("leave_one_out", change={"ff_ratio": 6})
+    definition = lay("leave_one_out", change={"ff_ratio": 6})
     full = {"conv": "separable", "ff_ratio": 6, "kv_sharing": "self"}
-    assert labels(space) == {"baseline": BASELINE, "the full change": full} | {
+    assert labels(definition) == {"baseline": BASELINE, "the full change": full} | {
         f"without {knob}": full | {knob: BASELINE[knob]} for knob in ("kv_sharing", "ff_ratio", "conv")
     }
-    pairs = [(pair.change, pair.before.name, pair.after.name) for pair in lay_out(space).comparisons]
+    pairs = [(pair.change, pair.before.name, pair.after.name) for pair in definition.plan().comparisons]
     assert pairs == [
         ("the full change", "baseline", "the full change"),
         ("kv_sharing = self", "without kv_sharing", "the full change"),
@@ -85,7 +86,7 @@ def test_factorial_is_every_combination_of_baseline_and_change(lay: Any) -> None
 
 
 def test_a_knob_that_keeps_the_baselines_value_is_no_part_of_the_change(lay: Any) -> None:
-    assert full_change(lay("factorial", change={"conv": "standard", "ff_ratio": 6})) == {
+    assert full_change(lay("factorial").space, {"conv": "standard", "ff_ratio": 6}) == {
         "ff_ratio": 6,
         "kv_sharing": "self",
     }
@@ -94,16 +95,16 @@ def test_a_knob_that_keeps_the_baselines_value_is_no_part_of_the_change(lay: Any
 def test_arms_that_cannot_be_are_left_out_with_the_reason(lay: Any) -> None:
     knobs = """{conv: [standard, separable], self_attention: [all, none],
                 res_blocks: {choices: [1/2, 1/1], when: {conv: separable}}}"""
-    space = lay("ablate", knobs, require=["self_attention == 'all'"])
-    dropped = {arm.name: arm.why for arm in lay_out(space).dropped}
+    definition = lay("ablate", knobs, require=["self_attention == 'all'"])
+    dropped = {arm.name: arm.why for arm in definition.plan().dropped}
     assert dropped["res_blocks = 1/1"] == "res_blocks is in effect only where conv is separable"
     assert dropped["self_attention = none"] == "require excludes it"
-    assert "conv = separable" in labels(space)
+    assert "conv = separable" in labels(definition)
 
 
 def test_an_arm_that_builds_a_known_network_is_left_out(lay: Any) -> None:
-    space = lay("leave_one_out", "{self_attention: [all, none], kv_sharing: [none, self]}")
-    assert {arm.name: arm.why for arm in lay_out(space).dropped} == {
+    definition = lay("leave_one_out", "{self_attention: [all, none], kv_sharing: [none, self]}")
+    assert {arm.name: arm.why for arm in definition.plan().dropped} == {
         "without kv_sharing": "it builds the same network as the full change"
     }
 
@@ -139,13 +140,13 @@ def test_an_arm_that_builds_a_known_network_is_left_out(lay: Any) -> None:
 )
 def test_plans_that_cannot_be_made(strategy: str, knobs: str, more: dict[str, Any], message: str, lay: Any) -> None:
     with pytest.raises(BadInput, match=message):
-        plan(lay(strategy, knobs, **more))
+        lay(strategy, knobs, **more).plan()
 
 
 def test_costs_of_arms_are_shares_of_the_baselines(lay: Any) -> None:
-    space = lay("ablate")
-    rows = {row.arm: row for row in arm_costs(space)}
+    definition = lay("ablate")
+    rows = {row.arm: row for row in arm_costs(definition.space, definition.plan().arms)}
     assert rows["baseline"].params_change is None
-    own, baseline = count(space.spec({"conv": "separable"})), count(space.baseline)
+    own, baseline = count(definition.space.spec({"conv": "separable"})), count(definition.space.baseline)
     assert rows["conv = separable"].params_m == own.params_m
     assert rows["conv = separable"].macs_change == pytest.approx((own.macs - baseline.macs) / baseline.macs)

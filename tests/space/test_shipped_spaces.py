@@ -5,6 +5,8 @@ import pytest
 from archlab.architecture import preset
 from archlab.cost import count
 from archlab.space import ladder_costs, load_space, survey
+from archlab.study.definition import load_definition
+from archlab.study.limits import cost_limits
 
 FOLDER = Path(__file__).parents[2] / "search_spaces"
 SHIPPED = sorted(path.name for path in FOLDER.glob("*.yaml"))
@@ -16,9 +18,10 @@ def test_there_are_shipped_spaces() -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_shipped_space_loads_and_can_be_met(name: str) -> None:
-    space = load_space(FOLDER / name)
+    definition = load_definition(FOLDER / name)
+    space = definition.space
     assert space.name == Path(name).stem
-    result = survey(space)
+    result = survey(space, cost_limits(definition))
     assert result.within > 0
     assert 0 < result.params_m.low < result.params_m.middle <= result.params_m.high
     assert 0 < result.macs_g.low < result.macs_g.middle <= result.macs_g.high
@@ -43,8 +46,8 @@ def test_path_may_be_text_with_spaces_and_umlauts(tmp_path: Path) -> None:
 
 def test_the_ladder_ends_where_its_steps_lead() -> None:
     """Worked by hand from Stable Diffusion's layers; see docs/mobilediffusion.md."""
-    space = load_space(FOLDER / "mobilediffusion_ladder.yaml")
-    costs = {row.step: row for row in ladder_costs(space)}
+    definition = load_definition(FOLDER / "mobilediffusion_ladder.yaml")
+    costs = {row.step: row for row in ladder_costs(definition.space, definition.settings.ladder)}
     assert costs["baseline"].params_m == pytest.approx(859.520964)
     # 10 at 640, 10 at 1024 and 14 in the middle; the shared projection is channels² in the 14 that keep theirs.
     shared = costs["no self-attention at high resolution"].params_m - costs["shared keys and values"].params_m
@@ -59,7 +62,8 @@ def test_the_ladder_ends_where_its_steps_lead() -> None:
 
 def test_the_documented_ladder_is_the_computed_one() -> None:
     page = (FOLDER.parent / "docs" / "mobilediffusion.md").read_text(encoding="utf-8")
-    for row in ladder_costs(load_space(FOLDER / "mobilediffusion_ladder.yaml")):
+    definition = load_definition(FOLDER / "mobilediffusion_ladder.yaml")
+    for row in ladder_costs(definition.space, definition.settings.ladder):
         line = next(line for line in page.splitlines() if line.startswith(f"| {row.step} |"))
         shares = (row.params_change, row.macs_change, row.params_change_last, row.macs_change_last)
         expected = [f"{row.params_m:.0f}", f"{row.macs_g:.0f}", *("" if s is None else f"{s:+.1%}" for s in shares)]

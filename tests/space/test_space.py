@@ -8,8 +8,15 @@ import pytest
 from archlab.architecture import preset
 from archlab.errors import BadInput
 from archlab.space import KNOBS, SearchSpace
+from archlab.study.definition import StudyDefinition
 
 Write = Callable[..., SearchSpace]
+
+
+@pytest.fixture
+def write(write: Callable[..., StudyDefinition]) -> Write:
+    return lambda *arguments, **sections: write(*arguments, **sections).space
+
 
 NESTED = """
     transformers: [sd, none]

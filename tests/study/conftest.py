@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from archlab.cost import count
-from archlab.space import SearchSpace, load_space
+from archlab.evaluation import Evaluation
 from archlab.study import Study, run_study
 from archlab.study.callbacks import Callbacks
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.evaluate import Job
 from archlab.study.executors import Evaluate, Inline, Listener
-from archlab.study.record import Evaluation
 from tests.study.spaces import write_space
 
 
@@ -44,9 +44,9 @@ class Judge:
                 return Evaluation(status="stopped", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
         return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
 
-    def run(self, space: SearchSpace, *arguments: str, **named: Any) -> Study:
+    def run(self, definition: StudyDefinition, *arguments: str, **named: Any) -> Study:
         """`run_study` with this judge, in this process."""
-        return run_study(space, *arguments, executor=Inline(self), **named)
+        return run_study(definition, *arguments, executor=Inline(self), **named)
 
 
 class Threads:
@@ -75,5 +75,5 @@ def judge() -> Judge:
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> SearchSpace:
-    return load_space(write_space(tmp_path))
+def definition(tmp_path: Path) -> StudyDefinition:
+    return load_definition(write_space(tmp_path))

@@ -9,11 +9,11 @@ from PIL import Image
 
 from archlab.architecture import save
 from archlab.cost import count
-from archlab.space import load_space
+from archlab.evaluation import Evaluation, Record
 from archlab.study import Study
-from archlab.study.claim import claim
+from archlab.study.compatibility import open_folder
+from archlab.study.definition import load_definition
 from archlab.study.folder import StudyFolder
-from archlab.study.record import Evaluation, Record
 from archlab.study.sampler import as_params
 from tests.study.spaces import MINI, write_space
 
@@ -31,16 +31,16 @@ def write_study(root: Path, name: str = "mini", statuses: str = "", *, complete:
     Different names give different trials.
     """
     root.mkdir(parents=True, exist_ok=True)
-    space = load_space(write_space(root, text, name))
+    definition = load_definition(write_space(root, text, name))
     folder = StudyFolder(root / name)
     folder.path.mkdir(parents=True)
-    claim(folder, space)
-    cost = count(space.baseline)
-    folder.write_baseline({"knobs": space.baseline_values, "params_m": cost.params_m, "macs_g": cost.macs_g})
+    open_folder(folder, definition)
+    cost = count(definition.space.baseline)
+    folder.write_baseline({"knobs": definition.space.baseline_values, "params_m": cost.params_m, "macs_g": cost.macs_g})
     source = random.Random(name)
     for number, status in enumerate(["complete"] * complete + statuses.split()):
-        values = space.sample_values(source)
-        spec = space.spec(values)
+        values = definition.space.sample_values(source)
+        spec = definition.space.spec(values)
         cost = count(spec)
         evaluation = Evaluation(
             status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=_proxy(spec.id, cost)
@@ -66,7 +66,7 @@ def write_study(root: Path, name: str = "mini", statuses: str = "", *, complete:
         record = Record(
             trial=number,
             architecture=spec.id,
-            knobs=space.baseline_values | as_params(values),
+            knobs=definition.space.baseline_values | as_params(values),
             evaluation=evaluation,
             seconds=2.0,
             finished=f"2026-01-01T10:{number // 60 % 60:02d}:{number % 60:02d}+00:00",

@@ -14,11 +14,11 @@ from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput, RunFailed
 from archlab.latency.lock import DeviceLock
+from archlab.latency.settings import Measurement
 from archlab.progress import Progress
-from archlab.space import SearchSpace, load_space
-from archlab.space.settings import Measurement
 from archlab.study import Study, evaluate, load_study, run_study
 from archlab.study.callbacks import Callbacks
+from archlab.study.definition import StudyDefinition, load_definition
 from tests.latency.test_latency_value import latency
 from tests.study.spaces import MINI, write_space
 
@@ -41,9 +41,9 @@ def phone_ms(spec: UNetSpec) -> float:
     return 20 * count(spec).params_m
 
 
-def record_all(space: SearchSpace, path: Path, milliseconds: Callable[[UNetSpec], float]) -> None:
+def record_all(definition: StudyDefinition, path: Path, milliseconds: Callable[[UNetSpec], float]) -> None:
     """A recording of every architecture of the space."""
-    specs = {spec.id: spec for spec in map(space.spec, space.all_values())}
+    specs = {spec.id: spec for spec in map(definition.space.spec, definition.space.all_values())}
     recordings = [
         latency(
             samples_ms=(milliseconds(spec),) * 2,
@@ -57,16 +57,16 @@ def record_all(space: SearchSpace, path: Path, milliseconds: Callable[[UNetSpec]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a study of this YAML beside recordings of both devices."""
-    space = load_space(write_space(tmp_path))
-    record_all(space, tmp_path / "laptop.json", laptop_ms)
-    record_all(space, tmp_path / "phone.json", phone_ms)
+    definition = load_definition(write_space(tmp_path))
+    record_all(definition, tmp_path / "laptop.json", laptop_ms)
+    record_all(definition, tmp_path / "phone.json", phone_ms)
 
     def judge(job: evaluate.Job, *_: object) -> dict[str, Any]:
         quality = int(job.spec.id, 16) / 16**12  # anything that does not fall as latency rises
         return {"quality": quality, "quality_label": "val_loss", "val_loss": quality}
 
     monkeypatch.setattr(evaluate, "_train_proxy", judge)
-    return lambda text: run_study(load_space(write_space(tmp_path, text)), root=tmp_path / "studies")
+    return lambda text: run_study(load_definition(write_space(tmp_path, text)), root=tmp_path / "studies")
 
 
 @pytest.fixture
@@ -85,15 +85,15 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_every_device_is_a_column_and_limits_are_of_its_own_baseline(run: Run, tmp_path: Path) -> None:
     study = run(TWO)
-    space = load_space(tmp_path / "mini.yaml")
-    limit = 0.6 * phone_ms(space.baseline)
+    definition = load_definition(tmp_path / "mini.yaml")
+    limit = 0.6 * phone_ms(definition.space.baseline)
     assert study.limits == {"latency_ms": 90, "latency_ms_phone": pytest.approx(limit)}
-    assert study.baseline["latency_ms_phone"] == pytest.approx(phone_ms(space.baseline))
+    assert study.baseline["latency_ms_phone"] == pytest.approx(phone_ms(definition.space.baseline))
     rows = study.trials.set_index("trial")
     known = rows[rows["status"].isin(["complete", "gated"])]
     assert {"complete", "gated"} <= set(known["status"])
     for _, row in known.iterrows():
-        spec = space.spec({name: row[name] for name in study.knobs if pd.notna(row[name])})
+        spec = definition.space.spec({name: row[name] for name in study.knobs if pd.notna(row[name])})
         assert row["latency_ms"] == pytest.approx(laptop_ms(spec))
         over = row["gate"] == "latency_ms"
         assert row["latency_ms_phone"] == pytest.approx(float("nan") if over else phone_ms(spec), nan_ok=True)
@@ -109,7 +109,7 @@ def test_every_device_is_a_column_and_limits_are_of_its_own_baseline(run: Run, t
 def test_a_device_that_fails_ends_the_trial_with_its_reason_and_the_study_goes_on(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "phone.json"
     recordings = json.loads(path.read_text())
-    baseline = load_space(tmp_path / "mini.yaml").baseline.id
+    baseline = load_definition(tmp_path / "mini.yaml").baseline.id
     kept = [one for n, one in enumerate(recordings) if n % 3 or one["provenance"]["architecture"] == baseline]
     path.write_text(json.dumps(kept))
     study = run(TWO.replace("60%", "100%"))
@@ -152,17 +152,20 @@ def test_without_the_device_its_estimates_stay_and_say_why(
     front = study.record(int(study.front["trial"].iloc[0])).evaluation
     assert front.latency["phone"]["not_measured"] == "the phone is not there"
     with pytest.raises(BadInput, match="the phone is not there"):
-        run_study(load_space(write_space(tmp_path, TWO)), "untabled", root=tmp_path / "studies")
+        run_study(load_definition(write_space(tmp_path, TWO)), "untabled", root=tmp_path / "studies")
 
 
 def test_over_the_limit_once_it_is_measured(tmp_path: Path, run: Run, table: str) -> None:
-    space = load_space(write_space(tmp_path, table))
-    job = evaluate.Job(spec=space.baseline, settings=space.settings, limits={}, folder=tmp_path)
+    definition = load_definition(write_space(tmp_path, table))
+    job = evaluate.Job(spec=definition.space.baseline, settings=definition.settings, limits={}, folder=tmp_path)
     found = evaluate.evaluate(job, Callbacks())
     assert found.is_estimated
-    limit = 0.99 * phone_ms(space.baseline)
+    limit = 0.99 * phone_ms(definition.space.baseline)
     limited = evaluate.Job(
-        spec=space.baseline, settings=space.settings, limits={"latency_ms_phone": limit}, folder=tmp_path
+        spec=definition.space.baseline,
+        settings=definition.settings,
+        limits={"latency_ms_phone": limit},
+        folder=tmp_path,
     )
     measured = evaluate.measure_estimated(found, limited, Callbacks())
     assert (measured.status, measured.gate, measured.proxy) == ("gated", "latency_ms_phone", found.proxy)
@@ -193,28 +196,30 @@ def test_a_study_of_one_unnamed_device_still_goes_on(run: Run, tmp_path: Path) -
 
 def test_the_stages_name_their_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[tuple[str, float]] = []
-    space = load_space(write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: tflite, name: here}]")))
+    definition = load_definition(
+        write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: tflite, name: here}]"))
+    )
 
     def measure(spec: UNetSpec, *, progress: Progress, lock: DeviceLock, **how: Any) -> None:
         assert lock is callbacks.lock
-        assert how == {**space.settings.measure[0].how(), "device": "tflite"}
+        assert how == {**definition.settings.measure[0].how(), "device": "tflite"}
         progress("wait", 0.2)
         raise RunFailed("gone")
 
     monkeypatch.setattr("archlab.latency.measure", measure)
     callbacks = Callbacks(progress=lambda *told: heard.append(told), lock=lambda device: nullcontext())
     with pytest.raises(RunFailed):
-        evaluate.measure_target(space.baseline, space.settings.measure[0], callbacks)
+        evaluate.measure_target(definition.space.baseline, definition.settings.measure[0], callbacks)
     assert heard == [("wait on here", 0.2)]
 
 
 def test_a_table_is_asked_with_the_settings_that_it_must_be_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "table.json").write_text("{}")
     entry = "measure: [{device: android, threads: 4, precision: int8, table: table.json}]"
-    space = load_space(write_space(tmp_path, MINI.replace("measure: []", entry)))
-    where = space.settings.measure[0]
+    definition = load_definition(write_space(tmp_path, MINI.replace("measure: []", entry)))
+    where = definition.settings.measure[0]
     with pytest.raises(BadInput, match=r"table\.json"):
-        evaluate.estimate_target(space.baseline, where)  # the real one: this is no table
+        evaluate.estimate_target(definition.space.baseline, where)  # the real one: this is no table
     asked: dict[str, Any] = {}
 
     class Guess:
@@ -222,7 +227,7 @@ def test_a_table_is_asked_with_the_settings_that_it_must_be_of(tmp_path: Path, m
             return {"median_ms": 3.0}
 
     monkeypatch.setattr("archlab.latency.estimate", lambda spec, **how: asked.update(how) or Guess())
-    assert evaluate.estimate_target(space.baseline, where) == {"median_ms": 3.0}
+    assert evaluate.estimate_target(definition.space.baseline, where) == {"median_ms": 3.0}
     assert (asked["device"], asked["table"], asked["threads"], asked["precision"]) == (
         "android",
         where.table,

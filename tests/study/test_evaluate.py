@@ -9,24 +9,24 @@ import pytest
 
 from archlab.cost import count
 from archlab.errors import OutOfMemory, RunFailed
-from archlab.space import SearchSpace, load_space
+from archlab.evaluation import Evaluation
 from archlab.study import disk
 from archlab.study import evaluate as module
 from archlab.study.callbacks import Callbacks
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.evaluate import Job, evaluate
-from archlab.study.record import Evaluation
 from tests.study.spaces import MINI, write_space
 
 MEASURED = {"median_ms": 20.0, "provenance": {"kind": "measured"}}
 
 
-def job(space: SearchSpace, folder: Path, **limits: float) -> Job:
-    return Job(spec=space.baseline, settings=space.settings, limits=limits, folder=folder)
+def job(definition: StudyDefinition, folder: Path, **limits: float) -> Job:
+    return Job(spec=definition.space.baseline, settings=definition.settings, limits=limits, folder=folder)
 
 
 @pytest.fixture
-def measured_space(tmp_path: Path) -> SearchSpace:
-    return load_space(write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: tflite}]")))
+def measured(tmp_path: Path) -> StudyDefinition:
+    return load_definition(write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: tflite}]")))
 
 
 def refuse(*_: Any, **__: Any) -> None:
@@ -34,12 +34,12 @@ def refuse(*_: Any, **__: Any) -> None:
 
 
 def test_over_a_cost_limit_nothing_is_measured_or_trained(
-    measured_space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "measure_target", refuse)
     monkeypatch.setattr(module, "_train_proxy", refuse)
-    found = evaluate(job(measured_space, tmp_path / "0", params_m=1.5), Callbacks())
-    params_m = count(measured_space.baseline).params_m
+    found = evaluate(job(measured, tmp_path / "0", params_m=1.5), Callbacks())
+    params_m = count(measured.baseline).params_m
     assert (found.status, found.gate) == ("gated", "params_m")
     assert found.reason == f"params_m {params_m:.4g} is over the limit of 1.5"
     assert found.params_m == params_m
@@ -48,25 +48,23 @@ def test_over_a_cost_limit_nothing_is_measured_or_trained(
 
 
 def test_over_the_latency_limit_nothing_is_trained(
-    measured_space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
     monkeypatch.setattr(module, "_train_proxy", refuse)
-    found = evaluate(job(measured_space, tmp_path / "0", latency_ms=12.5), Callbacks())
+    found = evaluate(job(measured, tmp_path / "0", latency_ms=12.5), Callbacks())
     assert (found.status, found.gate) == ("gated", "latency_ms")
     assert found.reason == "latency_ms 20 on tflite is over the limit of 12.5"
     assert found.latency == {"tflite": MEASURED}
 
 
 def test_a_limit_that_is_just_met_is_met(
-    measured_space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
     monkeypatch.setattr(module, "_train_proxy", lambda *_: {"quality": 1.0})
-    limit = count(measured_space.baseline).macs_g
-    assert (
-        evaluate(job(measured_space, tmp_path / "0", latency_ms=20.0, macs_g=limit), Callbacks()).status == "complete"
-    )
+    limit = count(measured.baseline).macs_g
+    assert evaluate(job(measured, tmp_path / "0", latency_ms=20.0, macs_g=limit), Callbacks()).status == "complete"
 
 
 @pytest.mark.parametrize(
@@ -78,20 +76,22 @@ def test_a_limit_that_is_just_met_is_met(
     ],
 )
 def test_a_failing_stage_ends_the_trial_with_its_reason_and_keeps_what_is_known(
-    error: Exception, reason: str, measured_space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, reason: str, measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
         raise error
 
     monkeypatch.setattr(module, "measure_target", fail)
-    found = evaluate(job(measured_space, tmp_path / "0"), Callbacks())
+    found = evaluate(job(measured, tmp_path / "0"), Callbacks())
     assert (found.status, found.reason) == ("failed", reason)
-    assert found.macs_g == count(measured_space.baseline).macs_g
+    assert found.macs_g == count(measured.baseline).macs_g
 
 
 def test_a_loss_that_turns_nan_ends_the_trial_with_that_reason(tmp_path: Path) -> None:
-    space = load_space(write_space(tmp_path, MINI.replace("rungs: [3]", "rungs: [20]\n  learning_rate: 1.0e+30")))
-    found = evaluate(job(space, tmp_path / "0"), Callbacks())
+    definition = load_definition(
+        write_space(tmp_path, MINI.replace("rungs: [3]", "rungs: [20]\n  learning_rate: 1.0e+30"))
+    )
+    found = evaluate(job(definition, tmp_path / "0"), Callbacks())
     assert found.status == "failed"
     assert found.reason is not None
     assert "diverged at step" in found.reason
@@ -99,9 +99,13 @@ def test_a_loss_that_turns_nan_ends_the_trial_with_that_reason(tmp_path: Path) -
 
 
 def test_a_trial_that_goes_well_leaves_its_files_and_hears_every_stage(tmp_path: Path) -> None:
-    space = load_space(write_space(tmp_path, MINI.replace("seed: 3", "seed: 4")))  # no other test has trained it
+    definition = load_definition(
+        write_space(tmp_path, MINI.replace("seed: 3", "seed: 4"))
+    )  # no other test has trained it
     heard: list[tuple[str, float]] = []
-    found = evaluate(job(space, tmp_path / "0"), Callbacks(progress=lambda stage, done: heard.append((stage, done))))
+    found = evaluate(
+        job(definition, tmp_path / "0"), Callbacks(progress=lambda stage, done: heard.append((stage, done)))
+    )
     assert found.status == "complete"
     assert found.reason is None
     assert found.proxy is not None
@@ -111,7 +115,7 @@ def test_a_trial_that_goes_well_leaves_its_files_and_hears_every_stage(tmp_path:
 
 
 def test_out_of_memory_it_trains_once_more_with_half_the_micro_batch(
-    measured_space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[int | None] = []
 
@@ -124,11 +128,11 @@ def test_out_of_memory_it_trains_once_more_with_half_the_micro_batch(
     monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
     monkeypatch.setattr(module, "_train_proxy", train)
     enough = 2
-    assert evaluate(job(measured_space, tmp_path / "0"), Callbacks()).status == "complete"
+    assert evaluate(job(measured, tmp_path / "0"), Callbacks()).status == "complete"
     assert tried == [None, 8]
     tried.clear()
     enough = 9
-    found = evaluate(job(measured_space, tmp_path / "0"), Callbacks())
+    found = evaluate(job(measured, tmp_path / "0"), Callbacks())
     assert (found.status, found.reason, len(tried)) == ("failed", "attempt 2", 2)
 
 
@@ -136,7 +140,7 @@ def test_out_of_memory_it_trains_once_more_with_half_the_micro_batch(
     "error", [OSError(errno.ENOSPC, "No space left"), RuntimeError("I/O error: No space left on device (os error 28)")]
 )
 def test_on_a_full_disk_it_waits_and_goes_on(
-    error: Exception, measured_space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
 
@@ -148,7 +152,7 @@ def test_on_a_full_disk_it_waits_and_goes_on(
     monkeypatch.setattr(disk, "_POLL_SECONDS", 0.01)
     monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
     monkeypatch.setattr(module, "_train_proxy", train)
-    found = evaluate(job(measured_space, tmp_path), Callbacks(progress=lambda stage, done: heard.append(stage)))
+    found = evaluate(job(measured, tmp_path), Callbacks(progress=lambda stage, done: heard.append(stage)))
     assert (found.status, heard) == ("complete", ["wait for room"])
 
 
@@ -162,7 +166,7 @@ def test_the_judge_hears_of_latency_and_can_stop_it(tmp_path: Path, monkeypatch:
         heard.append((rung, len(qualities), known and known.latency))
         return False
 
-    found = evaluate(job(load_space(write_space(tmp_path, text)), tmp_path / "0"), Callbacks(judge=judge))
+    found = evaluate(job(load_definition(write_space(tmp_path, text)), tmp_path / "0"), Callbacks(judge=judge))
     assert heard == [(2, 1, {"tflite": MEASURED})]
     assert (found.status, found.reason) == ("stopped", "stopped at 2 steps")
     assert found.cells()["stopped_at"] == 2

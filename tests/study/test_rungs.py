@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from archlab.study.rungs import NOISE_MARGIN, Standing, judge, pooled_noise
+from archlab.study.pruning.successive_halving import NOISE_MARGIN, Standing, decide, pooled_noise
 
 Point = tuple[float, ...]
 
@@ -45,21 +45,21 @@ def test_the_rank_is_the_number_of_fronts_before(seed: int, objectives: int) -> 
     expected = peel([one.point for one in everyone])
     for one, rank in zip(everyone, expected, strict=True):
         others = [other for other in everyone if other is not one]
-        assert judge(one, others, reduction=3).rank == rank
+        assert decide(one, others, reduction=3).rank == rank
 
 
 @pytest.mark.parametrize("objectives", [2, 3])
 @pytest.mark.parametrize("seed", range(8))
 def test_only_the_set_of_others_and_the_order_in_each_objective_matter(seed: int, objectives: int) -> None:
     mine, *others = standings(random_points(seed, 17, objectives))
-    verdict = judge(mine, others, reduction=3)
-    assert judge(mine, random.Random(seed).sample(others, len(others)), reduction=3) == verdict
+    verdict = decide(mine, others, reduction=3)
+    assert decide(mine, random.Random(seed).sample(others, len(others)), reduction=3) == verdict
     units = [1024.0, 0.5, 8.0][:objectives]
 
     def in_units(one: Standing) -> Standing:
         return one._replace(point=tuple(x * unit for x, unit in zip(one.point, units, strict=True)))
 
-    assert judge(in_units(mine), list(map(in_units, others)), reduction=3) == verdict
+    assert decide(in_units(mine), list(map(in_units, others)), reduction=3) == verdict
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 3])
@@ -67,17 +67,17 @@ def test_only_the_set_of_others_and_the_order_in_each_objective_matter(seed: int
 def test_a_better_trial_is_never_judged_worse(seed: int, objectives: int) -> None:
     source = random.Random(seed)
     mine, *others = standings(random_points(seed, 17, objectives))
-    before = judge(mine, others, reduction=3)
+    before = decide(mine, others, reduction=3)
     for _ in range(20):
         improved = tuple(x - source.choice([0.0, 0.05, 0.3]) for x in mine.point)
-        after = judge(mine._replace(point=improved), others, reduction=3)
+        after = decide(mine._replace(point=improved), others, reduction=3)
         assert after.rank <= before.rank
         assert after.goes_on >= before.goes_on
 
 
 def test_with_one_objective_it_is_successive_halving() -> None:
     others = standings([(float(loss),) for loss in range(1, 9)])  # with mine 9 at the rung: 3 go on
-    assert [judge(Standing(9, (loss,)), others, reduction=3).goes_on for loss in (0.5, 2.5, 3.5, 9)] == [
+    assert [decide(Standing(9, (loss,)), others, reduction=3).goes_on for loss in (0.5, 2.5, 3.5, 9)] == [
         True,
         True,
         False,
@@ -88,7 +88,7 @@ def test_with_one_objective_it_is_successive_halving() -> None:
 @pytest.mark.parametrize("reduction", [2, 3, 4])
 def test_about_one_in_so_many_goes_on(reduction: int) -> None:
     arrived = standings(random_points(0, 400, 2)[200:] + random_points(1, 400, 2)[200:])
-    verdicts = [judge(one, arrived[:number], reduction=reduction) for number, one in enumerate(arrived)]
+    verdicts = [decide(one, arrived[:number], reduction=reduction) for number, one in enumerate(arrived)]
     assert verdicts[0].goes_on
     share = sum(verdict.goes_on for verdict in verdicts) / len(verdicts)
     assert share == pytest.approx(1 / reduction, abs=0.06)
@@ -101,7 +101,7 @@ def test_within_a_front_those_that_add_most_hypervolume_go_on() -> None:
     by_hand = {(0.5, 0.5): True, (0.1, 0.9): False, (0.95, 0.05): False}
     for point, goes_on in by_hand.items():
         mine = next(one for one in front if one.point == point)
-        assert judge(mine, [one for one in front if one is not mine], reduction=3).goes_on == goes_on
+        assert decide(mine, [one for one in front if one is not mine], reduction=3).goes_on == goes_on
 
 
 @pytest.mark.parametrize(("behind", "goes_on"), [(0.9, True), (1.1, False)])
@@ -112,10 +112,10 @@ def test_within_noise_of_going_on_is_not_stopped(behind: float, goes_on: bool, q
     noise = 0.01
     losses = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.3 + behind * NOISE_MARGIN * noise]
     *others, mine = standings([(loss, 5.0) if quality == 0 else (5.0, loss) for loss in losses])
-    verdict = judge(mine, others, reduction=3, noise=noise, quality=quality)
+    verdict = decide(mine, others, reduction=3, noise=noise, quality=quality)
     assert verdict.goes_on == goes_on
     assert ("within noise" in verdict.why) == goes_on
-    assert not judge(mine, others, reduction=3).goes_on
+    assert not decide(mine, others, reduction=3).goes_on
 
 
 def test_noise_is_pooled_over_trials() -> None:

@@ -15,12 +15,12 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from archlab.errors import BadInput
-from archlab.space import SearchSpace, load_space
+from archlab.evaluation import Evaluation, Record, pooled
 from archlab.study import disk, run_study
 from archlab.study.callbacks import Callbacks
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.evaluate import Job, costed, gated
 from archlab.study.executors import Inline
-from archlab.study.record import Evaluation, Record, pooled
 from archlab.study.watcher import Watcher
 from tests.study.conftest import Judge, Threads
 from tests.study.read_back import facts, journal
@@ -41,39 +41,39 @@ class Listening(Watcher):
         self.notices.append(line)
 
 
-def random_space(folder: Path, trials: int, **replaced: str) -> SearchSpace:
+def random_space(folder: Path, trials: int, **replaced: str) -> StudyDefinition:
     text = MINI.replace("strategy: tpe, trials: 6", f"strategy: random, trials: {trials}")
     for old, new in replaced.items():
         text = text.replace({"rungs": "[3]", "search": "seed: 3"}[old], new)
-    return load_space(write_space(folder, text))
+    return load_definition(write_space(folder, text))
 
 
 def test_several_trials_at_once_ask_for_what_one_at_a_time_would(judge: Judge, tmp_path: Path) -> None:
-    space, three, begun = random_space(tmp_path, 20), threading.Barrier(3), itertools.count()
+    definition, three, begun = random_space(tmp_path, 20), threading.Barrier(3), itertools.count()
 
     def slow(*arguments: Any) -> Evaluation:
         if next(begun) < 3:
             three.wait(timeout=60)  # fails unless three are under way
         return judge(*arguments)
 
-    judge.run(space, root=tmp_path / "one")
+    judge.run(definition, root=tmp_path / "one")
     with closing(Threads(3, slow)) as executor:
-        run_study(space, root=tmp_path / "three", executor=executor)
+        run_study(definition, root=tmp_path / "three", executor=executor)
     assert facts(tmp_path / "three") == facts(tmp_path / "one")
 
 
 def test_a_repeat_of_what_is_under_way_waits_for_its_twin(judge: Judge, tmp_path: Path) -> None:
     """Two trials of one architecture, left behind by a killed run."""
-    space = random_space(tmp_path, 4)
+    definition = random_space(tmp_path, 4)
     judge.interrupt_at = 2
     with pytest.raises(KeyboardInterrupt):
-        judge.run(space, root=tmp_path)
+        judge.run(definition, root=tmp_path)
     study = journal(tmp_path / "mini")
     (running,) = (trial for trial in study.trials if trial.state == TrialState.RUNNING)
     study.enqueue_trial(running.params)
     study.ask(running.distributions)
     with closing(Threads(2, lambda *arguments: (time.sleep(0.05), judge(*arguments))[1])) as executor:
-        done = run_study(space, root=tmp_path, executor=executor).trials.set_index("trial")
+        done = run_study(definition, root=tmp_path, executor=executor).trials.set_index("trial")
     assert done["repeat_of"][running.number + 1] == running.number
     assert done["quality"][running.number + 1] == done["quality"][running.number]
     assert len(judge.asked) == len(set(judge.asked)) == 4
@@ -100,7 +100,7 @@ def test_hopeless_trials_are_stopped_at_a_rung_with_the_reason(judge: Judge, tmp
 
 
 def test_a_trial_that_is_taken_up_keeps_its_verdicts(judge: Judge, tmp_path: Path) -> None:
-    space = random_space(tmp_path, 12, **RUNGS)
+    definition = random_space(tmp_path, 12, **RUNGS)
     asked: list[tuple[str, int]] = []
 
     def interrupted(job: Job, callbacks: Callbacks) -> Evaluation:
@@ -114,18 +114,20 @@ def test_a_trial_that_is_taken_up_keeps_its_verdicts(judge: Judge, tmp_path: Pat
         return judge(job, replace(callbacks, judge=listen))
 
     with pytest.raises(KeyboardInterrupt):
-        run_study(space, root=tmp_path / "disturbed", executor=Inline(interrupted))
-    run_study(space, root=tmp_path / "disturbed", executor=Inline(interrupted))
-    judge.run(space, root=tmp_path / "undisturbed")
+        run_study(definition, root=tmp_path / "disturbed", executor=Inline(interrupted))
+    run_study(definition, root=tmp_path / "disturbed", executor=Inline(interrupted))
+    judge.run(definition, root=tmp_path / "undisturbed")
     assert facts(tmp_path / "disturbed") == facts(tmp_path / "undisturbed")
 
 
 def test_a_plan_is_trained_to_the_last_rung(judge: Judge, tmp_path: Path) -> None:
     text = MINI.replace("strategy: tpe, trials: 6", "strategy: grid").replace("[3]", "[5, 10]")
-    space = load_space(write_space(tmp_path, text))
-    study = judge.run(space, root=tmp_path)
+    definition = load_definition(write_space(tmp_path, text))
+    study = judge.run(definition, root=tmp_path)
     assert study.trials["status"].eq("complete").all()
-    assert set(study.trials["architecture"]) == {space.spec(values).id for values in space.all_values()}
+    assert set(study.trials["architecture"]) == {
+        definition.space.spec(values).id for values in definition.space.all_values()
+    }
     assert study.trials_wanted >= len(study.trials)
 
 
@@ -141,9 +143,9 @@ def test_noise_between_seeds_is_measured_once_on_the_baseline(tmp_path: Path) ->
         proxy = {"quality": 0.4, "quality_label": "val_loss", "by_seed": seeds}
         return replace(costed(job.spec, {}), proxy=proxy)
 
-    space = random_space(tmp_path, 3, rungs="[5, 10]")
+    definition = random_space(tmp_path, 3, rungs="[5, 10]")
     for _ in range(2):
-        run_study(space, root=tmp_path, executor=Inline(noisy))
+        run_study(definition, root=tmp_path, executor=Inline(noisy))
     assert trained == [2, 1, 1, 1]
     noise = json.loads((tmp_path / "mini" / "baseline.json").read_text())["noise"]
     assert noise == {"5": pytest.approx(0.02 / 2**0.5), "10": pytest.approx(0.01 / 2**0.5)}
@@ -164,7 +166,7 @@ def test_a_repeat_becomes_another_seed_where_seeds_are_wanted(slots: int, tmp_pa
     text = MINI.replace("  transformers: [sd, no_stage0, middle, none]\n", "").replace("  res_blocks: [1/2, 1/1]\n", "")
     text = text.replace("  ff_ratio: {low: 4, high: 8, step: 2}\n", "").replace("seed: 3", "seed: 3, repeats: seed")
     with closing(Threads(slots, seeded)) as executor:
-        study = run_study(load_space(write_space(tmp_path, text)), root=tmp_path, executor=executor)
+        study = run_study(load_definition(write_space(tmp_path, text)), root=tmp_path, executor=executor)
     repeats = [record for record in study.records if record.repeat_of is not None]
     assert repeats
     assert len(set(trained)) == len(trained) == len(study.records)
@@ -189,7 +191,7 @@ def test_a_study_that_gates_nearly_everything_names_the_limit(judge: Judge, tmp_
             "archlab.study.baseline.measured_or_estimated",
             lambda *_: {"median_ms": 9.0, "provenance": {"kind": "measured"}},
         )
-        judge.run(load_space(write_space(tmp_path, text)), root=tmp_path, watchers=(listening,))
+        judge.run(load_definition(write_space(tmp_path, text)), root=tmp_path, watchers=(listening,))
     assert listening.notices == [
         "of the first 30 trials, 30 were over the limit on latency_ms: half of them 9 or more where 4 is allowed; "
         "raise constraints.latency_ms, or give the knobs cheaper values"
@@ -197,20 +199,20 @@ def test_a_study_that_gates_nearly_everything_names_the_limit(judge: Judge, tmp_
 
 
 def test_a_full_disk_is_waited_for(
-    judge: Judge, space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    judge: Judge, definition: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter([True] * 4 + [False] * 3)
     monkeypatch.setattr(disk, "_has_room", lambda folder: next(answers, True))
     monkeypatch.setattr(disk, "_POLL_SECONDS", 0.01)
     listening = Listening()
-    judge.run(space, root=tmp_path / "full", watchers=(listening,))
+    judge.run(definition, root=tmp_path / "full", watchers=(listening,))
     assert listening.notices == [f"no room for {tmp_path / 'full' / 'mini'}: free some of the disk; {WAITS}"]
-    judge.run(space, root=tmp_path / "undisturbed")
+    judge.run(definition, root=tmp_path / "undisturbed")
     assert facts(tmp_path / "full") == facts(tmp_path / "undisturbed")
 
 
 def test_a_line_of_the_journal_that_found_no_room_is_written_whole_later(
-    judge: Judge, space: SearchSpace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    judge: Judge, definition: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     append, lines = JournalFileBackend.append_logs, itertools.count()
 
@@ -224,9 +226,9 @@ def test_a_line_of_the_journal_that_found_no_room_is_written_whole_later(
     monkeypatch.setattr(JournalFileBackend, "append_logs", refused_once)
     monkeypatch.setattr(disk, "_POLL_SECONDS", 0.01)
     listening = Listening()
-    judge.run(space, root=tmp_path / "full", watchers=(listening,))
+    judge.run(definition, root=tmp_path / "full", watchers=(listening,))
     assert listening.notices == [f"no room for {tmp_path / 'full' / 'mini'}: free some of the disk; {WAITS}"]
-    judge.run(space, root=tmp_path / "undisturbed")
+    judge.run(definition, root=tmp_path / "undisturbed")
     assert facts(tmp_path / "full") == facts(tmp_path / "undisturbed")
 
 
@@ -236,17 +238,19 @@ WAITS = "the study waits and then goes on"
 def test_a_stop_rule_ends_the_study_and_says_so(judge: Judge, tmp_path: Path) -> None:
     judge.verdict = lambda job: replace(costed(job.spec, {}), proxy={"quality": 1.0, "quality_label": "val_loss"})
     listening = Listening()
-    space = random_space(tmp_path, 40, search="seed: 3, stop: {no_gain: 8}")
-    study = judge.run(space, root=tmp_path, watchers=(listening,))
+    definition = random_space(tmp_path, 40, search="seed: 3, stop: {no_gain: 8}")
+    study = judge.run(definition, root=tmp_path, watchers=(listening,))
     assert len(study.trials) < 40
     (notice,) = listening.notices
     assert notice.startswith("search.stop.no_gain: the last 8 trials added")
 
 
-def test_more_trials_are_counted_from_those_that_are_known(judge: Judge, space: SearchSpace, tmp_path: Path) -> None:
-    judge.run(space, root=tmp_path)
-    study = judge.run(space, root=tmp_path, more=4)
+def test_more_trials_are_counted_from_those_that_are_known(
+    judge: Judge, definition: StudyDefinition, tmp_path: Path
+) -> None:
+    judge.run(definition, root=tmp_path)
+    study = judge.run(definition, root=tmp_path, more=4)
     assert (study.trials["status"] == "complete").sum() == study.trials_wanted == 10
     ladder = MINI.replace("strategy: tpe, trials: 6", "strategy: ablate")
     with pytest.raises(BadInput, match="--more: the study has a plan"):
-        judge.run(load_space(write_space(tmp_path, ladder, "plan")), root=tmp_path, more=4)
+        judge.run(load_definition(write_space(tmp_path, ladder, "plan")), root=tmp_path, more=4)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from archlab.space.settings import StopSettings
+from archlab.study.settings import StopSettings
 from archlab.study.stopping import reason_to_stop
 
 Points = list[tuple[float, float] | None]

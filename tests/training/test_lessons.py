@@ -13,7 +13,7 @@ from archlab.checkpoint import Checkpoint, below, prefixed, read_checkpoint, wri
 from archlab.diffusion.process import NoisyBatch
 from archlab.encoders.prepare import Prepared
 from archlab.proxy.training import examples
-from archlab.space.settings import ProxySettings
+from archlab.proxy_settings import ProxySettings
 from archlab.training.lessons import LESSONS
 from archlab.training.lessons.lesson import Lesson, Materials
 from archlab.training.optimizer import FlatAdamW

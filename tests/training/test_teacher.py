@@ -11,7 +11,7 @@ from archlab.architecture import Block, UNetSpec
 from archlab.diffusion.process import NoisyBatch, error
 from archlab.encoders.prepare import Prepared
 from archlab.proxy.training import begin_training, examples
-from archlab.space.settings import Distillation, ProxySettings
+from archlab.proxy_settings import Distillation, ProxySettings
 from archlab.training.lessons.teacher import TeacherLesson
 from archlab.unet import UNet
 from archlab.unet.untrained import untrained

@@ -15,7 +15,7 @@ from archlab.diffusion.process import loss
 from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput, RunFailed
 from archlab.proxy.training import Trained, begin_training, examples, train
-from archlab.space.settings import Distillation, ProxySettings
+from archlab.proxy_settings import Distillation, ProxySettings
 from archlab.training.average import average_weights
 from archlab.training.training import Diverged, Training, first_relu_step
 from archlab.unet import UNet, transformer

@@ -10,8 +10,8 @@ from archlab.architecture import preset
 from archlab.encoders.prepare import prepare
 from archlab.proxy import proxy_spec
 from archlab.proxy.training import train
+from archlab.proxy_settings import ProxySettings, Scale
 from archlab.scores.validation import ValidationLoss
-from archlab.space.settings import ProxySettings, Scale
 from archlab.unet import build
 from archlab.unet.inheritance.methods import Methods
 from benchmarks import inheritance

@@ -8,10 +8,9 @@ import pandas as pd
 
 from archlab.analysis.audit.agreement import LEAST, Agreement, Floats, kendall_tau, top_overlap
 from archlab.analysis.audit.scores import Score, Scores, read_scores
-from archlab.architecture import from_dict
+from archlab.analysis.table import StudyTable
 from archlab.errors import BadInput, RunFailed, nearest
-from archlab.space.settings import QUALITIES
-from archlab.study.study import Study
+from archlab.evaluation.measures import QUALITIES
 
 TOP, BAR = 5, 0.7
 
@@ -98,7 +97,7 @@ class Audit:
         ]
 
 
-def audit(study: Study, *, against: str | None = None, top: int = TOP, bar: float = BAR) -> Audit:
+def audit(study: StudyTable, *, against: str | None = None, top: int = TOP, bar: float = BAR) -> Audit:
     """Compare every score that a study's complete trials have with the one after their whole training.
 
     Args:
@@ -143,7 +142,7 @@ def scores_table(audit: Audit) -> pd.DataFrame:
     )
 
 
-def _dear(study: Study, scores: Scores, against: str | None, top: int) -> Score:
+def _dear(study: StudyTable, scores: Scores, against: str | None, top: int) -> Score:
     found = len(scores.records)
     if found < LEAST:
         reasons = [record.evaluation.reason for record in study.records if record.evaluation.status == "failed"]
@@ -151,8 +150,8 @@ def _dear(study: Study, scores: Scores, against: str | None, top: int) -> Score:
             f"audit: {found} architectures of {study.name} were trained to the end; {LEAST} are the least that tell an "
             f"order from chance{f'; the last failure: {reasons[-1]}' if reasons else ''}"
         )
-    steps = int(study.settings["proxy"]["rungs"][-1])
-    metric = str(study.settings["proxy"]["quality"]) if against is None else against
+    steps = study.proxy.rungs[-1]
+    metric = study.proxy.quality if against is None else against
     dear = scores.by_key.get((metric, steps))
     if dear is None:
         known = [name for name, at in scores.by_key if at == steps]
@@ -188,8 +187,8 @@ def _architectures(scores: Scores) -> pd.DataFrame:
     return pd.DataFrame(rows).assign(**shown)
 
 
-def _baseline(study: Study, scores: Scores) -> int | None:
-    own = from_dict(study.settings["baseline_architecture"]).id
+def _baseline(study: StudyTable, scores: Scores) -> int | None:
+    own = study.baseline_spec.id
     return next((record.trial for record in scores.records if record.architecture == own), None)
 
 

@@ -1,18 +1,18 @@
 """Every score that the trainings of a study recorded, as something to order its architectures by."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from archlab.analysis.audit.agreement import Floats
+from archlab.analysis.table import StudyTable
 from archlab.errors import BadInput
-from archlab.space.settings import HIGHER_IS_BETTER
-from archlab.study.record import Record, pooled
-from archlab.study.study import Study
+from archlab.evaluation import Record, pooled
+from archlab.evaluation.measures import direction
+from archlab.evaluation.proxy import SeedResult
 
 COSTS = ("macs_g", "params_m")
 
@@ -59,7 +59,7 @@ class Scores:
     by_key: dict[Key, Score]
 
 
-def read_scores(study: Study) -> Scores:
+def read_scores(study: StudyTable) -> Scores:
     """Every score of a study's complete trials: at each rung, at initialisation, and the costs.
 
     Raises:
@@ -84,28 +84,29 @@ def read_scores(study: Study) -> Scores:
 
 def _of_record(record: Record) -> dict[Key, list[float]]:
     """By metric and steps one value for each seed, or the one there is; a metric that a seed lacks is left out."""
-    evaluation, proxy = record.evaluation, record.evaluation.proxy or {}
-    before = {"macs_g": evaluation.macs_g, "params_m": evaluation.params_m, **proxy.get("zero_cost", {})}
+    evaluation, proxy = record.evaluation, record.evaluation.proxy
+    untrained = proxy.zero_cost if proxy else {}
+    before = {"macs_g": evaluation.macs_g, "params_m": evaluation.params_m, **untrained}
     found: dict[Key, list[float]] = {(metric, 0): [-value] for metric, value in before.items() if value is not None}
-    runs = [_of_run(run["scores"]) for run in proxy.get("by_seed", ())]
+    runs = [_of_run(run) for run in (proxy.by_seed if proxy else ())]
     for key in runs[0] if runs else ():
         if all(key in run for run in runs):
             found[key] = [run[key] for run in runs]
     return found
 
 
-def _of_run(scores: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[Key, float]:
-    """A run's scores by step and metric, turned so that lower is better as ``quality`` is."""
+def _of_run(run: SeedResult) -> dict[Key, float]:
+    """A run's scores by metric and step, turned so that lower is better as ``quality`` is."""
     return {
-        (metric, int(step)): 1 - score["value"] if metric.startswith(HIGHER_IS_BETTER) else score["value"]
-        for step, by_metric in scores.items()
+        (metric, step): score.value if direction(metric) == "minimize" else 1 - score.value
+        for step, by_metric in run.scores.items()
         for metric, score in by_metric.items()
     }
 
 
-def _curves(study: Study, records: Sequence[Record]) -> pd.DataFrame:
+def _curves(study: StudyTable, records: Sequence[Record]) -> pd.DataFrame:
     """Steps with the training seconds up to each, of every seed of every trial whose file is there."""
-    paths = [study.files.trial(record.trial) / "curve.csv" for record in records]
+    paths = [study.folder / "trials" / str(record.trial) / "curve.csv" for record in records]
     found = [_curve(path) for path in paths if path.is_file()]
     return pd.concat(found) if found else pd.DataFrame(columns=["step", "seconds"], dtype=float)
 

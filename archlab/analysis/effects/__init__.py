@@ -6,24 +6,23 @@ from archlab.analysis.effects.effect import LEVEL, Effect, effects_table, senten
 from archlab.analysis.effects.factorial import factorial_effects
 from archlab.analysis.effects.intervals import IntervalMethod
 from archlab.analysis.effects.pairs import paired_effect
-from archlab.analysis.effects.scores import Scores, Table, read_scores
+from archlab.analysis.effects.scores import Scores, read_scores
 from archlab.analysis.effects.search import search_effects
+from archlab.analysis.table import StudyTable
 from archlab.errors import BadInput
-from archlab.space import SearchSpace, lay_out
-from archlab.space.plans import Plan
-from archlab.study.restored import restored_space
+from archlab.space import Design, Plan, SearchSpace, lay_out
 
 __all__ = ["LEVEL", "effects", "is_ablation", "price_list", "sentence"]
 
 _ABLATIONS = ("ablate", "leave_one_out", "ladder", "factorial")
 
 
-def is_ablation(study: Table) -> bool:
+def is_ablation(study: StudyTable) -> bool:
     """Whether the study's trials are the arms of a plan whose effects can be told."""
-    return (study.settings.get("search") or {}).get("strategy") in _ABLATIONS
+    return study.design.strategy in _ABLATIONS
 
 
-def effects(study: Table, *, method: IntervalMethod = "t", level: float = LEVEL) -> pd.DataFrame:
+def effects(study: StudyTable, *, method: IntervalMethod = "t", level: float = LEVEL) -> pd.DataFrame:
     """What each change of an ablation does to quality and costs: one row an effect, see `effects_table`.
 
     Args:
@@ -37,7 +36,7 @@ def effects(study: Table, *, method: IntervalMethod = "t", level: float = LEVEL)
     return effects_table(_plan_effects(study, method), level)
 
 
-def price_list(study: Table, *, method: IntervalMethod = "t", level: float = LEVEL) -> pd.DataFrame:
+def price_list(study: StudyTable, *, method: IntervalMethod = "t", level: float = LEVEL) -> pd.DataFrame:
     """What each knob value does to quality and costs against the baseline's: one row a value, see `effects_table`.
 
     From the arms of a plan where there is one, otherwise from the trials of the search; ``how`` says which. Δ columns
@@ -49,26 +48,21 @@ def price_list(study: Table, *, method: IntervalMethod = "t", level: float = LEV
     if is_ablation(study):
         found = [effect for effect in _plan_effects(study, method) if effect.knob]
     else:
-        found = search_effects(study, _space_of(study), method)
+        found = search_effects(study, method)
     return effects_table(found, level)
 
 
-def plan_effects(space: SearchSpace, plan: Plan, scores: Scores, method: IntervalMethod = "t") -> list[Effect]:
+def plan_effects(
+    space: SearchSpace, design: Design, plan: Plan, scores: Scores, method: IntervalMethod = "t"
+) -> list[Effect]:
     """The effects that a plan tells: of a factorial one by least squares, else of every pair of arms."""
-    if space.settings.search.strategy == "factorial":
-        return factorial_effects(space, plan.arms, scores)
+    if design.strategy == "factorial":
+        return factorial_effects(space, design.change, plan.arms, scores)
     return [paired_effect(space, pair, scores, method) for pair in plan.comparisons]
 
 
-def _plan_effects(study: Table, method: IntervalMethod) -> list[Effect]:
-    space = restored_space(study.settings)
-    plan = lay_out(space)
+def _plan_effects(study: StudyTable, method: IntervalMethod) -> list[Effect]:
+    space, design = study.space, study.design
+    plan = lay_out(space, design)
     scores = read_scores(study, {arm.name: space.spec(arm.values).id for arm in plan.arms})
-    return plan_effects(space, plan, scores, method)
-
-
-def _space_of(study: Table) -> SearchSpace | None:
-    try:
-        return restored_space(study.settings)
-    except BadInput:
-        return None
+    return plan_effects(space, design, plan, scores, method)

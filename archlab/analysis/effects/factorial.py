@@ -37,14 +37,19 @@ class Term:
         return " × ".join(self.knobs)
 
 
-def factorial_effects(space: SearchSpace, arms: Sequence[Arm], scores: Scores) -> list[Effect]:
+def factorial_effects(
+    space: SearchSpace, wanted: Mapping[str, Any], arms: Sequence[Arm], scores: Scores
+) -> list[Effect]:
     """What each change does on average over the combinations of the others, and how much more than that it does where
     another is made.
 
     An effect is the mean where a term is high minus the mean where it is low (Box, Hunter and Hunter, ch. 5). Seeds are
     blocks. Interactions of three and more are taken to be nothing: what there is of them counts as noise.
+
+    Args:
+        wanted: what the design changes; see `archlab.space.plans.full_change`.
     """
-    change = full_change(space)
+    change = full_change(space, wanted)
     terms = factorial_terms([[name in _raised(space, arm) for name in change] for arm in arms], list(change))
     known = [scores.of[arm.name] for arm in arms]
     costs = {name: _cost_effects(terms, [own.costs.get(name) for own in known]) for name in scores.costs}

@@ -2,29 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Protocol
 
 import pandas as pd
 
+from archlab.analysis.table import StudyTable, cost_columns
 from archlab.errors import BadInput
-from archlab.space.settings import column_suffixes
-from archlab.study.record import Record
-
-
-class Table(Protocol):
-    """A study as far as effects need it; `archlab.study.Study` is one, and so is what a report reads."""
-
-    @property
-    def folder(self) -> Path: ...
-    @property
-    def trials(self) -> pd.DataFrame: ...
-    @property
-    def knobs(self) -> Sequence[str]: ...
-    @property
-    def baseline(self) -> Mapping[str, Any]: ...
-    @property
-    def settings(self) -> Mapping[str, Any]: ...
+from archlab.evaluation import Record
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,20 +38,13 @@ class Scores:
     costs: Sequence[str] = ()
 
 
-def cost_columns(study: Table) -> list[str]:
-    """``params_m``, ``macs_g`` and a latency for each of the study's devices, as far as the table has them."""
-    devices = [entry["name"] for entry in study.settings.get("measure") or []]
-    names = ["params_m", "macs_g", *(f"latency_ms{suffix}" for suffix in column_suffixes(devices).values())]
-    return [name for name in names if name in study.trials]
-
-
-def read_scores(study: Table, architectures: Mapping[str, str]) -> Scores:
+def read_scores(study: StudyTable, architectures: Mapping[str, str]) -> Scores:
     """What the study knows of arms, each by name with its architecture's id."""
     known = {name: _score(study, architecture) for name, architecture in architectures.items()}
     return Scores(of=known, costs=cost_columns(study))
 
 
-def _score(study: Table, architecture: str) -> Score:
+def _score(study: StudyTable, architecture: str) -> Score:
     """Of the trial that was trained to the end, where there is one."""
     rows = study.trials[study.trials["architecture"] == architecture]
     if rows.empty:
@@ -82,6 +58,6 @@ def _score(study: Table, architecture: str) -> Score:
         record = Record.load(study.folder / "trials" / str(row["trial"]) / "evaluation.json")
     except BadInput as error:
         return Score(costs=costs, missing=str(error))
-    runs = (record.evaluation.proxy or {}).get("by_seed") or ()
-    last = str(study.settings["proxy"]["rungs"][-1])
-    return Score(by_seed={run["seed"]: run["rungs"][last] for run in runs} or {0: float(row["quality"])}, costs=costs)
+    runs = record.evaluation.proxy.by_seed if record.evaluation.proxy else ()
+    last = study.proxy.rungs[-1]
+    return Score(by_seed={run.seed: run.rungs[last] for run in runs} or {0: float(row["quality"])}, costs=costs)

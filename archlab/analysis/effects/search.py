@@ -11,7 +11,7 @@ import pandas as pd
 
 from archlab.analysis.effects.effect import Effect
 from archlab.analysis.effects.intervals import METHOD_NAMES, IntervalMethod, paired_estimate, t_estimate
-from archlab.analysis.effects.scores import Table, cost_columns
+from archlab.analysis.table import StudyTable, cost_columns
 from archlab.space import SearchSpace, label
 
 LEAST_PAIRS = 3
@@ -19,16 +19,17 @@ _LEAST_FREEDOM = 3
 _CERTAIN = 1 - 1e-9  # leverage of a trial that a coefficient is made for
 
 
-def search_effects(study: Table, space: SearchSpace | None, method: IntervalMethod) -> list[Effect]:
+def search_effects(study: StudyTable, method: IntervalMethod) -> list[Effect]:
     """The price of every knob value against the baseline's, over the trials that were trained to the end.
 
     From `LEAST_PAIRS` pairs of trials on that differ in this knob alone: the mean of their differences. With fewer:
     least squares on all knobs, one coefficient a value, with HC3 errors (MacKinnon and White 1985), over the trials in
     which the knob has an effect.
 
-    Args:
-        space: tells where a knob has no effect; None where it is not known.
+    Raises:
+        BadInput: the study's settings are damaged.
     """
+    space = study.space
     trained = _comparable(study)
     labels = pd.DataFrame({knob: [_shown(value) for value in trained[knob]] for knob in study.knobs}, trained.index)
     costs = trained[cost_columns(study)].astype(float)
@@ -37,7 +38,7 @@ def search_effects(study: Table, space: SearchSpace | None, method: IntervalMeth
     for knob in study.knobs:
         base, contexts = _shown(study.baseline.get(knob)), _contexts(labels, knob)
         fit = _Fit(facts, labels, knob, base, _acts(space, knob, trained["architecture"]))
-        for value in _values(study, knob, base):
+        for value in _values(space, knob, base):
             known = Effect(change=f"{knob} = {value}", against=base, knob=knob, value=value, baseline=base)
             pairs = _pairs(contexts, base, value, trained["architecture"])
             effects.append(_matched(known, facts, pairs, method) if len(pairs) >= LEAST_PAIRS else fit.effect(known))
@@ -134,10 +135,8 @@ def _leverage(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(np.square(left[:, :rank]).sum(axis=1))
 
 
-def _acts(space: SearchSpace | None, knob: str, architectures: pd.Series) -> Callable[[Any, dict[Any, str]], bool]:
+def _acts(space: SearchSpace, knob: str, architectures: pd.Series) -> Callable[[Any, dict[Any, str]], bool]:
     """Whether the knob has an effect on the network of a trial with these labels."""
-    if space is None:
-        return lambda *_: True
     values = {name: {_shown(label(value)): value for value in domain.values} for name, domain in space.knobs.items()}
 
     def acts(trial: Any, row: dict[Any, str]) -> bool:
@@ -151,19 +150,18 @@ def _acts(space: SearchSpace | None, knob: str, architectures: pd.Series) -> Cal
     return acts
 
 
-def _comparable(study: Table) -> pd.DataFrame:
+def _comparable(study: StudyTable) -> pd.DataFrame:
     """Trials trained to the end, their quality under one label."""
     trials = study.trials
     trained: pd.DataFrame = trials[(trials["status"] == "complete") & trials["quality"].notna()]
-    if (study.settings.get("proxy") or {}).get("quality") == "fid" and trained["fid_label"].nunique() > 1:
+    if study.proxy.quality == "fid" and trained["fid_label"].nunique() > 1:
         trained = trained[trained["fid_label"] == trained["fid_label"].mode()[0]]
     return trained
 
 
-def _values(study: Table, knob: str, base: str) -> Sequence[str]:
-    """The knob's values but the baseline's, in the order of the space; without one, in the table's."""
-    known = (study.settings.get("knobs") or {}).get(knob, {}).get("values")
-    values = known if known is not None else sorted(set(study.trials[knob].dropna()), key=str)
+def _values(space: SearchSpace, knob: str, base: str) -> Sequence[str]:
+    """The knob's values but the baseline's, in the order of the space."""
+    values = [label(value) for value in space.knobs[knob].values]
     return [shown for value in values if (shown := _shown(value)) != base]
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 from archlab.architecture import UNetSpec
 from archlab.errors import BadInput, nearest
+from archlab.evaluation.fact import to_plain
+from archlab.evaluation.latency import Latency
 from archlab.latency.measure import measure
-from archlab.latency.measurement import Latency
 from archlab.latency.network import unet_network
 from archlab.latency.pipeline.components import DECODERS, IMAGE_SCALE
 from archlab.latency.pipeline.networks import decoder_network, text_networks
@@ -116,7 +117,7 @@ class ImageLatency:
                     "network": part.network,
                     "runs": part.runs,
                     "ms_per_image": part.ms_per_image,
-                    "latency": part.latency.to_dict(),
+                    "latency": to_plain(part.latency),
                 }
                 for part in self.parts
             ],

@@ -1,5 +1,5 @@
 """The block latency table: pieces of UNets measured once, whole UNets estimated from them."""
 
-from archlab.latency.table.estimate import Estimate, estimate
+from archlab.latency.table.estimate import estimate
 
-__all__ = ["Estimate", "estimate"]
+__all__ = ["estimate"]

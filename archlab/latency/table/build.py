@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput
+from archlab.evaluation.latency import Latency
 from archlab.latency.devices.registry import kind_of, runner
 from archlab.latency.measure import measure
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Network, unet_network
 from archlab.latency.runner import Settings, completed
 from archlab.latency.table.networks import idle_network, piece_network

@@ -1,42 +1,16 @@
 """What an architecture takes on a device, estimated from a table."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple, Unpack
+from typing import NamedTuple, Unpack
 
 from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
+from archlab.evaluation.latency import Estimate
 from archlab.latency.devices.registry import runner
 from archlab.latency.runner import Options, Settings, completed
 from archlab.latency.table.fit import Fit, UnknownPiece, fit
 from archlab.latency.table.table import Circumstances, Table, build_command, deciding, load_table
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
-    """A latency that was not measured.
-
-    Attributes:
-        median_ms: the estimate of what `Latency.median_ms` would be.
-        low_ms, high_ms: the band; provenance says which.
-        provenance: device, kind (estimated), table, band, settings, versions, architecture, time of the table.
-    """
-
-    median_ms: float
-    low_ms: float
-    high_ms: float
-    provenance: Mapping[str, Any]
-
-    def to_dict(self) -> dict[str, Any]:
-        """As ``archlab latency --table`` prints it; it has no samples."""
-        return {
-            "median_ms": self.median_ms,
-            "low_ms": self.low_ms,
-            "high_ms": self.high_ms,
-            "provenance": dict(self.provenance),
-        }
 
 
 def estimate(

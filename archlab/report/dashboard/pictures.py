@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from optuna.artifacts.exceptions import ArtifactNotFound
 
-from archlab.architecture import from_dict, load
+from archlab.architecture import load
 from archlab.drawing import Subject, drawing_info, write_picture
 from archlab.errors import BadInput
 from archlab.study.study import Study
@@ -67,7 +67,7 @@ class Pictures:
         stem = Path(self._drawn.name) / str(number)
         with self._drawing:
             if not stem.with_suffix(".svg").is_file():
-                baseline = from_dict(self.study.settings["baseline_architecture"])
+                baseline = self.study.baseline_spec
                 subject = Subject(f"trial {number}", load(folder / "architecture.yaml"))
                 write_picture(drawing_info(subject, Subject("baseline", baseline)), stem)
         return stem.with_suffix(".svg")

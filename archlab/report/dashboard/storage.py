@@ -17,12 +17,14 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from archlab.errors import BadInput
+from archlab.evaluation import Record
+from archlab.evaluation.measures import direction
 from archlab.report.dashboard.pictures import attached
 from archlab.report.table import is_known, text
-from archlab.study.outcome import outcome
-from archlab.study.record import Record
+from archlab.study.optuna_result import optuna_result
 from archlab.study.study import Study
 
+_DIRECTIONS = {"minimize": StudyDirection.MINIMIZE, "maximize": StudyDirection.MAXIMIZE}
 _MOST_NOTES = 500  # the dashboard looks through all of them for every trial
 
 
@@ -41,7 +43,7 @@ class RecordsStorage(InMemoryStorage):
         self._distributions: dict[str, BaseDistribution] = {}
         self._trials: list[FrozenTrial] = []
         self._refreshing = threading.Lock()
-        directions = [StudyDirection.MINIMIZE] * len(study.objectives)
+        directions = [_DIRECTIONS[direction(name)] for name in study.objectives]
         self._optuna = optuna.create_study(
             study_name=study.name, storage=self, directions=directions, sampler=optuna.samplers.RandomSampler()
         )
@@ -80,7 +82,7 @@ class RecordsStorage(InMemoryStorage):
         return BaseStorage.get_best_trial(self, study_id)
 
     def _new_record(self, number: int) -> Record | None:
-        if number in self._records or number in self.study.settings.get("left_out", ()):
+        if number in self._records or number in self.study.settings.left_out:
             return None
         try:
             return self.study.files.record(number)
@@ -109,23 +111,23 @@ class RecordsStorage(InMemoryStorage):
     def _trial(self, number: int) -> FrozenTrial:
         record, artifacts = self._records.get(number), _artifacts(number, self.study.files.trial(number))
         if record is None:
-            left_out = number in self.study.settings.get("left_out", ())
+            left_out = number in self.study.settings.left_out
             return _frozen(number, TrialState.FAIL if left_out else TrialState.RUNNING, system_attrs=artifacts)
-        told = outcome(record, self.study.objectives, self.study.limits)
+        result = optuna_result(record, self.study.settings, self.study.limits)
         params = {
             name: value for name, value in record.knobs.items() if name in self._distributions and is_known(value)
         }
         finished = datetime.fromisoformat(record.finished).astimezone().replace(tzinfo=None)
         return _frozen(
             number,
-            told.state,
+            result.state,
             started=finished - timedelta(seconds=record.seconds),
             finished=finished,
-            values=told.values,
+            values=result.values,
             params=params,
             distributions={name: self._distributions[name] for name in params},
             user_attrs=_facts(record),
-            system_attrs=artifacts | {"constraints": list(told.constraints.values())},  # as the dashboard reads them
+            system_attrs=artifacts | {"constraints": list(result.constraints.values())},  # as the dashboard reads them
             intermediate_values=_rungs(record),
         )
 
@@ -162,11 +164,11 @@ def _frozen(
 def _distributions(study: Study) -> dict[str, BaseDistribution]:
     """Of every knob, over its values and the baseline's own, which stands in where the knob is not in effect."""
     found: dict[str, BaseDistribution] = {}
-    for name, domain in study.settings["knobs"].items():
+    for name, domain in study.settings.knobs.items():
         labels = {record.knobs.get(name): None for record in study.records}
-        choices = [*dict.fromkeys([*domain["values"], study.baseline.get(name), *labels])]
-        known = [choice for choice in choices if is_known(choice)]
-        if not domain.get("range") or not all(isinstance(choice, (int, float)) for choice in known):
+        choices = [*dict.fromkeys([*domain.values, study.baseline.get(name), *labels])]
+        known: list[Any] = [choice for choice in choices if is_known(choice)]
+        if not domain.range or not all(isinstance(choice, (int, float)) for choice in known):
             found[name] = CategoricalDistribution(known)
         elif all(isinstance(choice, int) for choice in known):
             found[name] = IntDistribution(min(known), max(known))
@@ -191,8 +193,7 @@ def _facts(record: Record) -> dict[str, Any]:
 
 
 def _rungs(record: Record) -> dict[int, float]:
-    scores = (record.evaluation.proxy or {}).get("rungs") or {}
-    return {int(steps): float(score) for steps, score in scores.items() if is_known(score)}
+    return dict(record.evaluation.proxy.rungs) if record.evaluation.proxy else {}
 
 
 def _artifacts(number: int, folder: Path) -> dict[str, Any]:

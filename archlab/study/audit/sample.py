@@ -12,12 +12,13 @@ from archlab.errors import BadInput
 from archlab.space import Arm, SearchSpace
 from archlab.space.knobs import Value
 from archlab.space.plans import BASELINE
-from archlab.space.survey import cost_limits
+from archlab.study.definition import StudyDefinition
+from archlab.study.limits import cost_limits
 
 _MOST_DRAWN = 2_000
 
 
-def stratified(space: SearchSpace, architectures: int) -> list[Arm]:
+def stratified(definition: StudyDefinition, architectures: int) -> list[Arm]:
     """Distinct architectures at even quantiles of MACs, within the limits on costs; the first is the baseline, where
     the space contains it, whatever it costs.
 
@@ -29,11 +30,12 @@ def stratified(space: SearchSpace, architectures: int) -> list[Arm]:
     """
     if architectures < LEAST:
         raise BadInput(f"--architectures: {LEAST} are the least that tell an order from chance, not {architectures}")
-    values = {space.spec(drawn).id: drawn for drawn in _drawn(space)}
+    space = definition.space
+    values = {space.spec(drawn).id: drawn for drawn in _drawn(space, definition.settings.search.seed)}
     if (own := space.find_baseline()) is not None:
         values[space.baseline.id] = own
     chosen = [Arm(BASELINE, values.pop(space.baseline.id))] if space.baseline.id in values else []
-    limits, costs = cost_limits(space), {}
+    limits, costs = cost_limits(definition), {}
     for identity, known in values.items():
         cost = count(space.spec(known))
         if all(getattr(cost, name) <= limit for name, limit in limits.items()):
@@ -48,10 +50,10 @@ def stratified(space: SearchSpace, architectures: int) -> list[Arm]:
     return [*chosen, *(Arm(identity, values[identity]) for identity in quantiles[: architectures - len(chosen)])]
 
 
-def _drawn(space: SearchSpace) -> Iterator[dict[str, Value]]:
+def _drawn(space: SearchSpace, seed: int) -> Iterator[dict[str, Value]]:
     if space.size <= _MOST_DRAWN:
         return space.all_values()
-    source = random.Random(space.settings.search.seed)
+    source = random.Random(seed)
     return (space.sample_values(source) for _ in range(_MOST_DRAWN))
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Protocol
 
+from archlab.evaluation import Evaluation
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job
-from archlab.study.record import Evaluation
 
 Evaluate = Callable[[Job, Callbacks], Evaluation]  # picklable
 

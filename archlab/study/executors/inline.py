@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from concurrent.futures import Future
 
+from archlab.evaluation import Evaluation
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job, evaluate
 from archlab.study.executors.executor import Evaluate, Listener
-from archlab.study.record import Evaluation
 
 
 class Inline:

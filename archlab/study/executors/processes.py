@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from archlab.errors import OutOfMemory, RunFailed
+from archlab.evaluation import Evaluation
 from archlab.study.evaluate import Job, evaluate
 from archlab.study.executors.device_locks import DeviceLocks, Worker
 from archlab.study.executors.executor import Evaluate, Listener
@@ -23,7 +24,6 @@ from archlab.study.executors.worker import (
     Surroundings,
     run_trial,
 )
-from archlab.study.record import Evaluation
 
 _MOST_KILLS = 3  # of one trial, from outside
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

@@ -16,12 +16,12 @@ from threading import Event, Thread
 from typing import Any, NamedTuple
 
 from archlab.errors import BadInput, require
+from archlab.evaluation import Evaluation
 from archlab.files import atomic_path, write_text
 from archlab.study.evaluate import Job, evaluate, in_one_line
 from archlab.study.executors.executor import Evaluate, Listener
 from archlab.study.executors.processes import Processes
 from archlab.study.executors.worker import RungQuestion, StageReport
-from archlab.study.record import Evaluation
 
 _MOST_LOSSES = 3  # of one trial's node, before it fails
 _LOOK_SECONDS = 5.0  # between looks for nodes that have joined

@@ -12,10 +12,10 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, NamedTuple
 
+from archlab.evaluation import Evaluation
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job, in_one_line
 from archlab.study.executors.executor import Evaluate
-from archlab.study.record import Evaluation
 
 LOG = "worker.log"  # what converters and kernels print; there only if they did
 

@@ -13,7 +13,7 @@ from optuna.storages import BaseStorage, RDBStorage
 from sqlalchemy.engine import URL, make_url
 
 from archlab.errors import BadInput
-from archlab.study.store.store import Say
+from archlab.study.store.contract import Say
 
 Result = TypeVar("Result")
 

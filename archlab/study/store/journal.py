@@ -13,27 +13,27 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from archlab.space import SearchSpace
-from archlab.study.claim import claim
+from archlab.evaluation import Record
+from archlab.study.compatibility import open_folder
+from archlab.study.definition import StudyDefinition
 from archlab.study.disk import write_with_room
 from archlab.study.folder import StudyFolder
-from archlab.study.record import Record
+from archlab.study.store.contract import Say
 from archlab.study.store.rebuild import open_optuna, rebuild
-from archlab.study.store.store import Say
 
 
 class JournalStore:
     """See `archlab.study.store.Store`. Who has the folder has every trial."""
 
-    def __init__(self, space: SearchSpace, folder: StudyFolder, say: Say) -> None:
+    def __init__(self, definition: StudyDefinition, folder: StudyFolder, say: Say) -> None:
         with ExitStack() as opened:
             opened.enter_context(folder.locked())
-            settings = claim(folder, space, say)
+            settings = open_folder(folder, definition, say)
             journal = _Journal(folder, say)
             opened.callback(journal.closed.set)
             storage = JournalStorage(journal)
             self.optuna = open_optuna(storage, settings)
-            rebuild(self.optuna, space, folder)
+            rebuild(self.optuna, definition, folder)
             running = self.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
             self._left_behind = {trial.number: trial for trial in running}
             self._opened = opened.pop_all()

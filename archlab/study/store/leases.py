@@ -11,8 +11,6 @@ import psycopg
 
 from archlab.study.store.database import Closed, Database
 
-GRACE_SECONDS = 5.0  # for live drivers to take their rights again after their connections broke
-
 _BEAT_SECONDS = 1.0
 _POLL_SECONDS = 0.02
 _ASKING, _PRESENT = -1, -2  # trials are 0 and more
@@ -26,10 +24,13 @@ class Leases:
 
     Attributes:
         breaks: how often the connection broke.
+        grace_seconds: for live drivers to take their rights again after their connections broke.
     """
 
-    def __init__(self, database: Database, connection: psycopg.Connection[Any], study: str) -> None:
-        self.breaks = 0
+    def __init__(
+        self, database: Database, connection: psycopg.Connection[Any], study: str, grace_seconds: float = 5.0
+    ) -> None:
+        self.breaks, self.grace_seconds = 0, grace_seconds
         self._database, self._connection = database, connection
         self._study = int.from_bytes(hashlib.blake2b(study.encode(), digest_size=4).digest()) >> 1
         self._held: set[int] = set()
@@ -76,8 +77,8 @@ class Leases:
         with self._lock:
             if not self._is_settled:
                 query = "SELECT now() - pg_postmaster_start_time() > make_interval(secs => %s)"
-                is_old = bool(self.execute(query, (GRACE_SECONDS,))[0][0])
-                is_mended = self._mended is None or time.monotonic() - self._mended > GRACE_SECONDS
+                is_old = bool(self.execute(query, (self.grace_seconds,))[0][0])
+                is_mended = self._mended is None or time.monotonic() - self._mended > self.grace_seconds
                 self._is_settled = is_old and is_mended
             return self._is_settled
 

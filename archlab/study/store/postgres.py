@@ -8,24 +8,23 @@ import time
 from collections.abc import Container
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from archlab.architecture import save
 from archlab.errors import BadInput
+from archlab.evaluation import Record
 from archlab.files import writable_folder, write_text
-from archlab.space import SearchSpace
-from archlab.study.claim import claimed, is_revised, settle, taken_over
-from archlab.study.fitting import fitting_values
+from archlab.study.compatibility import fitting_values, is_revised, settings_for, taken_over, write_settings
+from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder
-from archlab.study.record import Record
-from archlab.study.store import leases
+from archlab.study.saved import SavedStudy, read_saved
+from archlab.study.store.contract import Say
 from archlab.study.store.database import Database
 from archlab.study.store.leases import Leases
 from archlab.study.store.rebuild import open_optuna, rebuild
-from archlab.study.store.store import Say
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS archlab_studies (name text PRIMARY KEY, settings text NOT NULL)",
@@ -38,8 +37,8 @@ _MAKING_TABLES = 0x6172636C6162  # a lock of all studies
 class PostgresStore:
     """See `archlab.study.store.Store`. A trial is a driver's as long as the driver's connection lives."""
 
-    def __init__(self, space: SearchSpace, folder: StudyFolder, url: str, say: Say) -> None:
-        self._space, self._folder = space, folder
+    def __init__(self, definition: StudyDefinition, folder: StudyFolder, url: str, say: Say) -> None:
+        self._definition, self._folder = definition, folder
         writable_folder(folder.path)
         self._database = Database(url, say)
         self._leases = Leases(self._database, self._database.reach(), folder.name)
@@ -51,9 +50,9 @@ class PostgresStore:
             storage = self._make_tables()
             opened.callback(storage.engine.dispose)
             with self._leases.asking():
-                self._settings = self._claim(say)
+                self._settings = self._open_study(say)
                 self.optuna = open_optuna(storage, self._settings)
-                rebuild(self.optuna, space, folder)
+                rebuild(self.optuna, definition, folder)
                 self._leases.arrive()
             self._opened = opened.pop_all()
 
@@ -94,18 +93,18 @@ class PostgresStore:
         self._unheld_since = {number: self._unheld_since.get(number, now) for number in unheld}
         if not self._leases.is_settled():
             return []
-        return [number for number, since in self._unheld_since.items() if now - since >= leases.GRACE_SECONDS]
+        return [number for number, since in self._unheld_since.items() if now - since >= self._leases.grace_seconds]
 
     def publish(self, record: Record) -> None:
         """See `Store`."""
         self._leases.execute(
             "INSERT INTO archlab_records VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            (self._settings["uid"], record.trial, json.dumps(record.to_dict(), ensure_ascii=False)),
+            (self._settings.uid, record.trial, record.to_json()),
         )
 
     def fetch(self, known: Container[int]) -> list[Record]:
         """See `Store`."""
-        left_out = self._settings.get("left_out", ())
+        left_out = self._settings.left_out
         return [
             self._download(number) for number in self._published() if number not in known and number not in left_out
         ]
@@ -131,7 +130,7 @@ class PostgresStore:
         self._leases.execute("SELECT pg_advisory_unlock(%s)", (_MAKING_TABLES,))
         return storage
 
-    def _claim(self, say: Say) -> dict[str, Any]:
+    def _open_study(self, say: Say) -> SavedStudy:
         """The study's settings, which are then in the database and in the folder.
 
         Raises:
@@ -140,16 +139,17 @@ class PostgresStore:
         folder = self._folder
         rows = self._leases.execute("SELECT settings FROM archlab_studies WHERE name = %s", (folder.name,))
         own = folder.settings() if folder.exists else None
-        existing: dict[str, Any] | None = json.loads(rows[0][0]) if rows else own
-        if own and existing and own["uid"] != existing["uid"]:
+        existing = read_saved(json.loads(rows[0][0]), self._database.shown) if rows else own
+        if own and existing and own.uid != existing.uid:
             raise BadInput(
                 f"{folder.path} and the database have different studies of that name: take another --name or --studies"
             )
-        with folder.locked() if own and "storage" not in own else nullcontext():
-            self._settings = existing or {}
+        with folder.locked() if own and own.storage is None else nullcontext():
             if existing:
+                self._settings = existing
                 self._exchange_records()
-            settings = claimed(existing, self._space, folder) | {"storage": self._database.shown}
+            settings = settings_for(existing, self._definition, folder)
+            settings = settings.model_copy(update={"storage": self._database.shown})
             has_changed = existing is not None and is_revised(existing, settings)
             if has_changed and not self._leases.is_alone():
                 raise BadInput(
@@ -158,9 +158,9 @@ class PostgresStore:
             self._leases.execute(
                 "INSERT INTO archlab_studies VALUES (%s, %s)"
                 " ON CONFLICT (name) DO UPDATE SET settings = EXCLUDED.settings",
-                (folder.name, json.dumps(settings, ensure_ascii=False)),
+                (folder.name, json.dumps(settings.to_plain(), ensure_ascii=False)),
             )
-            settle(folder, self._space, settings)
+            write_settings(folder, self._definition, settings)
         if has_changed:
             say(taken_over(settings, folder))
         return settings
@@ -176,7 +176,7 @@ class PostgresStore:
 
     def _published(self) -> list[int]:
         query = "SELECT number FROM archlab_records WHERE study = %s ORDER BY number"
-        return [number for (number,) in self._leases.execute(query, (self._settings["uid"],))]
+        return [number for (number,) in self._leases.execute(query, (self._settings.uid,))]
 
     def _download(self, number: int) -> Record:
         """A published record, which is then in the folder, with the architecture if the space has it."""
@@ -184,10 +184,12 @@ class PostgresStore:
         if not (folder / "evaluation.json").is_file():
             query = "SELECT record FROM archlab_records WHERE study = %s AND number = %s"
             write_text(
-                folder / "evaluation.json", self._leases.execute(query, (self._settings["uid"], number))[0][0] + "\n"
+                folder / "evaluation.json", self._leases.execute(query, (self._settings.uid, number))[0][0] + "\n"
             )
         record = Record.load(folder / "evaluation.json")
-        values = fitting_values(self._space, record) if not (folder / "architecture.yaml").is_file() else None
+        values = (
+            fitting_values(self._definition.space, record) if not (folder / "architecture.yaml").is_file() else None
+        )
         if values is not None:
-            save(self._space.spec(values), folder / "architecture.yaml")
+            save(self._definition.space.spec(values), folder / "architecture.yaml")
         return record

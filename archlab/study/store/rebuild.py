@@ -1,32 +1,33 @@
-"""Optuna's trials from a study's records: numbers, values and verdicts are kept."""
-
-from typing import Any
+"""Optuna's trials from a study's records: numbers, values and ends stay."""
 
 import optuna
 from optuna.storages import BaseStorage
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
-from archlab.space import SearchSpace
-from archlab.study.fitting import fitting_values, hard_limits
+from archlab.evaluation import Record
+from archlab.evaluation.measures import direction
+from archlab.study.compatibility import fitting_values
+from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder
-from archlab.study.outcome import outcome
-from archlab.study.record import Record
+from archlab.study.limits import hard_limits
+from archlab.study.optuna_result import optuna_result
 from archlab.study.sampler import as_params, suggest
+from archlab.study.saved import SavedStudy
 
 
-def open_optuna(storage: BaseStorage, settings: dict[str, Any]) -> optuna.Study:
+def open_optuna(storage: BaseStorage, settings: SavedStudy) -> optuna.Study:
     """The Optuna study of these settings; every revision of the space has one of its own."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    name, revision = settings["name"], settings.get("revision", 1)
+    name, revision = settings.name, settings.revision
     return optuna.create_study(
         study_name=name if revision == 1 else f"{name}~{revision}",
         storage=storage,
-        directions=["minimize"] * len(settings["objectives"]),
+        directions=[direction(name) for name in settings.objectives],
         load_if_exists=True,
     )
 
 
-def rebuild(study: optuna.Study, space: SearchSpace, folder: StudyFolder) -> None:
+def rebuild(study: optuna.Study, definition: StudyDefinition, folder: StudyFolder) -> None:
     """Add the trials that the folder knows and Optuna does not.
 
     A trial without a record that fits the space, be it that it was interrupted or that the space has changed, is
@@ -36,22 +37,23 @@ def rebuild(study: optuna.Study, space: SearchSpace, folder: StudyFolder) -> Non
     if len(study.get_trials(deepcopy=False)) > last:
         return
     records = {record.trial: record for record in folder.records()}
-    limits = hard_limits(space, folder.baseline())
+    baseline = folder.baseline()
+    limits = hard_limits(definition, baseline.latency if baseline else {})
     while (number := len(study.get_trials(deepcopy=False))) <= last:  # counted anew: a database may add one twice
-        study.add_trial(_trial(space, records.get(number), limits))
+        study.add_trial(_trial(definition, records.get(number), limits))
 
 
-def _trial(space: SearchSpace, record: Record | None, limits: dict[str, float]) -> FrozenTrial:
-    values = None if record is None else fitting_values(space, record)
+def _trial(definition: StudyDefinition, record: Record | None, limits: dict[str, float]) -> FrozenTrial:
+    values = None if record is None else fitting_values(definition.space, record)
     if record is None or values is None:
         return create_trial(state=TrialState.FAIL)
     asked = FixedTrial(as_params(values))
-    suggest(asked, space)
-    told = outcome(record, space.settings.objectives, limits)
+    suggest(asked, definition.space)
+    result = optuna_result(record, definition.settings, limits)
     return create_trial(
-        state=told.state,
-        values=told.values,
+        state=result.state,
+        values=result.values,
         params=asked.params,
         distributions=asked.distributions,
-        constraints=told.constraints,
+        constraints=result.constraints,
     )

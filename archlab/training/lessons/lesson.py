@@ -8,7 +8,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
-from archlab.space.settings import Distillation
+from archlab.proxy_settings import Distillation
 from archlab.training.examples import Examples
 from archlab.unet import UNet
 

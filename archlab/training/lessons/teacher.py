@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from archlab.architecture import Node, UNetSpec, layout, match_stages
 from archlab.diffusion.process import NoisyBatch, error
-from archlab.space.settings import Distillation
+from archlab.proxy_settings import Distillation
 from archlab.training.examples import Examples
 from archlab.training.lessons.denoising import Denoising
 from archlab.training.lessons.lesson import Materials

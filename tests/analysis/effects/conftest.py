@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from archlab.space import SearchSpace
 from archlab.study import Study
+from archlab.study.definition import StudyDefinition
 from tests.analysis.effects.studies import made_up_study, write_space
 
-Write = Callable[..., SearchSpace]
+Write = Callable[..., StudyDefinition]
 Run = Callable[..., Study]
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import yaml
 
 from archlab.cost import count
-from archlab.space import SearchSpace, label, load_space, plan
+from archlab.evaluation import Evaluation, Record
+from archlab.space import label, plan
 from archlab.space.plans import full_change
 from archlab.study import Study, load_study
-from archlab.study.claim import claim
+from archlab.study.compatibility import open_folder
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.folder import study_folder
-from archlab.study.record import Evaluation, Record
 
 KNOBS: dict[str, list[Any]] = {
     "kv_sharing": ["none", "self"],
@@ -24,7 +25,9 @@ KNOBS: dict[str, list[Any]] = {
 }
 
 
-def write_space(folder: Path, strategy: str, search: Mapping[str, Any] | None = None, **sections: Any) -> SearchSpace:
+def write_space(
+    folder: Path, strategy: str, search: Mapping[str, Any] | None = None, **sections: Any
+) -> StudyDefinition:
     """A space with this strategy; more of ``search``, and other sections by keyword."""
     data = {
         "baseline": "tiny",
@@ -39,12 +42,12 @@ def write_space(folder: Path, strategy: str, search: Mapping[str, Any] | None = 
         data["ladder"] = [{"step": name, "values": {name: values[1]}} for name, values in KNOBS.items()]
     path = folder / "space.yaml"
     path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-    return load_space(path)
+    return load_definition(path)
 
 
 def made_up_study(
     folder: Path,
-    space: SearchSpace,
+    definition: StudyDefinition,
     quality: Callable[[set[str], int], float],
     seeds: int = 1,
     trials: list[dict[str, Any]] | None = None,
@@ -52,12 +55,12 @@ def made_up_study(
 ) -> Study:
     """The study of a space: each arm, or each of ``trials``, scored by ``quality(changed knobs, seed)``."""
     files = study_folder("made-up", folder)
-    claim(files, space)
-    files.write_baseline({"knobs": space.baseline_values, "limits": {}})
-    for number, values in enumerate([arm.values for arm in plan(space)] if trials is None else trials):
-        spec = space.spec(values)
-        scores = [quality(changed(space, values), seed) for seed in range(seeds)]
-        last = str(space.settings.proxy.rungs[-1])
+    open_folder(files, definition)
+    files.write_baseline({"knobs": definition.space.baseline_values, "limits": {}})
+    for number, values in enumerate([arm.values for arm in plan(definition)] if trials is None else trials):
+        spec = definition.space.spec(values)
+        scores = [quality(changed(definition, values), seed) for seed in range(seeds)]
+        last = str(definition.settings.proxy.rungs[-1])
         proxy = {
             "quality": sum(scores) / seeds,
             "quality_label": "val_loss",
@@ -69,7 +72,7 @@ def made_up_study(
         if number in gated:
             reason = "macs_g 9 is over the limit of 8"
             evaluation = replace(evaluation, status="gated", gate="macs_g", reason=reason, proxy=None)
-        knobs = space.baseline_values | {name: label(value) for name, value in values.items()}
+        knobs = definition.space.baseline_values | {name: label(value) for name, value in values.items()}
         record = Record(
             trial=number, architecture=spec.id, knobs=knobs, evaluation=evaluation, seconds=1.0, finished="now"
         )
@@ -77,6 +80,6 @@ def made_up_study(
     return load_study("made-up", folder)
 
 
-def changed(space: SearchSpace, values: Mapping[str, Any]) -> set[str]:
+def changed(definition: StudyDefinition, values: Mapping[str, Any]) -> set[str]:
     """Knobs that have the change's value."""
-    return {name for name, value in full_change(space).items() if values.get(name) == value}
+    return {name for name, value in full_change(definition).items() if values.get(name) == value}

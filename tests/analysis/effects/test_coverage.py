@@ -12,7 +12,8 @@ from archlab.analysis.effects import plan_effects
 from archlab.analysis.effects.intervals import paired_estimate
 from archlab.analysis.effects.scores import Score, Scores
 from archlab.analysis.effects.search import search_effects
-from archlab.space import SearchSpace, lay_out
+from archlab.space import lay_out
+from archlab.study.definition import StudyDefinition
 from tests.analysis.effects.conftest import Write
 from tests.analysis.effects.studies import KNOBS, changed
 
@@ -45,12 +46,12 @@ def expected(strategy: str) -> dict[str, float]:
     return values
 
 
-def simulate(space: SearchSpace, seeds: int) -> tuple[dict[str, list[bool]], list[bool]]:
+def simulate(definition: StudyDefinition, seeds: int) -> tuple[dict[str, list[bool]], list[bool]]:
     """For every effect whether its interval held the truth; for every study whether a true zero was called an effect
     by the intervals that hold together."""
-    draw, plan = np.random.default_rng(5), lay_out(space)
-    clean = {arm.name: truth(changed(space, arm.values)) for arm in plan.arms}
-    wanted = expected(space.settings.search.strategy)
+    draw, plan = np.random.default_rng(5), lay_out(definition)
+    clean = {arm.name: truth(changed(definition, arm.values)) for arm in plan.arms}
+    wanted = expected(definition.settings.search.strategy)
     held: dict[str, list[bool]] = {change: [] for change in wanted}
     false: list[bool] = []
     for _ in range(REPEATS):
@@ -62,7 +63,7 @@ def simulate(space: SearchSpace, seeds: int) -> tuple[dict[str, list[bool]], lis
                 for (name, value), own in zip(clean.items(), noise, strict=True)
             }
         )
-        found = plan_effects(space, plan, scores)
+        found = plan_effects(definition, plan, scores)
         assert {effect.change for effect in found} == set(wanted)
         ends = {
             e.change: (e.quality.interval(0.95), e.quality.interval(1 - 0.05 / len(found))) for e in found if e.quality

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from archlab.study.restored import restored_space
 from scipy import stats
 from statsmodels.formula.api import ols
 
@@ -11,7 +12,6 @@ from archlab.analysis.effects import effects, price_list
 from archlab.cost import count
 from archlab.errors import BadInput
 from archlab.space import plan
-from archlab.study.restored import restored_space
 from tests.analysis.effects.conftest import Run, Write
 from tests.analysis.effects.studies import KNOBS, changed
 

@@ -1,8 +1,8 @@
 """``sundial`` and ``sundial:GARDEN``: an hour for every pass, on a clear day."""
 
+from archlab.evaluation.latency import Latency
 from archlab.latency.devices.kind import DeviceKind
 from archlab.latency.lock import DeviceLock, unlocked
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
 from archlab.latency.runner import DeviceStatus, Settings, circumstances
 from archlab.progress import Progress

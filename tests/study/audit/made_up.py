@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from archlab.cost import count
+from archlab.evaluation import Evaluation
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job
-from archlab.study.record import Evaluation
 
 NOISE = {2: 0.4, 4: 0.02}  # standard deviation at each rung; the scores are within 1
 SECONDS = 0.5  # of a step

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from archlab.study.restored import restored_space
 from scipy.stats import kendalltau
 
 from archlab.analysis.audit import audit, scores_table
 from archlab.errors import BadInput, RunFailed
-from archlab.space import SearchSpace, load_space
 from archlab.study import Study
 from archlab.study.audit import run_audit
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.executors import Inline
-from archlab.study.restored import restored_space
 from tests.study.audit.made_up import SECONDS, Trainings
 from tests.study.spaces import MINI, write_space
 
@@ -20,16 +20,16 @@ TEXT = MINI.replace("rungs: [3]", "rungs: [2, 4]").replace("seed: 3}", "seed: 3,
 
 
 @pytest.fixture
-def space(tmp_path: Path) -> SearchSpace:
-    return load_space(write_space(tmp_path, TEXT + "trial: {minutes: 1}\nconstraints: {params_m: {max: 95%}}\n"))
+def definition(tmp_path: Path) -> StudyDefinition:
+    return load_definition(write_space(tmp_path, TEXT + "trial: {minutes: 1}\nconstraints: {params_m: {max: 95%}}\n"))
 
 
-def run(space: SearchSpace, root: Path, trainings: Trainings, **named: int) -> Study:
-    return run_audit(space, "mini-audit", root=root, executor=Inline(trainings), **named)
+def run(definition: StudyDefinition, root: Path, trainings: Trainings, **named: int) -> Study:
+    return run_audit(definition, "mini-audit", root=root, executor=Inline(trainings), **named)
 
 
-def test_the_cheapest_score_that_keeps_the_order_is_recommended(space: SearchSpace, tmp_path: Path) -> None:
-    study = run(space, tmp_path, Trainings(), architectures=12)
+def test_the_cheapest_score_that_keeps_the_order_is_recommended(definition: StudyDefinition, tmp_path: Path) -> None:
+    study = run(definition, tmp_path, Trainings(), architectures=12)
     assert study.name == "mini-audit"
     assert study.settings["proxy"]["rungs"] == [2, 4, 40]
     assert restored_space(study.settings).settings.search.trials == 12
@@ -49,8 +49,8 @@ def test_the_cheapest_score_that_keeps_the_order_is_recommended(space: SearchSpa
     assert found.untrained.score.name == "naswot"
 
 
-def test_numbers_are_those_of_the_table(space: SearchSpace, tmp_path: Path) -> None:
-    study = run(space, tmp_path, Trainings(luck=0.3), architectures=12)
+def test_numbers_are_those_of_the_table(definition: StudyDefinition, tmp_path: Path) -> None:
+    study = run(definition, tmp_path, Trainings(luck=0.3), architectures=12)
     found = audit(study)
     proxies = [record.evaluation.proxy or {} for record in study.records]
     rung, long = (
@@ -68,29 +68,31 @@ def test_numbers_are_those_of_the_table(space: SearchSpace, tmp_path: Path) -> N
     assert macs.tau.value == pytest.approx(-kendalltau(costs, long.mean(axis=1)).statistic)
 
 
-def test_an_interrupted_audit_goes_on_and_a_finished_one_trains_nothing(space: SearchSpace, tmp_path: Path) -> None:
+def test_an_interrupted_audit_goes_on_and_a_finished_one_trains_nothing(
+    definition: StudyDefinition, tmp_path: Path
+) -> None:
     trainings = Trainings(interrupt_at=5)
     with pytest.raises(KeyboardInterrupt):
-        run(space, tmp_path, trainings, architectures=9)
-    assert len(run(space, tmp_path, trainings, architectures=9).trials) == 9
+        run(definition, tmp_path, trainings, architectures=9)
+    assert len(run(definition, tmp_path, trainings, architectures=9).trials) == 9
     assert len(trainings.asked) == len(set(trainings.asked)) == 9
-    more = run(space, tmp_path, trainings, architectures=12)
+    more = run(definition, tmp_path, trainings, architectures=12)
     assert len(more.trials) == len(trainings.asked) == 12
     with pytest.raises(BadInput, match=r"proxy.rungs was .* Give this one a name of its own: --name"):
-        run(space, tmp_path, trainings, architectures=9, steps=80)
+        run(definition, tmp_path, trainings, architectures=9, steps=80)
 
 
-def test_a_bar_that_nothing_keeps_recommends_nothing(space: SearchSpace, tmp_path: Path) -> None:
+def test_a_bar_that_nothing_keeps_recommends_nothing(definition: StudyDefinition, tmp_path: Path) -> None:
     noisy = Trainings(noise={2: 1.0, 4: 0.1}, more_from=40)
-    found = audit(run(space, tmp_path, noisy, architectures=12, seeds=1), bar=0.99)
+    found = audit(run(definition, tmp_path, noisy, architectures=12, seeds=1), bar=0.99)
     assert found.recommended is found.sure is None
     assert found.nearest is not None
     assert found.nearest.score.name == "val_loss@4"  # kid@40 has the very order, for the whole training
     assert np.isnan(found.ceiling.value)
 
 
-def test_training_time_is_that_of_the_curves_that_are_there(space: SearchSpace, tmp_path: Path) -> None:
-    study = run(space, tmp_path, Trainings(), architectures=8)
+def test_training_time_is_that_of_the_curves_that_are_there(definition: StudyDefinition, tmp_path: Path) -> None:
+    study = run(definition, tmp_path, Trainings(), architectures=8)
     curves = [study.files.trial(number) / "curve.csv" for number in range(8)]
     for curve in curves[1:]:
         curve.unlink()
@@ -102,23 +104,23 @@ def test_training_time_is_that_of_the_curves_that_are_there(space: SearchSpace, 
         audit(study)
 
 
-def test_another_metric_can_be_the_dear_one(space: SearchSpace, tmp_path: Path) -> None:
-    found = audit(run(space, tmp_path, Trainings(), architectures=8), against="adherence", top=3)
+def test_another_metric_can_be_the_dear_one(definition: StudyDefinition, tmp_path: Path) -> None:
+    found = audit(run(definition, tmp_path, Trainings(), architectures=8), against="adherence", top=3)
     assert found.dear.name == "adherence@40"
     verdict = next(each for each in found.verdicts if each.score.name == "val_loss@40")
     assert verdict.tau == verdict.top == (1, 1, 1)
 
 
-def test_what_cannot_be_audited_is_refused_in_one_line(space: SearchSpace, tmp_path: Path) -> None:
+def test_what_cannot_be_audited_is_refused_in_one_line(definition: StudyDefinition, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"--steps: must be more than the last of proxy\.rungs, 4, but is 4"):
-        run(space, tmp_path, Trainings(), steps=4)
-    study = run(space, tmp_path / "whole", Trainings(), architectures=8)
+        run(definition, tmp_path, Trainings(), steps=4)
+    study = run(definition, tmp_path / "whole", Trainings(), architectures=8)
     with pytest.raises(BadInput, match="--against: no 'kit' was recorded after 40 steps; did you mean 'kid'"):
         audit(study, against="kit")
     with pytest.raises(BadInput, match="--top: must be less than the 8 architectures but is 8"):
         audit(study, top=8)
     with pytest.raises(RunFailed, match="every architecture has the same val_loss@40"):
-        audit(run(space, tmp_path / "equal", Trainings(spread=0.0, luck=0.0), architectures=8))
+        audit(run(definition, tmp_path / "equal", Trainings(spread=0.0, luck=0.0), architectures=8))
     failing = Trainings(fail_from=6)
     with pytest.raises(RunFailed, match=r"6 architectures of mini-audit were trained to the end.*the proxy diverged"):
-        audit(run(space, tmp_path / "failed", failing, architectures=10))
+        audit(run(definition, tmp_path / "failed", failing, architectures=10))

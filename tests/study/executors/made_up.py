@@ -12,11 +12,11 @@ from typing import Any, cast
 import numpy as np
 
 from archlab.errors import OutOfMemory
+from archlab.evaluation import Evaluation
 from archlab.latency.devices.registry import runner
 from archlab.latency.lock import THIS_COMPUTER
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job
-from archlab.study.record import Evaluation
 
 
 def curious(job: Job, callbacks: Callbacks) -> Evaluation:

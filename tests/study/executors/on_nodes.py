@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 
 from archlab.cost import count
+from archlab.evaluation import Evaluation
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job
-from archlab.study.record import Evaluation
 from tests.study.executors import made_up
 
 

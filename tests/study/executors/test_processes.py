@@ -17,12 +17,12 @@ from typing import Any, cast
 import psutil
 import pytest
 
+from archlab.evaluation import Evaluation
 from archlab.latency.lock import THIS_COMPUTER
-from archlab.space import load_space
+from archlab.study.definition import load_definition
 from archlab.study.evaluate import Job
 from archlab.study.executors import Evaluate, Inline, Processes
 from archlab.study.executors.device_locks import DeviceLocks, Worker
-from archlab.study.record import Evaluation
 from tests.study.executors import made_up
 from tests.study.spaces import MINI, write_space
 
@@ -45,13 +45,15 @@ class Log:
 
 @pytest.fixture
 def job(tmp_path: Path) -> JobFor:
-    space = load_space(write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: torch, name: here}]")))
+    definition = load_definition(
+        write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: torch, name: here}]"))
+    )
 
     def make(name: str = "trial", **trial: float) -> Job:
         (tmp_path / name).mkdir(parents=True, exist_ok=True)
-        limits = space.settings.trial.model_copy(update=trial)
-        settings = space.settings.model_copy(update={"trial": limits})
-        return Job(spec=space.baseline, settings=settings, limits={}, folder=tmp_path / name, number=7)
+        limits = definition.settings.trial.model_copy(update=trial)
+        settings = definition.settings.model_copy(update={"trial": limits})
+        return Job(spec=definition.space.baseline, settings=settings, limits={}, folder=tmp_path / name, number=7)
 
     return make
 
@@ -185,9 +187,9 @@ if __name__ == "__main__":
 
 @pytest.fixture
 def driver(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    space = write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: torch, name: here}]"))
+    definition = write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: torch, name: here}]"))
     (tmp_path / "driver.py").write_text(DRIVER)
-    with subprocess.Popen([sys.executable, tmp_path / "driver.py", space, tmp_path], env=environment()) as process:
+    with subprocess.Popen([sys.executable, tmp_path / "driver.py", definition, tmp_path], env=environment()) as process:
         yield process
         process.kill()
 

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from archlab.errors import BadInput, MissingExtra
-from archlab.space import load_space
 from archlab.study import Watcher, run_study
+from archlab.study.definition import load_definition
 from archlab.study.evaluate import Job
 from archlab.study.executors import Inline
 from archlab.study.executors import ray as ray_executor
@@ -50,13 +50,13 @@ def executor(cluster: Any) -> Iterator[Ray]:
 
 @pytest.fixture
 def job(tmp_path: Path) -> JobFor:
-    space = load_space(write_space(tmp_path))
+    definition = load_definition(write_space(tmp_path))
 
     def make(folder: str | Path, **trial: float) -> Job:
         (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-        limits = space.settings.trial.model_copy(update=trial)
-        settings = space.settings.model_copy(update={"trial": limits})
-        return Job(spec=space.baseline, settings=settings, limits={}, folder=tmp_path / folder, number=7)
+        limits = definition.settings.trial.model_copy(update=trial)
+        settings = definition.settings.model_copy(update={"trial": limits})
+        return Job(spec=definition.space.baseline, settings=settings, limits={}, folder=tmp_path / folder, number=7)
 
     return make
 
@@ -114,14 +114,14 @@ def test_a_study_completes_when_a_node_joins_and_is_killed(
     executor: Ray, cluster: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     text = MINI.replace("strategy: tpe, trials: 6", "strategy: random, trials: 12, noise: 0.01")
-    space = load_space(write_space(tmp_path, text))
-    undisturbed = run_study(space, root=tmp_path / "undisturbed", executor=Inline(on_nodes.steady))
+    definition = load_definition(write_space(tmp_path, text))
+    undisturbed = run_study(definition, root=tmp_path / "undisturbed", executor=Inline(on_nodes.steady))
     node = cluster.add_node(num_cpus=1)
     wait_until(lambda: executor.slots == 3)
     capfd.readouterr()
     saboteur = Saboteur(cluster, node)
     with on_nodes.doomed(saboteur.raylet):
-        study = run_study(space, root=tmp_path / "disturbed", executor=executor, watchers=(saboteur,))
+        study = run_study(definition, root=tmp_path / "disturbed", executor=executor, watchers=(saboteur,))
     assert node not in cluster.worker_nodes
     columns = ["trial", "status", "architecture", "macs_g", "quality", "on_front"]
     pd.testing.assert_frame_equal(study.trials[columns], undisturbed.trials[columns])

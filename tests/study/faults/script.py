@@ -3,16 +3,16 @@
 import sys
 from collections.abc import Sequence
 
-from archlab.space import load_space
 from archlab.study import run_study
+from archlab.study.definition import load_definition
 from archlab.study.executors import Processes, processes
 from tests.study.faults.training import train
 
 
-def main(space: str, root: str, url: Sequence[str]) -> None:
+def main(definition: str, root: str, url: Sequence[str]) -> None:
     processes._PRELOADED[:] = ["torch", "archlab.study.executors.worker", "tests.study.faults.training"]
     executor = Processes(2, evaluate=train)
-    run_study(load_space(space), root=root, executor=executor, storage=url[0] if url else None)
+    run_study(load_definition(definition), root=root, executor=executor, storage=url[0] if url else None)
     executor.close()
 
 

@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from archlab.cost import count
+from archlab.evaluation import Evaluation
 from archlab.files import write_text
 from archlab.study.evaluate import Job
-from archlab.study.record import Evaluation
 
 _SECONDS = 0.3
 

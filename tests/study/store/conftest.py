@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from archlab.space import SearchSpace
+from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder
 from archlab.study.store import Store, leases, open_store
 from tests.study.store.contract import Opener
@@ -31,11 +31,13 @@ def folder(tmp_path: Path) -> StudyFolder:
 
 
 @pytest.fixture
-def open_here(folder: StudyFolder, space: SearchSpace, url: str | None) -> Iterator[Opener]:
+def open_here(folder: StudyFolder, definition: StudyDefinition, url: str | None) -> Iterator[Opener]:
     """Opens stores that are closed when the test ends."""
     with ExitStack() as opened:
 
-        def opener(of: SearchSpace = space, place: StudyFolder = folder, said: list[str] | None = None) -> Store:
+        def opener(
+            of: StudyDefinition = definition, place: StudyFolder = folder, said: list[str] | None = None
+        ) -> Store:
             return opened.enter_context(open_store(of, place, url, (said if said is not None else []).append))
 
         yield opener

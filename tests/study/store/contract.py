@@ -13,29 +13,29 @@ from optuna.trial import TrialState
 
 from archlab.cost import count
 from archlab.errors import BadInput
-from archlab.space import SearchSpace, load_space
+from archlab.evaluation import Evaluation, Record
+from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.folder import StudyFolder
-from archlab.study.outcome import outcome
-from archlab.study.record import Evaluation, Record
 from archlab.study.sampler import as_params, suggest
+from archlab.study.optuna_result import optuna_result
 from archlab.study.store import Store
 from tests.study.spaces import MINI, write_space
 
 Opener = Callable[..., Store]
 
 
-def work(store: Store, space: SearchSpace, folder: StudyFolder) -> Record:
+def work(store: Store, definition: StudyDefinition, folder: StudyFolder) -> Record:
     """Ask for a trial, judge it by a formula, write, publish and tell, as a driver does."""
     with store.asking():
         trial = store.optuna.ask()
         assert store.lease(trial.number)
-        values = suggest(trial, space)
-    spec = space.spec(values)
+        values = suggest(trial, definition)
+    spec = definition.space.spec(values)
     cost = count(spec)
     record = Record(
         trial=trial.number,
         architecture=spec.id,
-        knobs=space.baseline_values | as_params(values),
+        knobs=definition.space.baseline_values | as_params(values),
         evaluation=Evaluation(
             status="complete",
             params_m=cost.params_m,
@@ -47,7 +47,7 @@ def work(store: Store, space: SearchSpace, folder: StudyFolder) -> Record:
     )
     record.save(folder.trial(trial.number) / "evaluation.json")
     store.publish(record)
-    told = outcome(record, space.settings.objectives, {})
+    told = optuna_result(record, definition.settings, {})
     store.optuna.tell(trial, told.values, told.state)
     store.release(trial.number)
     return record
@@ -83,13 +83,13 @@ def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-def changed(tmp_path: Path, *replacements: tuple[str, str]) -> SearchSpace:
+def changed(tmp_path: Path, *replacements: tuple[str, str]) -> StudyDefinition:
     text = MINI
     for old, new in replacements:
         assert old in text
         text = text.replace(old, new)
     (tmp_path / "changed").mkdir(exist_ok=True)
-    return load_space(write_space(tmp_path / "changed", text))
+    return load_definition(write_space(tmp_path / "changed", text))
 
 
 def facts(study: optuna.Study) -> list[tuple[object, ...]]:
@@ -122,11 +122,11 @@ class StoreContract:
             assert store.abandoned() == []
 
     def test_lost_trials_are_made_again_from_the_records(
-        self, open_here: Opener, space: SearchSpace, folder: StudyFolder
+        self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder
     ) -> None:
         with open_here() as store:
             for _ in range(3):
-                work(store, space, folder)
+                work(store, definition, folder)
             before = facts(store.optuna)
             self.forget(store, folder)
         (folder.trial(1) / "evaluation.json").unlink()
@@ -134,10 +134,10 @@ class StoreContract:
         self.assert_made_again(facts(again.optuna), before)
 
     def test_a_changed_space_takes_over_the_trials_that_fit(
-        self, open_here: Opener, space: SearchSpace, folder: StudyFolder, tmp_path: Path
+        self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder, tmp_path: Path
     ) -> None:
         with open_here() as store:
-            records = [work(store, space, folder) for _ in range(8)]
+            records = [work(store, definition, folder) for _ in range(8)]
         narrow = changed(
             tmp_path,
             ("conv: [standard, separable]", "conv: [separable, standard]"),
@@ -161,7 +161,7 @@ class StoreContract:
             assert said == [f"the space has changed: {len(fit)} of 8 trials fit and were taken over"]
             assert [record.trial for record in folder.records()] == fit
             assert work(store, narrow, folder).trial == 8
-        with open_here(space) as store:
+        with open_here(definition) as store:
             assert [record.trial for record in folder.records()][:8] == list(range(8))
 
     @pytest.mark.parametrize(
@@ -181,14 +181,14 @@ class StoreContract:
         new: str,
         fits: int | None,
         open_here: Opener,
-        space: SearchSpace,
+        definition: StudyDefinition,
         folder: StudyFolder,
         tmp_path: Path,
     ) -> None:
         with open_here() as store:
-            records = [work(store, space, folder) for _ in range(4)]
+            records = [work(store, definition, folder) for _ in range(4)]
         if fits is None:
-            fits = sum(record.knobs["conv"] == space.baseline_values["conv"] for record in records)
+            fits = sum(record.knobs["conv"] == definition.space.baseline_values["conv"] for record in records)
         with open_here(changed(tmp_path, (old, new))) as store:
             assert sum(t.state == TrialState.COMPLETE for t in store.optuna.get_trials()) == fits
 

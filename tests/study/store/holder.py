@@ -4,13 +4,13 @@ import sys
 import time
 from pathlib import Path
 
-from archlab.space import load_space
+from archlab.study.definition import load_definition
 from archlab.study.folder import StudyFolder
 from archlab.study.store import open_store
 
 
-def main(space: str, folder: str, url: str) -> None:
-    with open_store(load_space(space), StudyFolder(Path(folder)), url or None) as store:
+def main(definition: str, folder: str, url: str) -> None:
+    with open_store(load_definition(definition), StudyFolder(Path(folder)), url or None) as store:
         with store.asking():
             number = store.optuna.ask().number
             print("holds" if store.lease(number) else "lacks", number, flush=True)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy
 
 from archlab.errors import BadInput
-from archlab.space import SearchSpace
+from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder
 from archlab.study.store import Store, open_store
 from tests.study.conftest import Judge
@@ -41,10 +41,10 @@ class TestPostgres(StoreContract):
             assert store.abandoned() == []
 
     def test_a_trial_that_another_driver_finished_cannot_be_taken(
-        self, open_here: Opener, space: SearchSpace, folder: StudyFolder
+        self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder
     ) -> None:
         one, other = open_here(), open_here()
-        assert not other.lease(work(one, space, folder).trial)
+        assert not other.lease(work(one, definition, folder).trial)
 
     def test_one_driver_asks_at_a_time_and_a_killed_one_lets_go(
         self, open_here: Opener, folder: StudyFolder, tmp_path: Path, url: str
@@ -65,11 +65,11 @@ class TestPostgres(StoreContract):
             assert entered.is_set()
 
     def test_drivers_without_a_common_folder_have_the_same_table(
-        self, open_here: Opener, space: SearchSpace, folder: StudyFolder, tmp_path: Path
+        self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder, tmp_path: Path
     ) -> None:
         elsewhere = StudyFolder(tmp_path / "elsewhere" / "mini")
         here, there = open_here(), open_here(place=elsewhere)
-        record = work(here, space, folder)
+        record = work(here, definition, folder)
         assert there.fetch({record.trial}) == []
         assert there.fetch(()) == elsewhere.records() == [record]
         assert here.fetch({record.trial}) == []
@@ -78,39 +78,39 @@ class TestPostgres(StoreContract):
         assert folder.settings()["uid"] == elsewhere.settings()["uid"]
 
     def test_a_record_that_was_written_and_not_published_is_found_in_a_common_folder(
-        self, open_here: Opener, space: SearchSpace, folder: StudyFolder
+        self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder
     ) -> None:
         with open_here() as killed, pytest.MonkeyPatch.context() as patch:
             patch.setattr(killed, "publish", lambda record: 1 / 0)
             survivor = open_here()
             with pytest.raises(ZeroDivisionError):
-                work(killed, space, folder)
+                work(killed, definition, folder)
             assert survivor.fetch(()) == []
         wait_for(survivor.abandoned)
         assert survivor.fetch(()) == folder.records()
 
     def test_the_first_record_of_a_trial_stays(
-        self, open_here: Opener, space: SearchSpace, folder: StudyFolder
+        self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder
     ) -> None:
         store = open_here()
-        record = work(store, space, folder)
+        record = work(store, definition, folder)
         store.publish(record)
         assert store.fetch(()) == [record]
 
     def test_a_journal_study_moves_into_a_database(
-        self, open_here: Opener, space: SearchSpace, folder: StudyFolder
+        self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder
     ) -> None:
-        with open_store(space, folder) as journal:
-            records = [work(journal, space, folder) for _ in range(2)]
+        with open_store(definition, folder) as journal:
+            records = [work(journal, definition, folder) for _ in range(2)]
             before = facts(journal.optuna)
         store = open_here()
         assert store.fetch(()) == records
         assert facts(store.optuna) == before
         with pytest.raises(BadInput, match=r"shared through postgresql://127\.0\.0\.1.*--storage"):
-            open_store(space, folder)
+            open_store(definition, folder)
 
     def test_the_space_cannot_change_under_other_drivers(
-        self, open_here: Opener, space: SearchSpace, folder: StudyFolder, tmp_path: Path
+        self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder, tmp_path: Path
     ) -> None:
         other = changed(tmp_path, ("conv: [standard, separable]", "conv: [standard]"))
         with open_here(), pytest.raises(BadInput, match="other drivers are at work on mini with another space"):
@@ -118,23 +118,23 @@ class TestPostgres(StoreContract):
         open_here(other)
 
     def test_more_trials_are_counted_from_what_other_machines_have_finished(
-        self, judge: Judge, space: SearchSpace, tmp_path: Path, url: str
+        self, judge: Judge, definition: StudyDefinition, tmp_path: Path, url: str
     ) -> None:
-        judge.run(space, root=tmp_path / "here", storage=url)
-        study = judge.run(space, root=tmp_path / "there", storage=url, more=2)
+        judge.run(definition, root=tmp_path / "here", storage=url)
+        study = judge.run(definition, root=tmp_path / "there", storage=url, more=2)
         assert len(study.trials) == study.trials_wanted == 8
 
     def test_a_folder_of_another_study_of_the_name_is_refused(
-        self, open_here: Opener, space: SearchSpace, folder: StudyFolder, tmp_path: Path
+        self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder, tmp_path: Path
     ) -> None:
         stranger = StudyFolder(tmp_path / "stranger" / "mini")
-        open_store(space, stranger).close()
+        open_store(definition, stranger).close()
         open_here()
         with pytest.raises(BadInput, match="different studies of that name"):
             open_here(place=stranger)
 
     def test_a_killed_database_costs_nothing_but_time(
-        self, open_here: Opener, space: SearchSpace, folder: StudyFolder, server: Server
+        self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder, server: Server
     ) -> None:
         said: list[str] = []
         one, other = open_here(said=said), open_here()
@@ -142,7 +142,7 @@ class TestPostgres(StoreContract):
         assert one.lease(number)
         server.kill()
         record: list[object] = []
-        worker = threading.Thread(target=lambda: record.append(work(one, space, folder)))
+        worker = threading.Thread(target=lambda: record.append(work(one, definition, folder)))
         worker.start()
         time.sleep(0.3)
         server.start()
@@ -193,14 +193,14 @@ class TestPostgres(StoreContract):
     ids=["older tables", "no rights"],
 )
 def test_what_a_database_forbids_is_one_line(
-    user: str, statements: str, message: str, server: Server, space: SearchSpace, tmp_path: Path
+    user: str, statements: str, message: str, server: Server, definition: StudyDefinition, tmp_path: Path
 ) -> None:
     url = server.empty_database()
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statements)
     url = url.replace("archlab@", f"{user}@")
     with pytest.raises(BadInput, match=message) as caught:
-        open_store(space, StudyFolder(tmp_path / "mini"), url)
+        open_store(definition, StudyFolder(tmp_path / "mini"), url)
     assert str(caught.value).startswith("--storage: postgresql://127.0.0.1")
 
 
@@ -216,16 +216,18 @@ def test_what_a_database_forbids_is_one_line(
         ),
     ],
 )
-def test_addresses_that_are_none_are_refused(url: str, message: str, space: SearchSpace, tmp_path: Path) -> None:
+def test_addresses_that_are_none_are_refused(
+    url: str, message: str, definition: StudyDefinition, tmp_path: Path
+) -> None:
     with pytest.raises(BadInput, match=rf"--storage: {message}"):
-        open_store(space, StudyFolder(tmp_path / "mini"), url)
+        open_store(definition, StudyFolder(tmp_path / "mini"), url)
 
 
 def test_a_database_that_is_not_there_is_named_without_its_password(
-    space: SearchSpace, tmp_path: Path, server: Server
+    definition: StudyDefinition, tmp_path: Path, server: Server
 ) -> None:
     url = server.url("absent").replace("archlab@", "archlab:secret@")
     with pytest.raises(BadInput, match=r"127\.0\.0\.1.*cannot be reached.*does not exist") as caught:
-        open_store(space, StudyFolder(tmp_path / "mini"), url)
+        open_store(definition, StudyFolder(tmp_path / "mini"), url)
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from archlab.errors import BadInput, MissingExtra
+from archlab.evaluation.latency import Latency
 from archlab.files import file_hash
 from archlab.latency.devices.android.adb import CONNECT, INSTALL, attached_phone, has_adb
 from archlab.latency.devices.android.benchmark import WARMUP_RUNS, benchmark, refuse_slow
@@ -13,7 +14,6 @@ from archlab.latency.devices.android.condition import Identity, read_condition, 
 from archlab.latency.devices.android.program import MEND, find_program, has_program
 from archlab.latency.devices.tflite.file import converter_versions, tflite_file
 from archlab.latency.lock import DeviceLock, unlocked
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
 from archlab.latency.packages import installed
 from archlab.latency.runner import (

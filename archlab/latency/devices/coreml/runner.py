@@ -1,12 +1,12 @@
 """Core ML on this Mac, or on a Mac over ssh."""
 
+from archlab.evaluation.latency import Latency
 from archlab.latency.devices.coreml import timing
 from archlab.latency.devices.coreml.answers import MacFacts
 from archlab.latency.devices.coreml.mac import Mac
 from archlab.latency.devices.coreml.package import coreml_package
 from archlab.latency.devices.coreml.readiness import checked_mac, readiness, refuse_slowed
 from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
 from archlab.latency.runner import DeviceStatus, Settings
 from archlab.progress import Progress

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from archlab.evaluation.latency import Latency
 from archlab.latency.artifact import Artifact, checked_parity
 from archlab.latency.devices.coreml.answers import MacFacts, Report
 from archlab.latency.devices.coreml.mac import Mac
 from archlab.latency.devices.coreml.package import converter_versions
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
 from archlab.latency.runner import Settings, circumstances
 from archlab.progress import Progress

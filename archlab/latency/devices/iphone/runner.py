@@ -2,6 +2,7 @@
 
 import os
 
+from archlab.evaluation.latency import Latency
 from archlab.latency.devices.coreml import timing
 from archlab.latency.devices.coreml.answers import MacFacts
 from archlab.latency.devices.coreml.mac import Mac
@@ -9,7 +10,6 @@ from archlab.latency.devices.coreml.package import coreml_package
 from archlab.latency.devices.coreml.readiness import checked_mac, readiness
 from archlab.latency.devices.iphone.phone import TEAM, IPhone, the_iphone
 from archlab.latency.lock import DeviceLock, unlocked
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
 from archlab.latency.runner import DeviceStatus, Settings
 from archlab.progress import Progress

@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from archlab.errors import BadInput
+from archlab.evaluation.fact import from_plain
+from archlab.evaluation.latency import Latency
 from archlab.files import read_text
 from archlab.latency.lock import DeviceLock, unlocked
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
 from archlab.latency.runner import DeviceStatus, Settings
 from archlab.progress import Progress
 
 _DECIDING = ("threads", "precision", "compute", "attention", "processes")
 _MEASURED = ("measured", "replayed")
+_MEND = "archlab latency --format json prints what is needed"
 
 
 class ReplayRunner:
@@ -77,7 +79,7 @@ def _values(path: Path, text: str) -> Iterator[tuple[int, Any]]:
         position += len(text[position:]) - len(text[position:].lstrip())
         try:
             value, position = decoder.raw_decode(text, position)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadInput(f"{path}: not JSON: {error}") from None
         for one in value if isinstance(value, list) else [value]:
             number += 1
@@ -85,17 +87,9 @@ def _values(path: Path, text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _latency(value: Any, where: str) -> Latency:
-    try:
-        latency = Latency.from_dict(value)
-        kind = latency.provenance["kind"]
-    except KeyError as error:
-        raise BadInput(
-            f"{where}: {error.args[0]} is absent; archlab latency --format json prints what is needed"
-        ) from None
-    except (TypeError, ValueError) as error:
-        raise BadInput(f"{where}: {error}") from None
-    if kind not in _MEASURED:
-        raise BadInput(f"{where}: is {kind}, not measured")
+    latency = from_plain(Latency, value, where, _MEND)
+    if latency.kind not in _MEASURED:
+        raise BadInput(f"{where}: is {latency.kind}, not measured")
     return latency
 
 

@@ -4,12 +4,12 @@ import tempfile
 from pathlib import Path
 
 from archlab.errors import MissingExtra
+from archlab.evaluation.latency import Latency
 from archlab.latency.artifact import checked_parity
 from archlab.latency.devices import computer
 from archlab.latency.devices.process import run_processes
 from archlab.latency.devices.tflite.file import converter_versions, tflite_file
 from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Network
 from archlab.latency.packages import installed, package_version
 from archlab.latency.runner import PRECISIONS, DeviceStatus, Settings, circumstances

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from archlab.errors import BadInput
+from archlab.evaluation.latency import Latency
 from archlab.latency.artifact import checked_parity, code_version, write_artifact
 from archlab.latency.devices import computer
 from archlab.latency.devices.process import run_processes
 from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
-from archlab.latency.measurement import Latency
 from archlab.latency.network import Built, Network
 from archlab.latency.packages import package_version
 from archlab.latency.runner import DeviceStatus, Settings, circumstances

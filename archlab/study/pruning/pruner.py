@@ -1,4 +1,4 @@
-"""Which trials go on at a rung, remembered with Optuna's trials so that every driver sees it."""
+"""The pruner of a study; its decisions are kept with Optuna's trials, so that every driver sees them."""
 
 from collections.abc import Mapping, Sequence
 from math import sqrt
@@ -7,48 +7,48 @@ from typing import Any
 
 import optuna
 
-from archlab.space.settings import SpaceFile
-from archlab.study.record import Evaluation
-from archlab.study.rungs import Standing, judge, pooled_noise
+from archlab.evaluation import Evaluation
+from archlab.evaluation.measures import minimised
+from archlab.study.file import StudyFile
+from archlab.study.pruning.successive_halving import Standing, decide, pooled_noise
 
 
-class Verdicts:
-    """The judge of a study's rungs.
+class Pruner:
+    """Decides at every rung of a study whether a trial goes on.
 
     What a trial scored at a rung, and whether it went on, is a user attribute of its Optuna trial: ``rung:<steps>``. A
-    trial that is taken up again keeps its verdicts.
+    trial that is taken up again keeps its decisions.
 
     Attributes:
         noise: standard deviation of one seed's quality at each rung, where it was measured apart from the trials.
     """
 
-    def __init__(self, study: optuna.Study, settings: SpaceFile) -> None:
+    def __init__(self, study: optuna.Study, settings: StudyFile) -> None:
         self.study, self.settings = study, settings
         self.noise: Mapping[int, float] = {}
         self.quality = settings.objectives.index("quality")
 
-    def judge(self, trial: optuna.Trial, rung: int, qualities: Sequence[float], known: Evaluation) -> bool:
-        """Whether the trial goes on; where one of its objectives is not known it does, without a verdict."""
+    def goes_on(self, trial: optuna.Trial, rung: int, qualities: Sequence[float], known: Evaluation) -> bool:
+        """Whether the trial goes on; where one of its objectives is not known it does, and nothing is kept."""
         name = f"rung:{rung}"
         trials = self.study.get_trials(deepcopy=False)
         seen: dict[int, dict[str, Any]] = {t.number: t.user_attrs[name] for t in trials if name in t.user_attrs}
         if trial.number in seen:
             return bool(seen[trial.number]["goes_on"])
-        cells = known.cells() | {"quality": fmean(qualities)}
-        found = [cells.get(objective) for objective in self.settings.objectives]
-        point = tuple(value for value in found if value is not None)
-        if len(point) < len(found):
+        found = {name: known.value(name) for name in self.settings.objectives} | {"quality": fmean(qualities)}
+        point = minimised(found)
+        if point is None:
             return True
-        verdict = judge(
+        decision = decide(
             Standing(trial.number, point),
             [Standing(number, tuple(facts["point"])) for number, facts in seen.items()],
             reduction=self.settings.search.reduction,
             noise=self._noise(rung, [*(facts["qualities"] for facts in seen.values()), qualities]),
             quality=self.quality,
         )
-        facts = {"qualities": list(qualities), "point": point, "goes_on": verdict.goes_on, "why": verdict.why}
+        facts = {"qualities": list(qualities), "point": point, "goes_on": decision.goes_on, "why": decision.why}
         trial.set_user_attr(name, facts)
-        return verdict.goes_on
+        return decision.goes_on
 
     def reason(self, trial: optuna.Trial, rung: int) -> str:
         """Why the trial was stopped at the rung."""

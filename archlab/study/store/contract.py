@@ -1,4 +1,4 @@
-"""The contract of a store, and its door."""
+"""The contract of a store."""
 
 from collections.abc import Callable, Container
 from contextlib import AbstractContextManager
@@ -8,10 +8,7 @@ from typing import Protocol, Self
 import optuna
 from optuna.trial import FrozenTrial
 
-from archlab.errors import require
-from archlab.space import SearchSpace
-from archlab.study.folder import StudyFolder
-from archlab.study.record import Record
+from archlab.evaluation import Record
 
 Say = Callable[[str], None]
 
@@ -57,28 +54,3 @@ class Store(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
-
-
-def open_store(space: SearchSpace, folder: StudyFolder, url: str | None = None, say: Say = lambda _: None) -> Store:
-    """Claim the study for this driver, and open what it shares: a journal in the folder, or a PostgreSQL database.
-
-    Optuna's trials are brought up to the records: after a change of the space, or where the journal or the database
-    was lost, they are made from them. Use it as a context manager.
-
-    Args:
-        url: ``postgresql://user@host/database``; None is the journal, which one driver at a time may use.
-        say: hears that trials were taken over, that the database is away, and that it is back.
-
-    Raises:
-        BadInput: the study is another space's, is in use or shared otherwise, the folder cannot be written, or the
-            database cannot be reached.
-        MissingExtra: a database, and psycopg is not installed.
-    """
-    if url is None:
-        from archlab.study.store.journal import JournalStore
-
-        return JournalStore(space, folder, say)
-    require("psycopg", "a study in a PostgreSQL database", "postgresql")
-    from archlab.study.store.postgres import PostgresStore
-
-    return PostgresStore(space, folder, url, say)

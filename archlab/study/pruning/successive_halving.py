@@ -1,8 +1,8 @@
-"""Which trials go on at a rung: asynchronous successive halving for several objectives.
+"""Asynchronous successive halving for several objectives: which trials go on from a rung.
 
-A trial is judged when it arrives, against all that were at the rung before (ASHA's stopping rule, Li et al. 2020,
+A trial is compared when it arrives, against all that were at the rung before (ASHA's stopping rule, Li et al. 2020,
 arXiv:1810.05934), by non-dominated rank (MO-ASHA, Schmucker et al. 2021, arXiv:2106.12639). Costs are exact and known
-before training, so that the rank sees at the first rung already what is dear *and* bad.
+before training, so that the rank sees at the first rung already what is expensive *and* bad.
 """
 
 import math
@@ -27,7 +27,7 @@ class Standing(NamedTuple):
     point: tuple[float, ...]
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """Whether a trial goes on from a rung.
 
     Attributes:
@@ -40,14 +40,14 @@ class Verdict(NamedTuple):
     why: str
 
 
-def judge(
+def decide(
     mine: Standing,
     others: Collection[Standing],
     *,
     reduction: int,
     noise: float | None = None,
     quality: int = 0,
-) -> Verdict:
+) -> Decision:
     """Whether ``mine`` is among the best 1/``reduction`` of all that were at this rung.
 
     Ordered by non-dominated rank; within a front by the share of hypervolume that the front owes to the trial. The
@@ -65,13 +65,13 @@ def judge(
     first = "the first goes" if places == 1 else f"the first {places} go"
     at = f"rank {rank}, place {place + 1} of {seen} at this rung, where {first} on"
     if place < places:
-        return Verdict(True, rank, at)
+        return Decision(True, rank, at)
     if noise:
         better = list(mine.point)
         better[quality] -= NOISE_MARGIN * noise
         if _place(tuple(better), [other.point for other in others])[1] < places:
-            return Verdict(True, rank, f"{at}; within noise of going on")
-    return Verdict(False, rank, at)
+            return Decision(True, rank, f"{at}; within noise of going on")
+    return Decision(False, rank, at)
 
 
 def pooled_noise(qualities_by_trial: Iterable[Sequence[float]]) -> float | None:

@@ -1,4 +1,4 @@
-"""What a study asks next: an arm of its plan, or what its sampler proposes."""
+"""What a study evaluates next: an arm of its plan, or what its sampler proposes."""
 
 import random
 from collections.abc import Container
@@ -7,24 +7,25 @@ from typing import NamedTuple
 import optuna
 from optuna.trial import FixedTrial, TrialState
 
-from archlab.space import Arm, SearchSpace
+from archlab.space import Arm
 from archlab.space.knobs import Value
+from archlab.study.definition import StudyDefinition
 from archlab.study.evaluate import costed
-from archlab.study.ledger import Ledger
+from archlab.study.finished import FinishedTrials
 from archlab.study.sampler import as_params, make_sampler, suggest
 
-_MOST_VAIN = 3  # proposals in a row that tell nothing new, before an unseen architecture is drawn at random
+_MOST_WITHOUT_NEWS = 3  # proposals in a row that tell nothing new, before an unseen architecture is drawn at random
 _MOST_DRAWS = 2_000
 
 
-class Asked(NamedTuple):
+class Proposal(NamedTuple):
     """A trial with its knob values in effect."""
 
     trial: optuna.Trial
     values: dict[str, Value]
 
 
-class Asking:
+class Proposals:
     """Asks Optuna, with a sampler for each trial's number.
 
     Attributes:
@@ -32,25 +33,31 @@ class Asking:
     """
 
     def __init__(
-        self, space: SearchSpace, arms: list[Arm], study: optuna.Study, ledger: Ledger, limits: dict[str, float]
+        self,
+        definition: StudyDefinition,
+        arms: list[Arm],
+        study: optuna.Study,
+        finished: FinishedTrials,
+        limits: dict[str, float],
     ) -> None:
-        self.space, self.study, self.ledger, self.limits = space, study, ledger, limits
+        self.definition, self.space = definition, definition.space
+        self.study, self.finished, self.limits = study, finished, limits
         self.is_plan = bool(arms)
         self._arms = iter(arms)
-        self._vain = ledger.vain()
+        self._without_news = finished.without_news()
 
-    def next(self, under_way: Container[str]) -> Asked | None:
+    def next(self, under_way: Container[str]) -> Proposal | None:
         """The next trial; None where nothing is left to ask for.
 
         Args:
             under_way: content hashes of architectures that are being evaluated.
         """
-        known = _Either(self.ledger, under_way)
+        known = _Either(self.finished, under_way)
         trials = self.study.get_trials(deepcopy=False)
         if self.is_plan:
             if not any(trial.state == TrialState.WAITING for trial in trials) and not self._enqueue_arm(known):
                 return None
-        elif self._vain >= _MOST_VAIN and not self._enqueue_unseen(known):
+        elif self._without_news >= _MOST_WITHOUT_NEWS and not self._enqueue_unseen(known):
             return None
         self._set_sampler(len(trials), known)
         return self._suggested(self.study.ask(), known)
@@ -63,9 +70,9 @@ class Asking:
         if values is not None and not costed(self.space.baseline, self.limits).gate:
             self.study.enqueue_trial(as_params(values))
 
-    def take_up(self, number: int, under_way: Container[str]) -> Asked:
+    def take_up(self, number: int, under_way: Container[str]) -> Proposal:
         """A trial that was asked before; it keeps the values that it has."""
-        known = _Either(self.ledger, under_way)
+        known = _Either(self.finished, under_way)
         self._set_sampler(number, known)
         frozen = self.study.get_trials(deepcopy=False)[number]
         return self._suggested(optuna.Trial(self.study, frozen._trial_id), known)
@@ -77,15 +84,15 @@ class Asking:
         except ValueError:
             return ""
 
-    def _suggested(self, trial: optuna.Trial, known: Container[str]) -> Asked:
+    def _suggested(self, trial: optuna.Trial, known: Container[str]) -> Proposal:
         values = suggest(trial, self.space)
         is_new = self.space.permits(values) and self.space.spec(values).id not in known
-        self._vain = 0 if is_new else self._vain + 1
-        return Asked(trial, values)
+        self._without_news = 0 if is_new else self._without_news + 1
+        return Proposal(trial, values)
 
     def _set_sampler(self, number: int, known: Container[str]) -> None:
-        avoided = () if self.space.settings.search.repeats == "seed" else known
-        self.study.sampler = make_sampler(self.space, number, limits=self.limits, known=avoided)
+        avoided = () if self.definition.settings.search.repeats == "seed" else known
+        self.study.sampler = make_sampler(self.definition, number, limits=self.limits, known=avoided)
 
     def _enqueue_arm(self, known: Container[str]) -> bool:
         for arm in self._arms:
@@ -96,7 +103,7 @@ class Asking:
 
     def _enqueue_unseen(self, known: Container[str]) -> bool:
         """Enqueue a random affordable architecture that is not known; False if none was found."""
-        source = random.Random(f"{self.space.settings.search.seed} {len(self.ledger.trials)}")
+        source = random.Random(f"{self.definition.settings.search.seed} {len(self.finished.trials)}")
         for _ in range(_MOST_DRAWS):
             values = self.space.sample_values(source)
             spec = self.space.spec(values)

@@ -1,14 +1,21 @@
-"""A measured latency: samples, their statistics, and where they come from."""
+"""A latency, measured or estimated, with where it comes from."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import ConfigDict, Discriminator, Tag, computed_field
 
 from archlab.errors import RunFailed
+from archlab.evaluation.fact import COMPUTED, STRICT
 
 CLOCK_RESOLUTION_MS = 1e-3  # benchmark_model counts whole microseconds
+
+LatencyKind = Literal["measured", "estimated", "replayed"]
+KINDS: tuple[LatencyKind, ...] = get_args(LatencyKind)
+Provenance = dict[str, Any]
 
 
 class NoMeasurement(RunFailed, ValueError):
@@ -17,7 +24,7 @@ class NoMeasurement(RunFailed, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """How long one forward pass takes on a device.
+    """How long one forward pass takes on a device, as it was measured.
 
     Attributes:
         samples_ms: every timed run after warm-up, in the order of execution.
@@ -37,6 +44,8 @@ class Latency:
         NoMeasurement: on construction, for a number that no measurement can give.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = COMPUTED
+
     samples_ms: tuple[float, ...]
     load_ms: float
     first_run_ms: float | None
@@ -45,12 +54,13 @@ class Latency:
     partitions: int | None
     accelerated_share: float | None
     parity_max_abs: float | None
-    provenance: Mapping[str, Any]
+    provenance: Provenance
 
     def __post_init__(self) -> None:
         if len(self.samples_ms) < 2:
             raise NoMeasurement(f"samples_ms: at least 2 runs are needed but there are {len(self.samples_ms)}")
-        positive = {name: value for name in _POSITIVE if (value := getattr(self, name)) is not None}
+        names = ("load_ms", "first_run_ms", "peak_memory_mb", "model_mb")
+        positive = {name: value for name in names if (value := getattr(self, name)) is not None}
         positive |= {f"samples_ms[{index}]": value for index, value in enumerate(self.samples_ms)}
         for name, value in positive.items():
             if not (math.isfinite(value) and value > 0):
@@ -63,59 +73,101 @@ class Latency:
             raise NoMeasurement(f"accelerated_share: must be from 0 to 1 but is {self.accelerated_share}")
         if self.partitions is not None and self.partitions < 0:
             raise NoMeasurement(f"partitions: must be zero or more but is {self.partitions}")
+        kind_of(self.provenance)
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def median_ms(self) -> float:
         """Half of the runs took at most this long."""
         return median(self.samples_ms)
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def p90_ms(self) -> float:
         """Nine of ten runs took at most this long."""
         return percentile(self.samples_ms, 90)
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def spread(self) -> float:
         """Half the distance between the quartiles, as a share of the median."""
         low, high = (percentile(self.samples_ms, percent) for percent in (25, 75))
         return (high - low) / 2 / self.median_ms
 
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
     def runs(self) -> int:
         """How many timed runs there are."""
         return len(self.samples_ms)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Statistics first, then everything they come from."""
-        return {
-            "median_ms": self.median_ms,
-            "p90_ms": self.p90_ms,
-            "spread": self.spread,
-            "runs": self.runs,
-            "load_ms": self.load_ms,
-            "first_run_ms": self.first_run_ms,
-            "peak_memory_mb": self.peak_memory_mb,
-            "model_mb": self.model_mb,
-            "partitions": self.partitions,
-            "accelerated_share": self.accelerated_share,
-            "parity_max_abs": self.parity_max_abs,
-            "samples_ms": list(self.samples_ms),
-            "provenance": dict(self.provenance),
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Latency":
-        """The inverse of `to_dict`; statistics are computed again.
-
-        Raises:
-            KeyError, TypeError, NoMeasurement: something is absent, of another kind, or no measurement.
-        """
-        fields = {name: data[name] for name in (*_POSITIVE, *_OTHERS)}
-        return cls(samples_ms=tuple(data["samples_ms"]), **fields)
+    @property
+    def kind(self) -> LatencyKind:
+        """How it came about: ``measured`` or ``replayed``."""
+        return kind_of(self.provenance)
 
 
-_POSITIVE = ("load_ms", "first_run_ms", "peak_memory_mb", "model_mb")
-_OTHERS = ("partitions", "accelerated_share", "parity_max_abs", "provenance")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """A latency that was not measured.
+
+    Attributes:
+        median_ms: the estimate of what `Latency.median_ms` would be.
+        low_ms, high_ms: the band; provenance says which.
+        not_measured: why the device, which should have measured it, did not; None where nothing was asked of it.
+        provenance: device, kind (estimated), table, band, settings, versions, architecture, time of the table.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    not_measured: str | None = None
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        kind_of(self.provenance)
+
+    @property
+    def kind(self) -> LatencyKind:
+        """How it came about: ``estimated``."""
+        return kind_of(self.provenance)
+
+    @property
+    def p90_ms(self) -> None:
+        """There are no runs to tell it from."""
+        return None
+
+    @property
+    def peak_memory_mb(self) -> None:
+        """A table does not estimate it."""
+        return None
+
+    @property
+    def model_mb(self) -> None:
+        """A table does not estimate it."""
+        return None
+
+
+def _which(value: Any) -> str:
+    if isinstance(value, dict):
+        return "estimate" if "low_ms" in value else "latency"
+    return "estimate" if isinstance(value, Estimate) else "latency"
+
+
+AnyLatency = Annotated[Annotated[Latency, Tag("latency")] | Annotated[Estimate, Tag("estimate")], Discriminator(_which)]
+
+
+def kind_of(provenance: Provenance) -> LatencyKind:
+    """How a latency came about.
+
+    Raises:
+        NoMeasurement: the provenance does not say it.
+    """
+    for kind in KINDS:
+        if provenance.get("kind") == kind:
+            return kind
+    raise NoMeasurement(f"provenance.kind: must be one of {', '.join(KINDS)}, not {provenance.get('kind')!r}")
 
 
 def percentile(values: Iterable[float], percent: float) -> float:

@@ -1,18 +1,20 @@
 """A study's finished trials as its driver needs them: found without a search, counted as they come."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime
 from itertools import takewhile
 from statistics import median
 
-from archlab.study.record import Record, pooled
+from archlab.evaluation import Evaluation, Record, pooled
+from archlab.evaluation.measures import minimised
+from archlab.study.file import StudyFile
 
 _SAID_AFTER = 30  # trials, of which
 _NEARLY_ALL = 0.9  # were gated
 
 
-class Ledger:
+class FinishedTrials:
     """Finished trials in the order in which the driver heard of them.
 
     As a container it has the content hashes of the architectures that need no evaluation any more.
@@ -20,11 +22,11 @@ class Ledger:
     Attributes:
         trials: each by its number.
         counted: how many use up one of the study's trials.
-        points: the objectives of each of those; None for one without scores.
+        points: the objectives of each of those, every one minimised; None for one without scores.
     """
 
-    def __init__(self, objectives: Sequence[str], records: Iterable[Record]) -> None:
-        self.objectives = objectives
+    def __init__(self, settings: StudyFile, records: Iterable[Record]) -> None:
+        self.settings = settings
         self.counted = 0
         self.points: list[tuple[float, ...] | None] = []
         self.trials: dict[int, Record] = {}
@@ -54,7 +56,7 @@ class Ledger:
         """The trial that evaluated the architecture, with the scores of all its seeds."""
         return self._twins.get(architecture)
 
-    def vain(self) -> int:
+    def without_news(self) -> int:
         """How many of the last trials in a row told nothing new."""
         return sum(1 for _ in takewhile(lambda record: not record.counts, reversed(self.trials.values())))
 
@@ -88,15 +90,17 @@ class Ledger:
         if len(gated) < _NEARLY_ALL * len(first):
             return None
         gate, number = Counter(str(record.evaluation.gate) for record in gated).most_common(1)[0]
-        values = median(float(record.row()[gate]) for record in gated if record.evaluation.gate == gate)
+        values = median(value for record in gated if (value := record.evaluation.value(gate)) is not None)
         return (
             f"of the first {len(first)} trials, {number} were over the limit on {gate}: half of them {values:.4g} or "
             f"more where {limits[gate]:.4g} is allowed; raise constraints.{gate}, or give the knobs cheaper values"
         )
 
+    def point(self, evaluation: Evaluation) -> tuple[float, ...] | None:
+        """The objectives, every one minimised; None where one is not known."""
+        return minimised({name: evaluation.value(name) for name in self.settings.objectives})
+
     def _point(self, record: Record) -> tuple[float, ...] | None:
         if record.evaluation.status != "complete":
             return None
-        cells = record.evaluation.cells()
-        point = tuple(cells[name] for name in self.objectives)
-        return None if None in point else point
+        return self.point(record.evaluation)

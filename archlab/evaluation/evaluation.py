@@ -1,0 +1,97 @@
+"""Everything that was measured of one architecture."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from pydantic import ConfigDict
+
+from archlab.evaluation.fact import STRICT
+from archlab.evaluation.latency import AnyLatency
+from archlab.evaluation.measures import MEASURES, OF_DEVICES, column_suffixes
+from archlab.evaluation.proxy import ProxyResult
+
+Status = Literal["complete", "gated", "stopped", "failed", "repeat"]
+
+_OF_TRAINING = ("quality", "quality_error", "quality_std", "val_loss", "fid", "fid_label")
+_HOW_IT_WENT = ("train_seconds", "score_seconds", "stopped_at")
+PROXY_COLUMNS = (*_OF_TRAINING, *_HOW_IT_WENT)
+LATENCY_COLUMNS = ("latency_ms", "latency_p90_ms", "latency_kind")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Measured facts about one architecture; what was not measured is None, never 0.
+
+    Attributes:
+        status: ``stopped``: pruned at a rung; then its scores are those of the rung and no cells of the table.
+        gate: the column whose limit, or ``require``, ended a gated trial.
+        reason: one line for every status but ``complete``.
+        latency: by the name of the device that it is of.
+        proxy: what its training came to.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    status: Status
+    gate: str | None = None
+    reason: str | None = None
+    params_m: float | None = None
+    macs_g: float | None = None
+    latency: dict[str, AnyLatency] = field(default_factory=dict)
+    proxy: ProxyResult | None = None
+
+    def cells(self) -> dict[str, Any]:
+        """What was measured as cells of the study's table; what is missing is None."""
+        return {
+            "params_m": self.params_m,
+            "macs_g": self.macs_g,
+            **latency_cells(self.latency),
+            **self._proxy_cells(),
+            **self.further_scores,
+        }
+
+    def value(self, column: str) -> float | None:
+        """The number in a column; None where it is not known."""
+        found = {**device_cells(self.latency), **self.cells()}.get(column)
+        return found if isinstance(found, (int, float)) else None
+
+    @property
+    def further_scores(self) -> dict[str, float | None]:
+        """Of a training that came to its end: its other metrics, and what was told at initialisation, by column."""
+        if self.proxy is None or self.proxy.stopped_at is not None:
+            return {}
+        trained = {name: score.value for name, score in self.proxy.scores.items()}
+        found: dict[str, float | None] = trained | self.proxy.zero_cost
+        return {name: value for name, value in found.items() if name not in PROXY_COLUMNS}
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether one of its latencies is."""
+        return any(latency.kind == "estimated" for latency in self.latency.values())
+
+    def _proxy_cells(self) -> dict[str, Any]:
+        if self.proxy is None:
+            return dict.fromkeys(PROXY_COLUMNS)
+        known = PROXY_COLUMNS if self.proxy.stopped_at is None else _HOW_IT_WENT
+        return {name: getattr(self.proxy, name) if name in known else None for name in PROXY_COLUMNS}
+
+
+def latency_cells(latency: Mapping[str, AnyLatency]) -> dict[str, Any]:
+    """``latency_ms``, ``latency_p90_ms`` and ``latency_kind`` (measured, estimated, replayed) of the first device,
+    ``latency_ms_<name>`` and so on of every other."""
+    cells: dict[str, Any] = {}
+    for name, suffix in column_suffixes(latency).items():
+        cells[f"latency_ms{suffix}"] = latency[name].median_ms
+        cells[f"latency_p90_ms{suffix}"] = latency[name].p90_ms
+        cells[f"latency_kind{suffix}"] = latency[name].kind
+    return cells
+
+
+def device_cells(latency: Mapping[str, AnyLatency]) -> dict[str, float | None]:
+    """Every measure that a device decides, of every device."""
+    return {
+        f"{measure}{suffix}": getattr(latency[name], MEASURES[measure].attribute)
+        for name, suffix in column_suffixes(latency).items()
+        for measure in OF_DEVICES
+    }

@@ -1,0 +1,153 @@
+"""The registry of measures: what a study's table has columns of, whichever package fills them.
+
+A measure that a device decides has a column for each of a study's devices: of the first it has the measure's own name,
+of every other the device's name behind it: ``latency_ms``, ``latency_ms_pixel8``. A score has one for every further
+number of sampling steps: ``fid``, ``fid_8_steps``.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["minimize", "maximize"]
+Need = Literal["formula", "device", "training", "initialisation"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """One kind of number that is known of an architecture.
+
+    Attributes:
+        name: its column.
+        heading: what tables call it.
+        noun: the start of a sentence about it.
+        unit: as it is written behind a number; empty for a number without a unit.
+        direction: which way is better.
+        needs: what has to happen before it is known: nothing but a formula, a measurement on a device, a training, or
+            the network with random weights.
+        attribute: of `archlab.evaluation.Latency`, for what a device decides.
+        is_compared: whether its label says with how many images and which features: tables are headed by that.
+    """
+
+    name: str
+    heading: str
+    noun: str = ""
+    unit: str = ""
+    direction: Direction = "minimize"
+    needs: Need
+    attribute: str = ""
+    is_compared: bool = False
+
+    @property
+    def is_cost(self) -> bool:
+        """Whether it is what quality is paid with."""
+        return self.needs in ("formula", "device")
+
+
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        Measure(name="params_m", heading="parameters (M)", noun="Parameters", unit="M", needs="formula"),
+        Measure(name="macs_g", heading="MACs (G)", noun="Multiply-accumulates (MACs)", unit="G", needs="formula"),
+        Measure(name="latency_ms", heading="latency", noun="Latency", unit="ms", needs="device", attribute="median_ms"),
+        Measure(name="latency_p90_ms", heading="latency p90", unit="ms", needs="device", attribute="p90_ms"),
+        Measure(
+            name="peak_memory_mb",
+            heading="peak memory",
+            noun="Peak memory",
+            unit="MB",
+            needs="device",
+            attribute="peak_memory_mb",
+        ),
+        Measure(
+            name="model_mb", heading="model size", noun="Model size", unit="MB", needs="device", attribute="model_mb"
+        ),
+        Measure(name="quality", heading="quality", needs="training"),
+        Measure(name="val_loss", heading="validation loss", needs="training"),
+        Measure(name="fid", heading="fid", needs="training", is_compared=True),
+        Measure(name="kid", heading="kid", needs="training", is_compared=True),
+        Measure(name="precision", heading="precision", direction="maximize", needs="training", is_compared=True),
+        Measure(name="recall", heading="recall", direction="maximize", needs="training", is_compared=True),
+        Measure(name="adherence", heading="adherence", direction="maximize", needs="training"),
+        Measure(name="clip_score", heading="CLIP score", direction="maximize", needs="training"),
+        Measure(name="grad_norm", heading="gradient norm", direction="maximize", needs="initialisation"),
+        Measure(name="synflow", heading="synflow", direction="maximize", needs="initialisation"),
+        Measure(name="naswot", heading="naswot", direction="maximize", needs="initialisation"),
+    )
+}
+
+COSTS = tuple(name for name, measure in MEASURES.items() if measure.needs == "formula")
+QUALITIES = tuple(name for name, measure in MEASURES.items() if measure.needs == "training" and name != "quality")
+ZERO_COST = tuple(name for name, measure in MEASURES.items() if measure.needs == "initialisation")
+OF_DEVICES = tuple(name for name, measure in MEASURES.items() if measure.needs == "device")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a study's table that holds a measure.
+
+    Attributes:
+        device: the name that the study gives it; empty for its first device, and for what no device decides.
+        steps: sampling steps, where they are not the study's own.
+        quarter: of the noise schedule, 1 has the least noise; None for the whole.
+    """
+
+    name: str
+    measure: Measure
+    device: str = ""
+    steps: int | None = None
+    quarter: int | None = None
+
+
+def column_suffixes(devices: Iterable[str]) -> dict[str, str]:
+    """What the columns about each device end with: nothing for the first, ``_<name>`` for every other."""
+    return {name: f"_{name}" if index else "" for index, name in enumerate(devices)}
+
+
+def device_columns(measure: str, devices: Iterable[str]) -> dict[str, str]:
+    """The measure's columns, each with the name of its device."""
+    return {f"{measure}{suffix}": name for name, suffix in column_suffixes(devices).items()}
+
+
+def find_column(name: str) -> Column | None:
+    """What the column of that name holds; None for one that holds no measure."""
+    if name in MEASURES:
+        return Column(name, MEASURES[name])
+    for of_device in OF_DEVICES:
+        if name.startswith(f"{of_device}_"):
+            return Column(name, MEASURES[of_device], device=name.removeprefix(f"{of_device}_"))
+    if (part := re.fullmatch(r"(.+)_(\d+)_steps", name)) and (own := find_column(part[1])):
+        return Column(name, own.measure, steps=int(part[2]), quarter=own.quarter)
+    if part := re.fullmatch(r"val_loss_q([1-4])", name):
+        return Column(name, MEASURES["val_loss"], quarter=int(part[1]))
+    return None
+
+
+def direction(column: str) -> Direction:
+    """Which way the column is better; a column of no measure, the lower."""
+    found = find_column(column)
+    return "minimize" if found is None else found.measure.direction
+
+
+def minimised(values: Mapping[str, float | None]) -> tuple[float, ...] | None:
+    """The values as a point whose every coordinate is better when it is lower; None where one is not known.
+
+    Args:
+        values: by column.
+    """
+    known = {name: value for name, value in values.items() if value is not None}
+    if len(known) < len(values):
+        return None
+    return tuple(value if direction(name) == "minimize" else -value for name, value in known.items())
+
+
+def breaks(column: str, value: float, limit: float) -> bool:
+    """Whether a value is beyond its limit: over it, or under it for what is better when it is higher."""
+    return value > limit if direction(column) == "minimize" else value < limit
+
+
+def excess(column: str, value: float, limit: float) -> float:
+    """By which share of the limit the value is beyond it; 0 or less is within."""
+    beyond = value / limit - 1
+    return beyond if direction(column) == "minimize" else -beyond

@@ -1,0 +1,92 @@
+"""Sections of a YAML file: frozen, validated, and wrong at a line and column."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from archlab.document import Document
+from archlab.errors import BadInput, nearest
+
+
+def refuse_bool(value: Any) -> Any:
+    """The value, which is not ``true`` or ``false``: pydantic would read those as 1 and 0."""
+    if isinstance(value, bool):
+        raise ValueError(f"must be a number, not {str(value).lower()}")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1)]
+Amount = Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A frozen section; unknown keys are refused. The package that reads a section owns it, with its defaults."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+_Section = TypeVar("_Section", bound=Section)
+
+
+def read_section(section: type[_Section], data: Any, document: Document) -> _Section:
+    """The section that ``data``, the whole document or a part of its top level, describes.
+
+    A validator's own message about another place than its own begins with that place: ``objectives.1: no 'x'``.
+
+    Raises:
+        BadInput: one line with file, line, column, what is wrong and what would be right.
+    """
+    try:
+        return section.model_validate(data)
+    except ValidationError as invalid:
+        errors = invalid.errors()
+    unknown = next((error for error in errors if error["type"] == "extra_forbidden"), None)
+    raise _refused(unknown or errors[0], section, data, document)
+
+
+def valid_keys(section: type[BaseModel], place: Sequence[str | int]) -> list[str]:
+    """The keys of the section at ``place`` below ``section``."""
+    for part in place:
+        if isinstance(part, str) and part in section.model_fields:
+            kinds = [section.model_fields[part].annotation, *get_args(section.model_fields[part].annotation)]
+            section = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), section)
+    return list(section.model_fields)
+
+
+def _refused(error: ErrorDetails, section: type[Section], data: Any, document: Document) -> BadInput:
+    place = _as_written(error["loc"], data)
+    match error["type"]:
+        case "extra_forbidden":
+            valid = valid_keys(section, place[:-1])
+            return document.error(place, f"unknown key{nearest(str(place[-1]), valid)}", at_key=True)
+        case "missing":
+            return document.error(place, "is missing", at_key=True)
+        case "literal_error":
+            valid = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
+            return document.error(place, f"no {error['input']!r}{nearest(str(error['input']), valid)}")
+        case "tuple_type":
+            return document.error(place, f"must be a list, not {error['input']!r}")
+        case "too_short":
+            return document.error(place, "must have at least one entry")
+        case "value_error":
+            message = error["msg"].removeprefix("Value error, ")
+            if not place:
+                where, _, message = message.partition(": ")
+                parts = [int(part) if part.isdigit() else part for part in where.split(".")]
+                place = _as_written(parts, data)
+            return document.error(place, message)
+    return document.error(place, f"{error['msg']}, not {error['input']!r}")
+
+
+def _as_written(place: Sequence[str | int], data: Any) -> list[str | int]:
+    """The place without the index of a list whose only entry is written without the list."""
+    written: list[str | int] = []
+    for part in place:
+        if isinstance(data, dict) and part == 0 and part not in data:
+            continue
+        written.append(part)
+        is_there = part in data if isinstance(data, dict) else isinstance(data, list)
+        data = data[part] if is_there else None
+    return written

@@ -1,0 +1,99 @@
+"""A study's YAML: the sections of every package in one file."""
+
+from typing import Annotated
+
+from pydantic import Field, model_validator
+
+from archlab.errors import nearest
+from archlab.evaluation.measures import COSTS, OF_DEVICES, QUALITIES, device_columns, find_column
+from archlab.latency.settings import Measurement
+from archlab.proxy_settings import ProxySettings
+from archlab.space import Design, LadderStep
+from archlab.space.settings import SpaceSettings
+from archlab.study.settings import Constraints, SearchSettings, Share, TrialSettings
+
+
+class StudyFile(SpaceSettings):
+    """A whole YAML: the space, and where, for how long and by what its architectures are evaluated."""
+
+    proxy: ProxySettings
+    measure: tuple[Measurement, ...] = (Measurement(),)
+    constraints: Constraints = Constraints()
+    objectives: Annotated[tuple[str, ...], Field(min_length=1)] = ("quality", "latency_ms")
+    search: SearchSettings = SearchSettings()
+    trial: TrialSettings = TrialSettings()
+    ladder: tuple[LadderStep, ...] = ()
+
+    @property
+    def devices(self) -> list[str]:
+        """Names of the devices that are measured on; the first one's columns bear the measures' own names."""
+        return [entry.name for entry in self.measure]
+
+    @property
+    def latency_columns(self) -> dict[str, Measurement]:
+        """Columns of latencies, each with where it is measured: ``latency_ms`` for the first entry,
+        ``latency_ms_<name>`` for every other."""
+        entries = {entry.name: entry for entry in self.measure}
+        return {column: entries[name] for column, name in device_columns("latency_ms", self.devices).items()}
+
+    @property
+    def limits(self) -> dict[str, float | Share]:
+        """Every hard limit by column; shares of the baseline as they are written."""
+        found: dict[str, float | Share] = {}
+        for measure, device, limit, _ in self.constraints.each():
+            columns = {name: column for column, name in device_columns(measure.name, self.devices).items()}
+            found[columns[device or self.devices[0]] if measure.needs == "device" else measure.name] = limit
+        return found
+
+    @property
+    def design(self) -> Design:
+        """How the arms of its plan follow from the space; of a search, none do."""
+        search = self.search
+        return Design(strategy=search.strategy, change=search.change, resolution=search.resolution, ladder=self.ladder)
+
+    @property
+    def named_columns(self) -> list[str]:
+        """Columns that objectives or limits name."""
+        return list(dict.fromkeys([*self.objectives, *self.limits]))
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> "StudyFile":
+        """A message begins with the place that it is about."""
+        for index, name in enumerate(self.devices):
+            if name in self.devices[:index]:
+                raise ValueError(f"measure.{index}.name: {name!r} is there twice; give each entry a name of its own")
+        self._check_objectives()
+        self._check_device_limits()
+        if (self.search.strategy == "ladder") != bool(self.ladder):
+            raise ValueError("ladder: its steps and search.strategy ladder go together")
+        return self
+
+    def _check_objectives(self) -> None:
+        if not self.measure and "latency_ms" in self.objectives:
+            raise ValueError("objectives: latency_ms (the default) needs an entry under measure; or name others")
+        of_devices = [column for name in OF_DEVICES for column in device_columns(name, self.devices)]
+        valid = ["quality", *COSTS, *of_devices]
+        for index, objective in enumerate(self.objectives):
+            found = find_column(objective)
+            is_known = found is not None and found.measure.needs in ("formula", "training")
+            if not is_known and objective not in of_devices:
+                raise ValueError(f"objectives.{index}: no {objective!r}{nearest(objective, [*valid, *QUALITIES])}")
+        if len(set(self.objectives)) < len(self.objectives):
+            raise ValueError(f"objectives: one is there twice: {list(self.objectives)}")
+        if "quality" not in self.objectives:
+            raise ValueError("objectives: quality must be one of them")
+
+    def _check_device_limits(self) -> None:
+        limited: set[tuple[str, str]] = set()
+        for measure, device, _, index in self.constraints.each():
+            if measure.needs != "device":
+                continue
+            if not self.devices:
+                raise ValueError(f"constraints.{measure.name}: needs an entry under measure")
+            name = self.devices[0] if device is None else device
+            place = f"constraints.{measure.name}.{index}.device"
+            if name not in self.devices:
+                raise ValueError(f"{place}: no {name!r} under measure{nearest(name, self.devices)}")
+            if (measure.name, name) in limited:
+                raise ValueError(f"{place}: a second limit on {name!r}")
+            limited.add((measure.name, name))
