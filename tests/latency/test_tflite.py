@@ -1,6 +1,7 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from archlab.errors import MissingExtra, RunFailed
 from archlab.latency import measure
 from archlab.latency.devices.tflite.runner import TFLiteRunner
+from archlab.latency.devices.tflite.worker import delegated_partitions
 from tests.latency.contract import RunnerContract, convolutions
 
 
@@ -114,3 +116,11 @@ def test_file_that_the_runtime_refuses_is_one_line(worker: Callable[[str], None]
     with pytest.raises(RunFailed, match=r"running convolutions on 'tflite' failed: ValueError: ") as failure:
         measure(convolutions())
     assert "\n" not in str(failure.value)
+
+
+def test_a_runtime_whose_operators_cannot_be_listed_says_so() -> None:
+    assert delegated_partitions(SimpleNamespace(_get_ops_details=lambda: [{"op_name": "DELEGATE"}] * 2)) == (2, None)
+    partitions, reason = delegated_partitions(SimpleNamespace())
+    assert partitions is None
+    assert reason is not None
+    assert "does not list its operators" in reason

@@ -17,16 +17,38 @@ from archlab.latency.runner import Settings
 from archlab.progress import Progress
 
 
-@dataclass(frozen=True, slots=True)
-class Timed:
-    """What the processes reported.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessReport:
+    """What a worker prints, in one line of JSON.
 
     Attributes:
-        statistics: fields of `Latency`: every process's samples; load and first run are medians, memory the most.
-        conditions: of this computer meanwhile, see `archlab.latency.devices.computer.conditions`.
+        cpu_seconds: processor time that it took.
+        no_partitions: why ``partitions`` is not known, if the runtime does not list them.
     """
 
-    statistics: dict[str, Any]
+    samples_ms: tuple[float, ...]
+    load_ms: float
+    first_run_ms: float
+    peak_memory_mb: float
+    partitions: int | None
+    cpu_seconds: float
+    no_partitions: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """What the processes reported together: all samples, medians of load and first run, the most memory.
+
+    Attributes:
+        conditions: for the provenance: of this computer meanwhile, see `archlab.latency.devices.computer.conditions`,
+            and why something is not known.
+    """
+
+    samples_ms: tuple[float, ...]
+    load_ms: float
+    first_run_ms: float
+    peak_memory_mb: float
+    partitions: int | None
     conditions: dict[str, Any]
 
 
@@ -34,7 +56,7 @@ def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, prog
     """Run ``settings.processes``, which share the runs, one after the other.
 
     Args:
-        worker: a file that is run with the job as JSON, and prints its report as JSON in its last line.
+        worker: a file that is run with the job as JSON, and prints a `ProcessReport` as JSON in its last line.
         job: what the worker is given; ``min_runs`` and ``min_seconds`` of one process are added.
         what: the beginning of an error's line: ``running X on 'tflite'``.
 
@@ -52,17 +74,19 @@ def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, prog
         reports.append(_run(worker, {**job, **share}, settings.timeout_s, what))
     after = state()
     progress("measure", 1.0)
-    statistics = {
-        "samples_ms": tuple(sample for report in reports for sample in report["samples_ms"]),
-        "load_ms": median(report["load_ms"] for report in reports),
-        "first_run_ms": median(report["first_run_ms"] for report in reports),
-        "peak_memory_mb": max(report["peak_memory_mb"] for report in reports),
-        "partitions": reports[0]["partitions"],
-    }
-    return Timed(statistics, conditions(before, after, sum(report["cpu_seconds"] for report in reports)))
+    disturbances = conditions(before, after, sum(report.cpu_seconds for report in reports))
+    unknown = reports[0].no_partitions
+    return Timed(
+        samples_ms=tuple(sample for report in reports for sample in report.samples_ms),
+        load_ms=median(report.load_ms for report in reports),
+        first_run_ms=median(report.first_run_ms for report in reports),
+        peak_memory_mb=max(report.peak_memory_mb for report in reports),
+        partitions=reports[0].partitions,
+        conditions=disturbances if unknown is None else {**disturbances, "no_partitions": unknown},
+    )
 
 
-def _run(worker: Path, job: Mapping[str, Any], timeout_s: float, what: str) -> dict[str, Any]:
+def _run(worker: Path, job: Mapping[str, Any], timeout_s: float, what: str) -> ProcessReport:
     try:
         done = subprocess.run(
             [sys.executable, "-P", str(worker), json.dumps(job)],
@@ -81,7 +105,7 @@ def _run(worker: Path, job: Mapping[str, Any], timeout_s: float, what: str) -> d
     if done.returncode:
         raise RunFailed(f"{what} failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
     try:
-        report: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    except (IndexError, ValueError):
+        report = json.loads(done.stdout.splitlines()[-1])
+        return ProcessReport(**{**report, "samples_ms": tuple(report["samples_ms"])})
+    except (IndexError, KeyError, TypeError, ValueError):
         raise RunFailed(f"{what} failed: its process ended without a report") from None
-    return report

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
@@ -16,6 +15,7 @@ from archlab.evaluation import Evaluation
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job, in_one_line
 from archlab.study.executors.executor import Evaluate
+from archlab.study.executors.server_handle import close_server_handle
 
 LOG = "worker.log"  # what converters and kernels print; there only if they did
 
@@ -66,10 +66,10 @@ class Surroundings:
 def run_trial(connection: Connection, evaluate: Evaluate, job: Job, surroundings: Surroundings) -> None:
     """Evaluate and send what comes out; end when the driver has ended."""
     os.setpgid(0, 0)  # the executor stops and ends the whole group, converters included
-    _let_the_server_end()
     _settle_in(surroundings)
     log = job.folder / LOG
     _print_to(str(log))
+    close_server_handle()
     driver = _Driver(connection)
     try:
         outcome = evaluate(job, Callbacks(progress=driver.progress, judge=driver.judge, lock=driver.lock))
@@ -121,18 +121,6 @@ class _Driver:
                 self._answers.put(self.connection.recv())
         except (EOFError, OSError):
             os.killpg(0, signal.SIGKILL)
-
-
-def _let_the_server_end() -> None:
-    """Close what keeps the server of processes alive beyond the driver.
-
-    Once the driver is gone and the server with it, the operating system wakes and ends a group that stands still.
-    """
-    server = vars(forkserver)["_forkserver"]
-    handle = vars(server).pop("_forkserver_alive_fd", None)
-    if handle is not None:
-        os.close(handle)
-        server._forkserver_alive_fd = None
 
 
 def _settle_in(surroundings: Surroundings) -> None:

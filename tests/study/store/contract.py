@@ -16,8 +16,8 @@ from archlab.errors import BadInput
 from archlab.evaluation import Evaluation, Record
 from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.folder import StudyFolder
-from archlab.study.sampler import as_params, suggest
 from archlab.study.optuna_result import optuna_result
+from archlab.study.sampler import as_params, suggest
 from archlab.study.store import Store
 from tests.study.spaces import MINI, write_space
 

@@ -78,7 +78,11 @@ class TFLiteRunner:
             parity_max_abs = checked_parity(artifact, output, tolerance, what)
         unaccelerated = unaccelerated_operators(artifact.model)
         return Latency(
-            **timed.statistics,
+            samples_ms=timed.samples_ms,
+            load_ms=timed.load_ms,
+            first_run_ms=timed.first_run_ms,
+            peak_memory_mb=timed.peak_memory_mb,
+            partitions=timed.partitions,
             model_mb=artifact.model_mb,
             accelerated_share=None if unaccelerated else 1.0,
             parity_max_abs=parity_max_abs,

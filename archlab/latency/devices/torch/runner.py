@@ -76,7 +76,11 @@ class TorchRunner:
             parity_max_abs = checked_parity(artifact, folder / "output.npy", tolerance, what)
             model_mb = artifact.model_mb
         return Latency(
-            **timed.statistics,
+            samples_ms=timed.samples_ms,
+            load_ms=timed.load_ms,
+            first_run_ms=timed.first_run_ms,
+            peak_memory_mb=timed.peak_memory_mb,
+            partitions=timed.partitions,
             model_mb=model_mb,
             accelerated_share=None,
             parity_max_abs=parity_max_abs,

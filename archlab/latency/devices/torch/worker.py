@@ -1,4 +1,4 @@
-"""Times one torch module in a process of its own: ``python torch_worker.py JOB`` prints one JSON line."""
+"""Times one torch module in a process of its own: ``python worker.py JOB`` prints one JSON line."""
 
 import json
 import sys
@@ -42,6 +42,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         "first_run_ms": first_run_ms,
         "peak_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if unit.type == "cuda" else peak_memory_mb(),
         "partitions": None,
+        "no_partitions": None,
         "cpu_seconds": time.process_time(),
     }
 
