@@ -1,6 +1,6 @@
-"""A small network that reads off an image what its caption says: the judge of prompts, and what FID sees with.
+"""A small network that reads off an image what its caption says: the judge of adherence, and what FID sees with.
 
-It is trained once for a data set and kept in the cache.
+It is trained once for a data set and cached.
 """
 
 import math
@@ -19,23 +19,25 @@ from archlab import versions
 from archlab.cache import Kind, content_hash
 from archlab.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from archlab.data.captioned import CaptionedImages
-from archlab.progress import Progress
+from archlab.progress import Progress, silent
 from archlab.scores.spread import spread
 
 FEATURE_DIM = 64
 LARGEST_SIDE = 32  # pixels; larger images are shrunk to be read
 MOST_WORDS = 64
+LEAST_ACCURACY = 0.9  # of a classifier whose readings need no remark
 _HELD_OUT = 7  # every seventh image: of the proxies' training and validation images alike
 _HELD_OUT_MOST = 4096
 _SMALLEST_MAP, _WIDTH, _MOST_DOUBLINGS = 4, 16, 2
-_STEPS, _BATCH_SIZE, _LEARNING_RATE, _SEED = 1000, 64, 3e-3, 0
+STEPS = 1000  # of its training
+_BATCH_SIZE, _LEARNING_RATE, _SEED = 64, 3e-3, 0
 CLASSIFIERS = Kind("classifiers", "attribute classifiers of data sets, which judge adherence and FID")
 _AT_ONCE = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Reader:
-    """A trained reader; ``name`` goes into the label of every score it gives.
+class AttributeClassifier:
+    """A trained classifier, which the YAML calls ``reader``; ``name`` goes into the label of every score it gives.
 
     Attributes:
         accuracy: on images that it has not seen: the share of those with a value that it reads as that, the mean over
@@ -44,8 +46,15 @@ class Reader:
 
     name: str
     id: str
-    network: "ReaderNetwork"
+    network: "ClassifierNetwork"
     accuracy: float | None
+
+    @property
+    def described(self) -> str:
+        """Its name, and how often it is right, where that is not nearly always."""
+        if self.accuracy is None or self.accuracy >= LEAST_ACCURACY:
+            return self.name
+        return f"{self.name}, which is right on only {self.accuracy:.0%} of values"
 
     def features(self, images: Tensor) -> Tensor:
         """[N, C, H, W] in [-1, 1], any size → float32 [N, FEATURE_DIM]."""
@@ -56,7 +65,7 @@ class Reader:
         return _in_parts(self.network.read, images)
 
 
-class ReaderNetwork(nn.Module):
+class ClassifierNetwork(nn.Module):
     """Convolutions down to 4 × 4, a layer of features, and for each attribute a layer of its values.
 
     Features are normed, as some images' would be far larger than others' and decide a distance alone.
@@ -92,20 +101,20 @@ class ReaderNetwork(nn.Module):
         return torch.stack([logits.argmax(1) for logits in self(images)], 1)
 
 
-def reader(data: CaptionedImages, progress: Progress = lambda _stage, _share: None) -> Reader:
-    """The reader of a data set, from the cache or trained: about half a minute on one core.
+def load_classifier(data: CaptionedImages, progress: Progress = silent) -> AttributeClassifier:
+    """The classifier of a data set, from the cache or trained: about half a minute on one core.
 
     It learns the data's attributes; where there are none, whether each of the 64 most frequent words of the captions is
     there. It learns from validation images, too: it judges networks that never see it, and should know what it judges.
     Always trained on one thread, so that every study on a machine compares in the same features. A damaged file in the
-    cache is replaced; several processes at once take turns.
+    cache is replaced; of several processes one trains and the others wait.
 
     Args:
         progress: told how much is learnt, as the stage ``reference``.
     """
     side = _side(data.images.shape[-1])
     values, facts = _questions(data)
-    trained_so = [FEATURE_DIM, _WIDTH, _STEPS, _BATCH_SIZE, _LEARNING_RATE, _SEED, torch.__version__]
+    trained_so = [FEATURE_DIM, _WIDTH, STEPS, _BATCH_SIZE, _LEARNING_RATE, _SEED, torch.__version__]
     identity = content_hash(data.id, values, side, versions.SCORES, *trained_so)
     entry = CLASSIFIERS.entry(f"{identity}.safetensors")
     network = _untrained(data.channels, side, values)
@@ -118,7 +127,7 @@ def reader(data: CaptionedImages, progress: Progress = lambda _stage, _share: No
                 known = made = Checkpoint(network.state_dict(), {"accuracy": _accuracy(network, data, facts)})
             entry.keep(lambda path: write_checkpoint(path, identity, made))
     network.load_state_dict(known.tensors)
-    return Reader(f"{data.name}-reader-{side}px", identity, network.eval(), known.facts["accuracy"])
+    return AttributeClassifier(f"{data.name}-reader-{side}px", identity, network.eval(), known.facts["accuracy"])
 
 
 def _questions(data: CaptionedImages) -> tuple[list[int], Tensor]:
@@ -132,20 +141,20 @@ def _questions(data: CaptionedImages) -> tuple[list[int], Tensor]:
     return [2] * len(telling), torch.tensor(is_said, dtype=torch.int64).reshape(len(words), len(telling))
 
 
-def _untrained(channels: int, side: int, values: Sequence[int]) -> ReaderNetwork:
+def _untrained(channels: int, side: int, values: Sequence[int]) -> ClassifierNetwork:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(_SEED)
-        return ReaderNetwork(channels, side, values)
+        return ClassifierNetwork(channels, side, values)
 
 
-def _train(network: ReaderNetwork, data: CaptionedImages, facts: Tensor, progress: Callable[[float], None]) -> None:
+def _train(network: ClassifierNetwork, data: CaptionedImages, facts: Tensor, progress: Callable[[float], None]) -> None:
     if not facts.shape[1]:
         return
     learnt = (~_is_held_out(len(data.images))).nonzero().flatten()
     generator = torch.Generator().manual_seed(_SEED)
     optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, fused=True)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=_STEPS)
-    for step in range(_STEPS):
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, _LEARNING_RATE, total_steps=STEPS)
+    for step in range(STEPS):
         batch = learnt[torch.randint(len(learnt), (_BATCH_SIZE,), generator=generator)]
         answers = network(data.images[batch])
         said = facts[batch].unbind(1)
@@ -157,10 +166,10 @@ def _train(network: ReaderNetwork, data: CaptionedImages, facts: Tensor, progres
         (torch.stack(losses).sum() / _BATCH_SIZE).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         optimizer.step()
         schedule.step()
-        progress((step + 1) / _STEPS)
+        progress((step + 1) / STEPS)
 
 
-def _accuracy(network: ReaderNetwork, data: CaptionedImages, facts: Tensor) -> float | None:
+def _accuracy(network: ClassifierNetwork, data: CaptionedImages, facts: Tensor) -> float | None:
     held_out = spread(_is_held_out(len(data.images)).nonzero().flatten(), _HELD_OUT_MOST)
     if not len(held_out) or not facts.shape[1]:
         return None

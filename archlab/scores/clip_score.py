@@ -13,7 +13,6 @@ from archlab.errors import BadInput
 from archlab.scores.extractors import clip_sight
 
 _SETTING = "proxy.clip"
-_AT_ONCE = 32
 
 
 class ClipScore:
@@ -21,15 +20,16 @@ class ClipScore:
 
     Args:
         folder: of a whole CLIP, image and text encoder with its tokenizer, that transformers saved.
+        at_once: images that are in memory at once.
 
     Raises:
         BadInput: there is none.
     """
 
-    def __init__(self, folder: str, device: torch.device) -> None:
+    def __init__(self, folder: str, device: torch.device, at_once: int = 32) -> None:
         from transformers import CLIPModel, CLIPTokenizer
 
-        self._folder, self._device = Path(folder), device
+        self._folder, self._device, self._at_once = Path(folder), device, at_once
         config = model_config(_SETTING, self._folder)
         if config.get("model_type") != "clip":
             kind = config.get("model_type")
@@ -50,8 +50,8 @@ class ClipScore:
     def __call__(self, images: Tensor, prompts: Sequence[str]) -> Tensor:
         """Of each image [N, C, H, W] in [-1, 1] with its prompt: float32 [N]."""
         parts = []
-        for start in range(0, len(images), _AT_ONCE):
-            span = slice(start, start + _AT_ONCE)
+        for start in range(0, len(images), self._at_once):
+            span = slice(start, start + self._at_once)
             tokens = self._tokenizer(list(prompts[span]), padding=True, truncation=True, return_tensors="pt")
             seen = self._model(
                 input_ids=tokens["input_ids"].to(self._device),

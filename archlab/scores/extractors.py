@@ -1,4 +1,4 @@
-"""Features that images are compared in: those of the data set's own reader, or of a network from a local path."""
+"""Features that images are compared in: of the data set's attribute classifier, or of a network from a local path."""
 
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +12,7 @@ from archlab.data.captioned import CaptionedImages
 from archlab.encoders.local_models import hash_of_files, load_model, model_config
 from archlab.errors import BadInput
 from archlab.progress import Progress
-from archlab.scores.attribute_classifier import reader
+from archlab.scores.attribute_classifier import load_classifier
 from archlab.scores.inception import Inception
 
 _SETTING = "proxy.extractor"
@@ -48,7 +48,7 @@ def load_extractor(source: str, data: CaptionedImages, device: torch.device, pro
         BadInput: there is no such network at that path.
     """
     if source == "reader":
-        return reader(data, progress)
+        return load_classifier(data, progress)
     if Path(source).is_dir():
         return VisionTransformer(source, device)
     return Inception(source, device)

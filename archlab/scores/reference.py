@@ -11,7 +11,7 @@ from archlab.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from archlab.data.captioned import CaptionedImages
 from archlab.progress import Progress
 from archlab.scores.extractors import Extractor, load_extractor
-from archlab.scores.metrics import Reference
+from archlab.scores.real_features import RealFeatures
 from archlab.scores.spread import spread
 
 REAL_IMAGES = 4096  # at most, evenly spread over the data set
@@ -24,31 +24,35 @@ class _Question:
     data: CaptionedImages
     extractor: str
     device: torch.device
+    most: int
     progress: Progress = field(compare=False)
 
 
 def compared_with(
-    data: CaptionedImages, extractor: str, device: torch.device, progress: Progress
-) -> tuple[Extractor, Reference]:
-    """The extractor that the settings name, and real images by its features; once in a process, kept in the cache.
+    data: CaptionedImages, extractor: str, device: torch.device, progress: Progress, most: int = REAL_IMAGES
+) -> tuple[Extractor, RealFeatures]:
+    """The extractor that the settings name, and real images by its features; once in a process, and cached.
+
+    Args:
+        most: at most so many real images.
 
     Raises:
         BadInput: see `load_extractor`.
     """
-    return _compared_with(_Question(data, extractor, device, progress))
+    return _compared_with(_Question(data, extractor, device, most, progress))
 
 
 @lru_cache(maxsize=2)
-def _compared_with(asked: _Question) -> tuple[Extractor, Reference]:
+def _compared_with(asked: _Question) -> tuple[Extractor, RealFeatures]:
     extractor = load_extractor(asked.extractor, asked.data, asked.device, asked.progress)
-    identity = content_hash(extractor.id, asked.data.id, REAL_IMAGES, versions.SCORES)
+    identity = content_hash(extractor.id, asked.data.id, asked.most, versions.SCORES)
     entry = FEATURES.entry(f"{identity}.safetensors")
     known = read_checkpoint(entry.path, identity) if entry.use() else None
     if known is None:
-        chosen, parts = spread(torch.arange(len(asked.data.images)), REAL_IMAGES), []
+        chosen, parts = spread(torch.arange(len(asked.data.images)), asked.most), []
         for part in torch.split(chosen, _AT_ONCE):
             parts.append(extractor.features(asked.data.images[part]))
             asked.progress("reference", len(parts) * _AT_ONCE / (len(chosen) + _AT_ONCE))
         known = made = Checkpoint({"features": torch.cat(parts)}, {})
         entry.keep(lambda path: write_checkpoint(path, identity, made))
-    return extractor, Reference(known.tensors["features"].double().numpy())
+    return extractor, RealFeatures(known.tensors["features"].double().numpy())

@@ -15,8 +15,8 @@ Float64 = np.ndarray[Any, np.dtype[np.float64]]
 Integers = np.ndarray[Any, np.dtype[np.int64]]
 
 
-class Estimate(NamedTuple):
-    """A statistic and its standard error."""
+class Statistic(NamedTuple):
+    """A number computed of images, and its standard error."""
 
     value: float
     error: float
@@ -40,13 +40,13 @@ def half_samples(images: int) -> Integers:
     return np.stack([source.permutation(images)[: images // 2] for _ in range(RESAMPLES)])
 
 
-def estimate(statistics: Float64) -> Estimate:
+def statistic(values: Float64) -> Statistic:
     """From a statistic of each of `resamples`: [201]."""
-    return Estimate(float(statistics[0]), float(statistics[1:].std(ddof=1)))
+    return Statistic(float(values[0]), float(values[1:].std(ddof=1)))
 
 
-def ratio(amounts: Float64, counts: Float64) -> Estimate:
+def ratio(amounts: Float64, counts: Float64) -> Statistic:
     """Sum of amounts by sum of counts, of one image each: [N]. Resamples that count nothing are left out."""
     weights = resamples(len(amounts))
     weights = weights[weights @ counts > 0]
-    return estimate((weights @ amounts) / (weights @ counts))
+    return statistic((weights @ amounts) / (weights @ counts))

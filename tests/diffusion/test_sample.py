@@ -13,7 +13,7 @@ from archlab.encoders.pixels import Pixels
 from archlab.encoders.prepare import Prepared
 from archlab.proxy.training import Trained
 from archlab.proxy_settings import ProxySettings
-from archlab.scores.attribute_classifier import reader
+from archlab.scores.attribute_classifier import load_classifier
 
 SHAPE = (1, 8, 8)
 
@@ -80,7 +80,7 @@ def test_guidance_makes_samples_follow_the_prompt(
     sampler: str, sampled: Any, trained: Trained, prepared: Prepared
 ) -> None:
     prompts, wanted = prepared.data.prompts_to_draw(100)
-    judge = reader(prepared.data)
+    judge = load_classifier(prepared.data)
 
     def share_right(guidance: float) -> float:
         drawn = sampled(trained.unet, prompts, steps=8, guidance=guidance, sampler=sampler)

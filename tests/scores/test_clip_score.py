@@ -21,15 +21,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @torch.no_grad()
 @pytest.mark.parametrize(("channels", "side"), [(3, 16), (1, 16), (3, 40)])
-def test_it_is_clips_own_logit(channels: int, side: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archlab.scores.clip_score._AT_ONCE", 3)
+def test_it_is_clips_own_logit(channels: int, side: int, folder: Path) -> None:
     pixels = torch.randint(256, (4, channels, side, side), generator=torch.Generator().manual_seed(0))
     model = CLIPModel.from_pretrained(folder).eval()
     process = CLIPImageProcessor(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
     images = [image.expand(3, -1, -1).permute(1, 2, 0).byte().numpy() for image in pixels]
     inputs = CLIPTokenizer.from_pretrained(folder)(PROMPTS, padding=True, return_tensors="pt")
     logits = model(**inputs, pixel_values=process(images, return_tensors="pt")["pixel_values"]).logits_per_image
-    ours = ClipScore(str(folder), CPU)(pixels / 127.5 - 1, PROMPTS)
+    ours = ClipScore(str(folder), CPU, at_once=3)(pixels / 127.5 - 1, PROMPTS)
     rounding = 1e-6 if side == 16 else 2e-3  # of resized pixels to 1 / 255
     torch.testing.assert_close(ours, logits.diag() / model.logit_scale.exp(), rtol=0, atol=rounding)
 

@@ -1,18 +1,23 @@
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from archlab.encoders.prepare import Prepared, prepare
 from archlab.errors import BadInput
+from archlab.evaluation.fact import from_json, to_json
 from archlab.proxy_settings import ProxySettings, Quality, Scale
+from archlab.scores.metrics import METRICS
+from archlab.scores.metrics.adherence import adherence
+from archlab.scores.metrics.metric import Conditions, DrawnImages, ImageMetric, Judges
+from archlab.scores.resampling import Statistic, ratio
 from archlab.scores.score import Scores
-from archlab.scores.scorer import Scorer, adherence
+from archlab.scores.scorer import Scorer
 from tests.encoders.tiny import save_clip
 
 SETTINGS = ProxySettings(data="digits", scale=Scale(sample_size=8), samples=40, sampling_steps=20, score_steps=(20, 8))
@@ -86,7 +91,7 @@ def test_at_every_rung_everything_is_scored_where_that_is_asked_for(prepared: Pr
     scorer = Scorer(prepared, SETTINGS.model_copy(update={"score_rungs": True}))
     found = scorer.at_end(Silent(), draw)
     assert scorer.at_rung(Silent(), draw) == found
-    assert Scores.from_dict(json.loads(json.dumps(found.to_dict()))) == found
+    assert from_json(Scores, to_json(found), "scores") == found
     assert scorer.draws_at_rungs
 
 
@@ -97,13 +102,32 @@ def test_adherence_counts_what_is_stated_and_read() -> None:
     assert adherence(facts, facts) == (1, 0)
 
 
-def test_a_reader_that_is_often_wrong_is_named_so(prepared: Prepared, draw: Draws) -> None:
-    scorer = Scorer(prepared, SETTINGS)
-    assert scorer.reader_accuracy is not None
-    assert scorer.reader_accuracy > 0.95
-    scorer._reader = replace(scorer._reader, accuracy=0.714)  # type: ignore[type-var]  # it has one
-    label = scorer.at_end(Silent(), draw).by_name["adherence"].label
-    assert label == "adherence@40 (digits-reader-8px, which is right on only 71% of values)"
+def test_the_classifiers_accuracy_is_known(prepared: Prepared) -> None:
+    assert (Scorer(prepared, SETTINGS).reader_accuracy or 0) > 0.95
+
+
+class Brightness(ImageMetric):
+    """The mean pixel."""
+
+    def lacks(self, conditions: Conditions) -> str | None:
+        return None
+
+    def judge(self, judges: Judges) -> str:
+        return "pixels"
+
+    def score(self, drawn: DrawnImages) -> Statistic:
+        values = drawn.images.flatten(1).mean(1).double().numpy()
+        return ratio(values, np.ones_like(values))
+
+
+def test_a_registered_metric_is_scored_with_the_others(
+    prepared: Prepared, draw: Draws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(METRICS.entries, "brightness", Brightness())
+    scores = Scorer(prepared, SETTINGS).at_end(Silent(), draw).by_name
+    assert scores["brightness"].label == "brightness@40 (pixels)"
+    assert -1 < scores["brightness"].value < 0
+    assert scores["brightness_8_steps"].value != scores["brightness"].value
 
 
 def test_clip_score_is_there_with_clip(prepared: Prepared, draw: Draws, tmp_path: Path) -> None:

@@ -34,5 +34,5 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def quick_reader() -> Iterator[None]:
     """One that is there to be asked, not to be right."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("archlab.scores.attribute_classifier._STEPS", 30)
+        patch.setattr("archlab.scores.attribute_classifier.STEPS", 30)
         yield
