@@ -1,14 +1,14 @@
 """Measurements already made, found again by what decides them."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 from archlab.cache import Entry, Kind, content_hash
 from archlab.errors import BadInput
 from archlab.evaluation.fact import read_fact, to_json
 from archlab.evaluation.latency import Latency
 from archlab.latency.network import Network
-from archlab.latency.runner import Settings
+from archlab.latency.settings import Settings
 
 MEASUREMENTS = Kind("measurements", "latencies as they were measured")
 
@@ -18,7 +18,7 @@ def measurement_entry(network: Network, device: str, settings: Settings, version
 
     The time-out is left out: it decides whether there is a number, not which.
     """
-    deciding = {name: value for name, value in asdict(settings).items() if name != "timeout_s"}
+    deciding = settings.model_dump(exclude={"timeout_s"})
     return MEASUREMENTS.entry(f"{content_hash(network.id, device, deciding, dict(versions))}.json")
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Unpack
+from typing import Any
 
 from archlab.architecture import UNetSpec
 from archlab.errors import RunFailed
@@ -11,7 +11,8 @@ from archlab.latency.cache import cached_measurement, keep_measurement, measurem
 from archlab.latency.devices.registry import runner
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network, as_network
-from archlab.latency.runner import DeviceGone, Options, Runner, Settings, completed
+from archlab.latency.runner import DeviceGone, Runner, completed
+from archlab.latency.settings import Settings, read_settings
 from archlab.progress import Progress, silent
 
 WAITS_S = (2.0, 5.0, 15.0, 30.0, 60.0)  # for a device that vanished
@@ -24,7 +25,7 @@ def measure(
     progress: Progress | None = None,
     use_cache: bool = True,
     lock: DeviceLock = unlocked,
-    **settings: Unpack[Options],
+    **settings: Any,
 ) -> Latency:
     """Measure a network, or ``subject.deployed`` at its own size, with random weights: scale a spec first for another.
 
@@ -38,7 +39,7 @@ def measure(
             provenance says ``"cached": True``.
         lock: gives exclusive use of the device; held while it is timed on or waited for, not while the network is
             converted.
-        settings: see `Settings`.
+        settings: see `archlab.latency.settings.Settings`.
 
     Raises:
         BadInput: no such device, it is not there, or it cannot measure with these settings.
@@ -47,7 +48,7 @@ def measure(
             measurement, or the device vanished and did not come back.
     """
     chosen = runner(device)
-    complete = completed(Settings(**settings), chosen)
+    complete = completed(read_settings(settings), chosen)
     network, report = as_network(subject), progress or silent
 
     def attempt() -> Latency:

@@ -6,7 +6,8 @@ from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
 from archlab.latency.devices.registry import KINDS, kind_of, runner
 from archlab.latency.network import Network, as_network
-from archlab.latency.runner import Settings, completed
+from archlab.latency.runner import completed
+from archlab.latency.settings import read_settings
 from archlab.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def profile_operators(
     """
     chosen, kind = runner(device), kind_of(device)
     if kind.profile is None:
-        able = " or ".join(repr(each.name) for each in KINDS.values() if each.profile is not None)
+        able = " or ".join(repr(each.name) for each in map(KINDS.__getitem__, KINDS.names) if each.profile is not None)
         raise BadInput(f"profile: only {able} can be profiled, not {device!r}")
-    settings = completed(Settings(precision=precision, seed=seed), chosen)
+    settings = completed(read_settings({"precision": precision, "seed": seed}), chosen)
     return kind.profile(as_network(subject), settings, progress or silent)

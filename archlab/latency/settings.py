@@ -1,81 +1,85 @@
-"""How latency is measured: the section of a YAML."""
+"""How latency is measured, on any device."""
 
-import os
-import re
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError
 
-from archlab.document import Document, Place
-from archlab.errors import nearest
+from archlab.errors import BadInput, nearest
 from archlab.section import Amount, Count, Section, refuse_bool
 
+Precision = Literal["fp32", "fp16", "int8"]
 AttentionForm = Literal["plain", "split_einsum", "split_einsum_v2"]
 
-DEVICE_KINDS = ("tflite", "torch", "android", "coreml", "iphone", "replay")  # ``android:SERIAL``, ``coreml@HOST``, …
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+ATTENTION_FORMS: tuple[AttentionForm, ...] = get_args(AttentionForm)
 
 
-class Measurement(Section):
-    """Where and how latency is measured; what is absent is the device's own default.
+class Execution(Section):
+    """How a network is run: what decides its latency besides the device.
 
-    ``name`` is what limits, objectives and columns call it. With ``table``, the file of a block latency table, latency
-    is estimated, and measured only where the estimate does not decide.
+    Attributes:
+        threads: CPU threads of the runtime.
+        precision: ``fp32``; ``fp16`` weights; ``int8`` weights, quantised dynamically. Core ML computes in fp16 with
+            fp16, in fp32 with fp32.
+        compute: the unit that runs it, in the device's own words (``cpu``, ``gpu``, ``npu``; Core ML: ``all``,
+            ``cpu_only``, ``cpu_and_gpu``, ``cpu_and_ne``); None for the device's default.
+        attention: the form of attention that is exported; None for the device's default.
     """
 
-    device: Annotated[str, Field(min_length=1)] = "tflite"
-    name: Annotated[str, Field(pattern=r"^[\w.-]+$")] = ""
     threads: Count = 1
-    precision: Literal["fp32", "fp16", "int8"] = "fp32"
+    precision: Precision = "fp32"
     compute: str | None = None
     attention: AttentionForm | None = None
+
+    def execution(self) -> dict[str, Any]:
+        """The values by name, without those of a subclass."""
+        return self.model_dump(include=set(Execution.model_fields))
+
+
+class Settings(Execution):
+    """How to measure.
+
+    Attributes:
+        min_runs, min_seconds: timed runs go on until both are reached.
+        processes: how many processes share the runs; the samples of all count.
+        timeout_s: the longest that one process may take to load (compile) and run.
+        allow_throttled: measure although the device is hot, saves power or is otherwise slowed down.
+        seed: of the random weights and inputs.
+    """
+
     min_runs: Annotated[int, BeforeValidator(refuse_bool), Field(ge=2)] = 20
-    min_seconds: Amount = 1.0
+    min_seconds: Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)] = 1.0
     processes: Count = 1
     timeout_s: Amount = 600.0
     allow_throttled: bool = False
-    table: str | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _is_named(cls, data: Any) -> Any:
-        """Named after the device where no name is given: ``android:R58`` is ``android``."""
-        if not isinstance(data, dict) or data.get("name"):
-            return data
-        return {**data, "name": _kind(str(data.get("device", "tflite")))}
-
-    @field_validator("device")
-    @classmethod
-    def _is_a_device(cls, device: str) -> str:
-        if _kind(device) not in DEVICE_KINDS:
-            raise ValueError(f"no {_kind(device)!r}{nearest(_kind(device), DEVICE_KINDS)}")
-        return device
-
-    def how(self) -> dict[str, Any]:
-        """The arguments of `archlab.latency.measure`."""
-        return self.model_dump(exclude={"name", "table"})
+    seed: int = 0
 
 
-def _kind(device: str) -> str:
-    return re.split("[:@]", device)[0]
-
-
-def with_files(entry: Measurement, place: Place, document: Document) -> Measurement:
-    """The entry, its files, which are named relative to the YAML, relative to the working directory unless absolute.
+def read_settings(options: Mapping[str, Any]) -> Settings:
+    """The settings of these names and values, the others at their defaults.
 
     Raises:
-        BadInput: a file is not there.
+        BadInput: one of them cannot be measured with, or there is none of that name.
     """
-    files = {}
-    if entry.table is not None:
-        files["table"] = _find_file(entry.table, [*place, "table"], document)
-    if entry.device.startswith("replay:"):
-        recording = entry.device.removeprefix("replay:")
-        files["device"] = f"replay:{_find_file(recording, [*place, 'device'], document)}"
-    return entry.model_copy(update=files)
-
-
-def _find_file(name: str, place: Place, document: Document) -> str:
-    path = document.path.parent / name
-    if not os.path.isfile(path):  # False, too, for what cannot be a path
-        raise document.error(place, f"{str(path)!r}: no such file")
-    return name if os.path.isabs(name) else os.path.relpath(path)
+    try:
+        return Settings.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+    name, value = str(first["loc"][0]), first["input"]
+    match first["type"]:
+        case "extra_forbidden":
+            raise BadInput(f"{name}: there is no such setting{nearest(name, list(Settings.model_fields))}")
+        case "literal_error":
+            words = get_args(Precision if name == "precision" else AttentionForm)
+            raise BadInput(f"{name}: there is no {value!r}{nearest(str(value), words)}")
+        case "greater_than_equal":
+            least = first["ctx"]["ge"]
+            raise BadInput(f"{name}: at least {least} {'is' if least == 1 else 'are'} needed but got {value}")
+        case "finite_number":
+            raise BadInput(f"{name}: must be a finite number but is {value}")
+        case "greater_than":
+            raise BadInput(f"{name}: must be positive but is {value}")
+        case "value_error":
+            raise BadInput(f"{name}: {first['msg'].removeprefix('Value error, ')}")
+    raise BadInput(f"{name}: {first['msg']}, not {value!r}")

@@ -12,7 +12,7 @@ from archlab.analysis.table import StudyTable, cost_objectives, latency_columns
 from archlab.architecture import UNetSpec
 from archlab.evaluation import Record
 from archlab.evaluation.measures import breaks, find_column
-from archlab.latency.settings import Measurement
+from archlab.latency.measurement import Measurement
 from archlab.proxy_settings import ProxySettings
 from archlab.space import Design, SearchSpace
 

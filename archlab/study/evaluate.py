@@ -9,7 +9,7 @@ from archlab.cost import count
 from archlab.errors import BadInput, OutOfMemory, RunFailed
 from archlab.evaluation import AnyLatency, Estimate, Evaluation, Latency, ProxyResult
 from archlab.evaluation.measures import COSTS, MEASURES, OF_DEVICES, breaks, column_suffixes
-from archlab.latency.settings import Measurement
+from archlab.latency.measurement import Measurement
 from archlab.study.callbacks import Callbacks
 from archlab.study.disk import is_full, wait_for_room
 from archlab.study.file import StudyFile

@@ -15,7 +15,7 @@ from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
 from archlab.evaluation import ProxyResult, Record, find_column, pooled, table_columns
 from archlab.evaluation.measures import device_columns
-from archlab.latency.settings import Measurement
+from archlab.latency.measurement import Measurement
 from archlab.proxy_settings import ProxySettings
 from archlab.space import Design, SearchSpace
 from archlab.study.definition import StudyDefinition

@@ -1,7 +1,6 @@
 """What every runner holds to, written once; each runner's test subclasses it."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +11,8 @@ from archlab.errors import BadInput, RunFailed
 from archlab.latency import Latency, measure
 from archlab.latency.devices.registry import runner
 from archlab.latency.network import Built, Network
-from archlab.latency.runner import DeviceGone, Settings
+from archlab.latency.runner import DeviceGone
+from archlab.latency.settings import Settings
 from archlab.progress import silent
 
 PROVENANCE = {
@@ -95,7 +95,7 @@ class RunnerContract:
             min_runs=4,
             min_seconds=0.0,
         )
-        return replace(complete, **changes)
+        return complete.model_copy(update=changes)
 
     def test_is_available_and_named_as_it_is_asked_for(self, device: str) -> None:
         status = runner(device).status()

@@ -9,7 +9,7 @@ from archlab.latency.runner import Runner
 
 def register(patch: pytest.MonkeyPatch, kind: DeviceKind) -> None:
     """What one line of the registry does."""
-    patch.setitem(KINDS, kind.name, kind)
+    patch.setitem(KINDS.entries, kind.name, kind)
 
 
 def register_runner(patch: pytest.MonkeyPatch, runner: Runner) -> None:

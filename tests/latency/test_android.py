@@ -20,7 +20,8 @@ from archlab.latency import measure as latency_of
 from archlab.latency.devices.android import benchmark as android_benchmark
 from archlab.latency.devices.android.adb import attached_phone
 from archlab.latency.devices.android.runner import AndroidRunner
-from archlab.latency.runner import DeviceGone, Settings
+from archlab.latency.runner import DeviceGone
+from archlab.latency.settings import Settings
 from tests.latency.adbd import Adbd
 from tests.latency.contract import RunnerContract, convolutions
 

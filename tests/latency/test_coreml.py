@@ -1,20 +1,21 @@
 """Core ML end to end: over a real sshd, with a stand-in for Core ML's prediction and for macOS' commands alone."""
 
-import json
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from archlab.errors import BadInput, RunFailed
+from archlab.evaluation.fact import from_json, to_json
+from archlab.evaluation.latency import Latency
 from archlab.latency.devices.coreml.runner import CoreMLRunner
 from archlab.latency.devices.iphone.runner import IPhoneRunner
-from archlab.latency.runner import DeviceGone, Settings
+from archlab.latency.runner import DeviceGone
+from archlab.latency.settings import Settings
 from tests.latency.contract import convolutions
 from tests.latency.sshd import HOST, IPHONE, StandInMac, serve, stand_in_mac, stop
 
@@ -87,21 +88,21 @@ def test_a_mac_over_ssh_measures(remote: StandInMac) -> None:
     assert (told["device"], told["kind"], told["os"]) == (f"coreml@{HOST}", "measured", "macOS 15.1 (24B83)")
     assert (told["chip"], told["compute"], told["precision"]) == ("Apple M2", "cpu_and_ne", "fp16")
     assert told["state"]["power"] == "AC Power"
-    assert json.loads(json.dumps(latency.to_dict())) == latency.to_dict()
+    assert from_json(Latency, to_json(latency), "here") == latency
 
 
 @pytest.mark.parametrize(
     ("compute", "share"), [("all", "neural_engine"), ("cpu_and_ne", "neural_engine"), ("cpu_and_gpu", "gpu")]
 )
 def test_share_of_the_accelerator_comes_from_the_compute_plan(local: StandInMac, compute: str, share: str) -> None:
-    latency = measure(CoreMLRunner(), replace(SETTINGS, compute=compute))
+    latency = measure(CoreMLRunner(), SETTINGS.model_copy(update={"compute": compute}))
     operations = latency.provenance["operations"]
     assert operations["neural_engine"] == CONVOLUTIONS  # the stand-in's plan puts those there
     assert latency.accelerated_share == operations[share] / sum(operations.values())
 
 
 def test_nothing_accelerates_on_the_cpu_alone(local: StandInMac) -> None:
-    assert measure(CoreMLRunner(), replace(SETTINGS, compute="cpu_only")).accelerated_share is None
+    assert measure(CoreMLRunner(), SETTINGS.model_copy(update={"compute": "cpu_only"})).accelerated_share is None
 
 
 def test_the_model_is_copied_once_and_whole(remote: StandInMac, cache: Path) -> None:
@@ -120,12 +121,12 @@ def test_the_model_is_copied_once_and_whole(remote: StandInMac, cache: Path) -> 
 
 def test_another_model_has_another_place(remote: StandInMac) -> None:
     for seed in (0, 1):
-        measure(CoreMLRunner(HOST), replace(SETTINGS, seed=seed))
+        measure(CoreMLRunner(HOST), SETTINGS.model_copy(update={"seed": seed}))
     assert len(remote.kept()) == 2
 
 
 def test_runs_are_shared_by_processes_that_keep_the_mac_awake(local: StandInMac) -> None:
-    latency = measure(CoreMLRunner(), replace(SETTINGS, processes=2, min_runs=4))
+    latency = measure(CoreMLRunner(), SETTINGS.model_copy(update={"processes": 2, "min_runs": 4}))
     assert latency.runs == 4
     assert len(local.works()) == 2
 
@@ -155,7 +156,7 @@ def test_a_slowed_mac_is_refused_unless_allowed(local: StandInMac, command: str,
     local.answers(command, answer)
     with pytest.raises(BadInput, match=reason):
         measure(CoreMLRunner())
-    latency = measure(CoreMLRunner(), replace(SETTINGS, allow_throttled=True))
+    latency = measure(CoreMLRunner(), SETTINGS.model_copy(update={"allow_throttled": True}))
     assert latency.provenance["allow_throttled"]
 
 
@@ -163,7 +164,7 @@ def test_slow_compilation_ends_with_the_time_out(remote: StandInMac) -> None:
     remote.sets(STAND_IN_LOAD_SECONDS="60")
     start = time.monotonic()
     with pytest.raises(RunFailed, match=r"loading \(compiling\) the model did not end within 3 s"):
-        measure(CoreMLRunner(HOST), replace(SETTINGS, timeout_s=3.0))
+        measure(CoreMLRunner(HOST), SETTINGS.model_copy(update={"timeout_s": 3.0}))
     assert time.monotonic() - start < 20
     remote.wait_until_it_rests()
 
@@ -281,7 +282,7 @@ def test_a_wrong_output_is_no_measurement(local: StandInMac, monkeypatch) -> Non
 
 def test_threads_are_not_ours_to_choose(local: StandInMac) -> None:
     with pytest.raises(BadInput, match="Core ML chooses"):
-        measure(CoreMLRunner(), replace(SETTINGS, threads=2))
+        measure(CoreMLRunner(), SETTINGS.model_copy(update={"threads": 2}))
 
 
 def test_versions_tell_what_decides_the_number(local: StandInMac) -> None:

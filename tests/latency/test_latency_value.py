@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from archlab.evaluation.fact import from_json, to_json
 from archlab.latency import Latency
 
 
@@ -58,9 +59,9 @@ def test_refuses_negative_partitions() -> None:
 
 def test_survives_json() -> None:
     original = latency(partitions=None)
-    data = json.loads(json.dumps(original.to_dict()))
-    assert Latency.from_dict(data) == original
-    assert data["median_ms"] == 2.5
+    text = to_json(original)
+    assert from_json(Latency, text, "here") == original
+    assert json.loads(text)["median_ms"] == 2.5
 
 
 def test_cannot_be_changed() -> None:

@@ -18,7 +18,8 @@ from archlab.latency.devices.computer import State, conditions
 from archlab.latency.devices.registry import runner
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Built, Network, unet_network
-from archlab.latency.runner import DeviceGone, Settings, circumstances
+from archlab.latency.runner import DeviceGone, circumstances
+from archlab.latency.settings import ATTENTION_FORMS, PRECISIONS, Settings
 from archlab.progress import Progress
 from tests.latency.contract import convolutions
 from tests.latency.registered import register_runner
@@ -143,8 +144,10 @@ def test_a_device_that_does_not_come_back_ends_with_its_reason(phone: Phone, gon
         ({"attention": "split_einsum"}, "attention: 'phone' has no 'split_einsum'; valid: plain"),
         ({"precision": "fp64"}, "precision: there is no 'fp64'; did you mean 'fp16'?"),
         ({"min_runs": 1}, "min_runs: at least 2 are needed but got 1"),
-        ({"min_seconds": float("nan")}, "min_seconds: must be zero or more but is nan"),
+        ({"min_seconds": float("nan")}, "min_seconds: must be a finite number but is nan"),
         ({"timeout_s": -1.0}, "timeout_s: must be positive but is -1.0"),
+        ({"threads": True}, "threads: must be a number, not true"),
+        ({"thread": 2}, "thread: there is no such setting; did you mean 'threads'?"),
     ],
 )
 def test_bad_settings_name_what_would_be_right(phone: Phone, settings: dict[str, Any], message: str) -> None:
@@ -269,3 +272,10 @@ def test_the_command_prints_what_can_be_replayed(tmp_path: Path) -> None:
     replayed = json.loads(archlab("--device", f"replay:{tmp_path / 'recording.jsonl'}", "--format", "json"))
     assert replayed["samples_ms"] == json.loads(shown)["samples_ms"]
     assert (replayed["provenance"]["kind"], replayed["provenance"]["device"]) == ("replayed", "torch")
+
+
+def test_precisions_and_forms_of_attention_are_those_that_can_be_converted_to() -> None:
+    from archlab.convert.device_form import ATTENTION_FORMS as FORMS
+    from archlab.convert.tflite import PRECISIONS as CONVERTED
+
+    assert (PRECISIONS, ATTENTION_FORMS) == (CONVERTED, FORMS)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from archlab.errors import BadInput
+from archlab.evaluation.fact import to_plain
 from archlab.latency import Latency, measure
 from archlab.latency.devices.registry import runner
 from tests.latency.contract import convolutions
@@ -16,7 +17,7 @@ PHONE |= {"measured_at": "2026-01-02T03:04:05+00:00", "chip": "a phone's"}
 
 
 def recorded(median_ms: float = 2.5, **provenance: Any) -> dict[str, Any]:
-    return latency(samples_ms=(median_ms, median_ms), provenance={**PHONE, **provenance}).to_dict()
+    return to_plain(latency(samples_ms=(median_ms, median_ms), provenance={**PHONE, **provenance}))
 
 
 def replayed(path: Path, *recordings: dict[str, Any], indent: int | None = 2, **settings: Any) -> Latency:
@@ -35,7 +36,7 @@ def test_a_recording_is_found_and_never_looks_measured_anew(tmp_path: Path, inde
 
 def test_a_replay_can_be_recorded_again(tmp_path: Path) -> None:
     once = replayed(tmp_path / "once", recorded())
-    twice = replayed(tmp_path / "twice", once.to_dict())
+    twice = replayed(tmp_path / "twice", to_plain(once))
     assert twice == replace(once, provenance={**once.provenance, "replayed_from": str(tmp_path / "twice")})
 
 
@@ -61,9 +62,15 @@ BAD = {
     "empty": ("", "convolutions is not among its 0 measurements"),
     "garbage": (f"{GOOD}\n{{]", "not JSON: .* line 2 column 2"),
     "a number": ("3", "measurement 1: "),
-    "something absent": (f'{GOOD}\n{{"median_ms": 3}}', "measurement 2: load_ms is absent"),
-    "nonsense": (GOOD.replace("2.5", "0"), r"measurement 1: samples_ms\[0\]: must be a positive number but is 0"),
-    "words": (GOOD.replace("2.5", '"fast"'), "measurement 1: "),
+    "something absent": (
+        f'{GOOD}\n{{"median_ms": 3}}',
+        "measurement 2: damaged: samples_ms is absent; archlab latency --format json prints what is needed",
+    ),
+    "nonsense": (
+        GOOD.replace("2.5", "0"),
+        r"measurement 1: damaged: samples_ms\[0\]: must be a positive number but is 0",
+    ),
+    "words": (GOOD.replace("2.5", '"fast"'), "measurement 1: damaged: samples_ms.0: "),
     "an estimate": (json.dumps(recorded(kind="estimated")), "measurement 1: is estimated, not measured"),
 }
 

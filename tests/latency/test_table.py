@@ -17,10 +17,12 @@ from torch.utils.flop_counter import FlopCounterMode
 from archlab.architecture import UNetSpec, preset, presets, save
 from archlab.architecture.presets import stable_diffusion
 from archlab.errors import BadInput, RunFailed
+from archlab.evaluation.fact import from_plain, to_plain
 from archlab.latency import DeviceStatus, Latency, estimate
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network, unet_network
-from archlab.latency.runner import Settings, circumstances
+from archlab.latency.runner import circumstances
+from archlab.latency.settings import Settings
 from archlab.latency.table import build as table_build
 from archlab.latency.table.audit import audit
 from archlab.latency.table.build import Built, Step, build_table
@@ -181,15 +183,15 @@ def test_drift_and_interruptions_cancel(built: Built, phone: Phone) -> None:
 
 
 def test_estimate_never_looks_measured(space: SearchSpace, built: Built) -> None:
-    told = estimate(drawn(space, 3), "phone", table=built.path).to_dict()
-    assert "samples_ms" not in told
-    assert told["low_ms"] < told["median_ms"] < told["high_ms"]
-    provenance = told["provenance"]
+    estimated = to_plain(estimate(drawn(space, 3), "phone", table=built.path))
+    assert "samples_ms" not in estimated
+    assert estimated["low_ms"] < estimated["median_ms"] < estimated["high_ms"]
+    provenance = estimated["provenance"]
     assert (provenance["kind"], provenance["device"], provenance["runtime"]) == ("estimated", "phone", "1")
     assert provenance["architecture"] == drawn(space, 3).deployed.id
     assert provenance["table"] == built.table.id
-    with pytest.raises((KeyError, TypeError)):
-        Latency.from_dict(told)
+    with pytest.raises(BadInput, match="samples_ms is absent"):
+        from_plain(Latency, estimated, "an estimate")
 
 
 def test_stopped_build_goes_on_where_it_was(space: SearchSpace, phone: Phone, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from archlab.latency import devices
-from archlab.latency.settings import DEVICE_KINDS
+from archlab.latency.devices.registry import KINDS
 from archlab.study.definition import load_definition
 from archlab.study.settings import Share
 from tests.space.conftest import Write
@@ -28,7 +28,7 @@ def test_an_entry_is_named_after_its_device_unless_it_has_a_name(device: str, na
 
 def test_the_yaml_knows_the_kinds_of_devices_that_can_be_measured_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    assert {status.name.partition(":")[0].partition("@")[0] for status in devices()} == set(DEVICE_KINDS)
+    assert {status.name.partition(":")[0].partition("@")[0] for status in devices()} == set(KINDS.names)
 
 
 def test_the_first_entry_has_the_plain_column_and_every_other_its_name(write: Write) -> None:

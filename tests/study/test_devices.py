@@ -14,7 +14,7 @@ from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput, RunFailed
 from archlab.latency.lock import DeviceLock
-from archlab.latency.settings import Measurement
+from archlab.latency.measurement import Measurement
 from archlab.progress import Progress
 from archlab.study import Study, evaluate, load_study, run_study
 from archlab.study.callbacks import Callbacks

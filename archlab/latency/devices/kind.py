@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from archlab.latency.runner import DeviceStatus, Runner, Settings
+from archlab.latency.runner import DeviceStatus, Runner
+from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import Any
 
 from archlab.errors import RunFailed
 from archlab.latency.devices.computer import conditions, state
-from archlab.latency.runner import Settings
+from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 

@@ -1,21 +1,22 @@
 """The kinds of devices, and the devices by name."""
 
 import re
-from importlib import import_module
 
 from archlab.errors import BadInput, nearest
 from archlab.latency.devices.kind import DeviceKind, kind_name
 from archlab.latency.runner import DeviceStatus, Runner
+from archlab.registry import Registry
 
-FOLDERS = (  # each has a module ``kind`` with a `KIND` of the folder's name; in the order of listings
-    "tflite",
-    "torch",
-    "android",
-    "coreml",
-    "iphone",
-    "replay",
+KINDS: Registry[DeviceKind] = Registry(  # in the order of listings
+    {
+        "tflite": "archlab.latency.devices.tflite.kind:KIND",
+        "torch": "archlab.latency.devices.torch.kind:KIND",
+        "android": "archlab.latency.devices.android.kind:KIND",
+        "coreml": "archlab.latency.devices.coreml.kind:KIND",
+        "iphone": "archlab.latency.devices.iphone.kind:KIND",
+        "replay": "archlab.latency.devices.replay.kind:KIND",
+    }
 )
-KINDS: dict[str, DeviceKind] = {name: import_module(f"{__package__}.{name}.kind").KIND for name in FOLDERS}
 
 
 def devices() -> list[DeviceStatus]:
@@ -23,8 +24,9 @@ def devices() -> list[DeviceStatus]:
 
     Of Android the attached phones; Macs are those in ``$ARCHLAB_MACS``, as ssh knows them, separated by spaces.
     """
-    statuses = [runner(name).status() for kind in KINDS.values() for name in kind.names()]
-    return [*statuses, *(kind.unnamed for kind in KINDS.values() if kind.unnamed is not None)]
+    kinds = [KINDS[name] for name in KINDS.names]
+    statuses = [runner(device).status() for kind in kinds for device in kind.names()]
+    return [*statuses, *(kind.unnamed for kind in kinds if kind.unnamed is not None)]
 
 
 def runner(name: str) -> Runner:
@@ -33,19 +35,16 @@ def runner(name: str) -> Runner:
     Raises:
         BadInput: there is none; the message has the nearest name.
     """
-    kind = KINDS.get(kind_name(name))
-    if kind is not None and (parts := re.fullmatch(kind.pattern, name)):
-        return kind.runner(*parts.groups())
-    raise BadInput(f"no device {name!r}{nearest(name, [kind.usage for kind in KINDS.values()])}")
+    word = kind_name(name)
+    if word in KINDS.names and (parts := re.fullmatch(KINDS[word].pattern, name)):
+        return KINDS[word].runner(*parts.groups())
+    raise BadInput(f"no device {name!r}{nearest(name, [KINDS[word].usage for word in KINDS.names])}")
 
 
 def kind_of(name: str) -> DeviceKind:
     """The kind that a device's name begins with.
 
     Raises:
-        BadInput: there is none; the message has the nearest word.
+        ValueError: there is none; the message has the nearest word.
     """
-    word = kind_name(name)
-    if word not in KINDS:
-        raise BadInput(f"no {word!r}{nearest(word, list(KINDS))}")
-    return KINDS[word]
+    return KINDS[kind_name(name)]

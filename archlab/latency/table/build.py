@@ -18,7 +18,8 @@ from archlab.evaluation.latency import Latency
 from archlab.latency.devices.registry import kind_of, runner
 from archlab.latency.measure import measure
 from archlab.latency.network import Network, unet_network
-from archlab.latency.runner import Settings, completed
+from archlab.latency.runner import completed
+from archlab.latency.settings import read_settings
 from archlab.latency.table.networks import idle_network, piece_network
 from archlab.latency.table.pieces import pieces
 from archlab.latency.table.space_pieces import pieces_of_space
@@ -78,7 +79,7 @@ def build_table(
         RunFailed: see `measure`; what was measured is kept.
     """
     chosen = runner(device)
-    circumstances = Circumstances.of(chosen.name, completed(Settings(**settings), chosen), chosen.versions())
+    circumstances = Circumstances.of(chosen.name, completed(read_settings(settings), chosen), chosen.versions())
     path = circumstances.default_path if path is None else path
     reachable = pieces_of_space(space, width, sample_size)
     table = _start(path, circumstances, space.baseline.scaled(width=width, sample_size=sample_size))

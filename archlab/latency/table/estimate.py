@@ -2,34 +2,33 @@
 
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple, Unpack
+from typing import Any, NamedTuple
 
 from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
 from archlab.evaluation.latency import Estimate
 from archlab.latency.devices.registry import runner
-from archlab.latency.runner import Options, Settings, completed
+from archlab.latency.runner import completed
+from archlab.latency.settings import read_settings
 from archlab.latency.table.fit import Fit, UnknownPiece, fit
-from archlab.latency.table.table import Circumstances, Table, build_command, deciding, load_table
+from archlab.latency.table.table import Circumstances, Table, build_command, load_table
 
 
-def estimate(
-    spec: UNetSpec, device: str = "tflite", *, table: str | Path | None = None, **settings: Unpack[Options]
-) -> Estimate:
+def estimate(spec: UNetSpec, device: str = "tflite", *, table: str | Path | None = None, **settings: Any) -> Estimate:
     """Estimate ``spec.deployed`` at its own size.
 
     Args:
         device: a name as in `archlab.latency.devices`.
         table: the file that ``archlab latency-table build --out`` wrote; None for the one that it made without
             ``--out``: the device is asked for its versions then.
-        settings: see `archlab.latency.runner.Settings`; those that decide a latency must be the table's.
+        settings: see `archlab.latency.settings.Settings`; those that decide a latency must be the table's.
 
     Raises:
         BadInput: there is no such device or table; the table is of another device or other settings, damaged or
             unfinished, or has no timing of a piece of the spec.
     """
     chosen = runner(device)
-    complete = completed(Settings(**settings), chosen)
+    complete = completed(read_settings(settings), chosen)
     if table is None:
         circumstances = Circumstances.of(chosen.name, complete, chosen.versions())
         table = circumstances.default_path
@@ -39,7 +38,7 @@ def estimate(
                 f"make one: {build_command(chosen.name, circumstances.settings, None)}"
             )
     actual = open_table(table).table.circumstances
-    wanted = {"device": chosen.name, **deciding(complete)}
+    wanted = {"device": chosen.name, **complete.execution()}
     for name, value in {"device": actual.device, **actual.settings}.items():
         if value != wanted[name]:
             raise BadInput(f"{table}: is a table of {name} {value}, not {wanted[name]}")

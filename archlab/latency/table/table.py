@@ -11,7 +11,7 @@ from archlab.architecture import UNetSpec, from_dict
 from archlab.cache import Kind, content_hash
 from archlab.errors import BadInput
 from archlab.files import read_json, write_text
-from archlab.latency.runner import Settings
+from archlab.latency.settings import Settings
 from archlab.latency.table.pieces import Piece
 
 Role = Literal["fit", "check"]
@@ -20,7 +20,6 @@ LATENCY_TABLES = Kind("latency_tables", "latency tables that were built without 
 
 _FORMAT = "archlab latency table 2"
 _OLD_FORMATS = ("archlab latency table 1",)
-_DECIDING = ("threads", "precision", "compute", "attention")
 
 
 class Burst(NamedTuple):
@@ -60,7 +59,7 @@ class Circumstances:
     @classmethod
     def of(cls, device: str, settings: Settings, versions: Mapping[str, str]) -> "Circumstances":
         """Of the settings, those that decide a latency."""
-        return cls(device=device, settings=deciding(settings), versions=dict(versions))
+        return cls(device=device, settings=settings.execution(), versions=dict(versions))
 
     @property
     def flat(self) -> dict[str, Any]:
@@ -71,11 +70,6 @@ class Circumstances:
     def default_path(self) -> Path:
         """Where the table is unless it is asked for elsewhere."""
         return LATENCY_TABLES.folder() / f"{content_hash(asdict(self))}.json"
-
-
-def deciding(settings: Settings) -> dict[str, Any]:
-    """The settings that decide a latency."""
-    return {name: getattr(settings, name) for name in _DECIDING}
 
 
 @dataclass(kw_only=True)

@@ -4,7 +4,8 @@ from archlab.evaluation.latency import Latency
 from archlab.latency.devices.kind import DeviceKind
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network
-from archlab.latency.runner import DeviceStatus, Settings, circumstances
+from archlab.latency.runner import DeviceStatus, circumstances
+from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 HOUR_MS = 3.6e6

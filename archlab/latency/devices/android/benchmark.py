@@ -11,7 +11,7 @@ from archlab.files import file_hash
 from archlab.latency.devices.android.adb import PHONE_FOLDER, Phone, PhoneFull
 from archlab.latency.devices.android.condition import Condition, big_cores, read_condition, read_cores
 from archlab.latency.devices.android.output import Process, first_complaint, parse_flags, parse_process
-from archlab.latency.runner import Settings
+from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 LEAST_PROCESSES = 3

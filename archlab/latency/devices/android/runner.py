@@ -16,14 +16,8 @@ from archlab.latency.devices.tflite.file import converter_versions, tflite_file
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network
 from archlab.latency.packages import installed
-from archlab.latency.runner import (
-    ATTENTION_FORMS,
-    PRECISIONS,
-    DeviceGone,
-    DeviceStatus,
-    Settings,
-    circumstances,
-)
+from archlab.latency.runner import DeviceGone, DeviceStatus, circumstances
+from archlab.latency.settings import ATTENTION_FORMS, PRECISIONS, Settings
 from archlab.progress import Progress
 
 

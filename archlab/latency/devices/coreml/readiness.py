@@ -6,7 +6,8 @@ from archlab.errors import BadInput, MissingExtra, RunFailed
 from archlab.latency.devices.coreml.answers import MacFacts, MacState
 from archlab.latency.devices.coreml.mac import Mac
 from archlab.latency.packages import installed
-from archlab.latency.runner import DeviceStatus, Settings
+from archlab.latency.runner import DeviceStatus
+from archlab.latency.settings import Settings
 
 
 class NotReady(BadInput):

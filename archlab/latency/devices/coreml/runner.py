@@ -8,7 +8,8 @@ from archlab.latency.devices.coreml.package import coreml_package
 from archlab.latency.devices.coreml.readiness import checked_mac, readiness, refuse_slowed
 from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
 from archlab.latency.network import Network
-from archlab.latency.runner import DeviceStatus, Settings
+from archlab.latency.runner import DeviceStatus
+from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 

@@ -13,7 +13,8 @@ from archlab.latency.devices.coreml.answers import MacFacts, Report
 from archlab.latency.devices.coreml.mac import Mac
 from archlab.latency.devices.coreml.package import converter_versions
 from archlab.latency.network import Network
-from archlab.latency.runner import Settings, circumstances
+from archlab.latency.runner import circumstances
+from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 PARITY_TOLERANCES = {"fp16": 2e-2, "fp32": 1e-3}  # of the output's largest value; torch in fp16: 1.4e-3 on our presets

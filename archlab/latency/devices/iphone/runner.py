@@ -11,7 +11,8 @@ from archlab.latency.devices.coreml.readiness import checked_mac, readiness
 from archlab.latency.devices.iphone.phone import TEAM, IPhone, the_iphone
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network
-from archlab.latency.runner import DeviceStatus, Settings
+from archlab.latency.runner import DeviceStatus
+from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 

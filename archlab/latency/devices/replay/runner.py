@@ -13,10 +13,11 @@ from archlab.evaluation.latency import Latency
 from archlab.files import read_text
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network
-from archlab.latency.runner import DeviceStatus, Settings
+from archlab.latency.runner import DeviceStatus
+from archlab.latency.settings import Execution, Settings
 from archlab.progress import Progress
 
-_DECIDING = ("threads", "precision", "compute", "attention", "processes")
+_TELLING = (*Execution.model_fields, "processes")  # what two recordings of an architecture may differ in
 _MEASURED = ("measured", "replayed")
 _MEND = "archlab latency --format json prints what is needed"
 
@@ -95,9 +96,9 @@ def _latency(value: Any, where: str) -> Latency:
 
 def _fits(provenance: Mapping[str, Any], settings: Settings) -> bool:
     """Settings that are None or that the recording does not tell are open."""
-    asked = {name: getattr(settings, name) for name in _DECIDING}
+    asked = {name: getattr(settings, name) for name in _TELLING}
     return all(value is None or provenance.get(name, value) == value for name, value in asked.items())
 
 
 def _said(provenance: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {provenance[name]}" for name in _DECIDING if provenance.get(name) is not None)
+    return ", ".join(f"{name} {provenance[name]}" for name in _TELLING if provenance.get(name) is not None)

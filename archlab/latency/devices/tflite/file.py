@@ -5,7 +5,7 @@ from pathlib import Path
 from archlab.latency.artifact import Artifact, code_version, converted
 from archlab.latency.network import Built, Network
 from archlab.latency.packages import package_version
-from archlab.latency.runner import Settings
+from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 

@@ -6,7 +6,7 @@ from archlab.errors import MissingExtra
 from archlab.latency.devices.tflite.file import tflite_file
 from archlab.latency.devices.tflite.runner import TFLiteRunner
 from archlab.latency.network import Network
-from archlab.latency.runner import Settings
+from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from archlab.latency.devices.tflite.file import converter_versions, tflite_file
 from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
 from archlab.latency.network import Network
 from archlab.latency.packages import installed, package_version
-from archlab.latency.runner import PRECISIONS, DeviceStatus, Settings, circumstances
+from archlab.latency.runner import DeviceStatus, circumstances
+from archlab.latency.settings import PRECISIONS, Settings
 from archlab.progress import Progress
 
 WARMUP_RUNS = 3

@@ -13,7 +13,8 @@ from archlab.latency.devices.process import run_processes
 from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
 from archlab.latency.network import Built, Network
 from archlab.latency.packages import package_version
-from archlab.latency.runner import DeviceStatus, Settings, circumstances
+from archlab.latency.runner import DeviceStatus, circumstances
+from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 PARITY_TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2}  # of the output's largest absolute value; CUDA may multiply in TF32
