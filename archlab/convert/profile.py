@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archlab.errors import RunFailed, require
+from archlab.surgery import fallback
 
-_WORKER = Path(__file__).with_name("profile_worker.py")
+_PROFILER = Path(fallback.__file__).with_name("litert_profiler.py")
+_WRITTEN_FOR = "2.3"
 _TIMEOUT_SECONDS = 600
 
 
@@ -30,7 +32,7 @@ class OperatorTime:
 
 
 def operator_profile(path: str | Path, runs: int = 3) -> list[OperatorTime]:
-    """The operators of one forward pass on one CPU thread, the dearest first; means of ``runs`` runs.
+    """The operators of one forward pass on one CPU thread, the most expensive first; means of ``runs`` runs.
 
     Profiling slows the runs down by a few percent: shares count here, not milliseconds.
 
@@ -43,7 +45,7 @@ def operator_profile(path: str | Path, runs: int = 3) -> list[OperatorTime]:
         json.dump({"model": str(path), "runs": runs}, job)
         job.flush()
         done = subprocess.run(
-            [sys.executable, "-P", str(_WORKER), job.name],
+            [sys.executable, "-P", str(_PROFILER), job.name],
             capture_output=True,
             text=True,
             timeout=_TIMEOUT_SECONDS,
@@ -52,6 +54,9 @@ def operator_profile(path: str | Path, runs: int = 3) -> list[OperatorTime]:
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         why = lines[-1] if done.returncode > 0 and lines else f"its process ended with {done.returncode}"
+        release = fallback.installed("ai-edge-litert")
+        if not release.startswith(f"{_WRITTEN_FOR}."):
+            why += f"; this is for ai-edge-litert {_WRITTEN_FOR}, and {release} is installed"
         raise RunFailed(f"{path}: cannot be profiled: {why}")
     times: defaultdict[str, list[float]] = defaultdict(list)
     for name, ms in json.loads(done.stdout.splitlines()[-1]):

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from archlab.convert.device_form import device_form
 from archlab.convert.quiet import quiet
-from archlab.convert.retrace import quick_decompositions
 from archlab.errors import BadInput, RunFailed, nearest, require
 from archlab.files import atomic_path
+from archlab.surgery.torch_export import quick_decompositions
 
 PRECISIONS = ("fp32", "fp16", "int8")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 from archlab.architecture import UNetSpec
 from archlab.diffusion.process import NoisyBatch, Process, loss, spread_times
@@ -84,7 +84,7 @@ def naswot(answer: Callable[[], Tensor]) -> float:
     return float(torch.linalg.slogdet(signs.kernel).logabsdet)
 
 
-class _Signs(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+class _Signs(TorchFunctionMode):
     """Hears what every nonlinearity is given.
 
     Attributes:
@@ -92,11 +92,11 @@ class _Signs(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leave
     """
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.kernel = torch.zeros(1, 1, dtype=torch.float64)
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__.rstrip("_")  # one that works in place ends so
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func.__name__.rstrip("_")  # one that works in place ends so
         if name in _NONLINEARITIES:
             codes = (args[0] > 0).flatten(1).float()
             self.kernel = self.kernel + (codes @ codes.T + (1 - codes) @ (1 - codes).T).double()

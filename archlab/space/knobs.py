@@ -7,10 +7,10 @@ Structure comes before attributes; `KNOBS` is in the order of application. For e
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from archlab.architecture import Block, Transformer, UNetSpec, map_transformers
-from archlab.architecture.parts import Activation, Conv, KVSharing, Normalizer
+from archlab.architecture.parts import Conv
 from archlab.errors import BadInput, nearest
 from archlab.space.attributes import Attributes, with_attributes
 from archlab.space.placement import place_transformers, read_placement
@@ -122,8 +122,12 @@ def _read_attention(kind: Literal["self", "cross"], spec: UNetSpec) -> Value | N
     return tuple(found.get(place, {True}) == {True} for place in range(middle + 1))
 
 
-def _word(attribute: str, words: tuple[str, ...], stages: int, value: Any) -> list[Attributes]:
-    _check_word(value, words)
+def _everywhere(attribute: str, kind: Any, stages: int, value: Any) -> list[Attributes]:
+    """The value of a transformer's attribute of that type: one of some words, or true or false."""
+    if kind is not bool:
+        _check_word(value, get_args(kind))
+    elif not isinstance(value, bool):
+        raise BadInput(f"takes true or false, not {value!r}")
     return [{attribute: value}] * (stages + 1)
 
 
@@ -183,8 +187,9 @@ def _apply_alone(attributes: Callable[[int, Any], list[Attributes]], spec: UNetS
     return with_attributes(spec, attributes(len(spec.stages), value))
 
 
-def _word_knob(name: str, meaning: str, words: tuple[str, ...]) -> Knob:
-    return _attribute_knob(name, meaning, partial(_word, name, words))
+def _transformer_knob(name: str, meaning: str) -> Knob:
+    """A knob over the transformers' attribute of that name, whose type says which values there are."""
+    return _attribute_knob(name, meaning, partial(_everywhere, name, get_type_hints(Transformer)[name]))
 
 
 _MOST_BLOCKS = 16
@@ -209,10 +214,10 @@ KNOBS: dict[str, Knob] = {
             partial(_attention, "cross"),
             partial(_read_attention, "cross"),
         ),
-        _word_knob("kv_sharing", "where W_K = W_V", get_args(KVSharing)),
-        _word_knob("attention_normalizer", "softmax or relu(QKᵀ/√d)/L", get_args(Normalizer)),
+        _transformer_knob("kv_sharing", "where W_K = W_V"),
+        _transformer_knob("attention_normalizer", "softmax or relu(QKᵀ/√d)/L"),
         _attribute_knob("ff_ratio", "feed-forward width ÷ channels", _ff_ratio),
-        _word_knob("ff_activation", "feed-forward activation", get_args(Activation)),
+        _transformer_knob("ff_activation", "feed-forward activation"),
         _attribute_knob("conv", "3×3 convolutions off the outermost stage", _conv, _read_conv),
     )
 }

@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from archlab.surgery.torch_lerp import lerp_all
+
 
 def average_weights(averaged: nn.Module, network: nn.Module, updates: int, decay: float) -> None:
     """Update a moving average that forgets faster while young, as diffusers' ``EMAModel`` has it.
@@ -12,4 +14,4 @@ def average_weights(averaged: nn.Module, network: nn.Module, updates: int, decay
     """
     weight = min(decay, (1 + updates) / (10 + updates)) if updates else 0.0
     with torch.no_grad():
-        torch._foreach_lerp_(list(averaged.parameters()), list(network.parameters()), 1 - weight)
+        lerp_all(list(averaged.parameters()), list(network.parameters()), 1 - weight)

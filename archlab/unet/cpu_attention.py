@@ -4,13 +4,9 @@ torch's fused attention on the CPU multiplies matrices as narrow as a head, whic
 Intel's own processors, and its softmax runs along the keys, of which a prompt has few. Here tokens are the columns of
 every product, and the scores lie along the longer of queries and keys. They are made for some heads at a time, and
 again for the gradient, so that they are never all in memory (arXiv 2205.14135).
-
-``torch._softmax_backward_data`` is torch's own for its derivative formulas: written for torch 2.11 to 2.13. Where it is
-absent the formula is written out, which takes one more pass over the scores.
 """
 
 import platform
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +20,7 @@ from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
 from archlab.architecture.parts import AppliedNormalizer
+from archlab.surgery.torch_softmax import softmax_backward
 
 _FUSED_FROM_CHANNELS, _FUSED_FROM_KEYS = 16, 64  # a head with as many channels and keys is faster by torch's own way
 _FUSED_FROM_KEYS_ON_INTEL = 17  # one more than a register holds
@@ -150,7 +147,7 @@ class _Scores:
         if self._normalizer == "relu":
             torch.ops.aten.threshold_backward(of_weights, weights, 0, grad_input=of_weights)
             return of_weights
-        return _softmax_backward(of_weights, weights, self._key_dim)
+        return softmax_backward(of_weights, weights, self._key_dim)
 
     def by_key(self, scores: Tensor) -> Tensor:
         """[n, M, L]"""
@@ -159,26 +156,3 @@ class _Scores:
     def _products(self, of_queries: Tensor, of_keys: Tensor, buffer: Tensor) -> Tensor:
         rows, columns = (of_queries, of_keys) if self._key_dim == 2 else (of_keys, of_queries)
         return torch.bmm(rows.transpose(1, 2), columns, out=buffer[: len(rows)])
-
-
-def _softmax_backward(of_weights: Tensor, weights: Tensor, dim: int) -> Tensor:
-    """The gradient of the scores from that of their softmax, in the same memory."""
-    if _has_softmax_backward():
-        return torch._softmax_backward_data(of_weights, weights, dim, weights.dtype, grad_input=of_weights)
-    of_weights.sub_((of_weights * weights).sum(dim, keepdim=True)).mul_(weights)
-    return of_weights
-
-
-@cache
-def _has_softmax_backward() -> bool:
-    half = torch.full((1, 2), 0.5)
-    try:
-        torch._softmax_backward_data(torch.ones(1, 2), half, 1, half.dtype, grad_input=torch.empty(1, 2))
-    except (AttributeError, TypeError, RuntimeError) as error:
-        warnings.warn(
-            f"torch {torch.__version__} has another _softmax_backward_data than 2.13 ({error}); "
-            "training by attention on the CPU is slower here, and as right",
-            stacklevel=2,
-        )
-        return False
-    return True

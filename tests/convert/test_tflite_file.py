@@ -19,8 +19,9 @@ from archlab.convert import (
     torch_output,
     unaccelerated_operators,
 )
-from archlab.convert.retrace import decompose
 from archlab.errors import BadInput, MissingExtra, RunFailed
+from archlab.surgery.litert_operators import operators
+from archlab.surgery.node_by_node import decompose
 from archlab.unet import UNet, build
 
 pytest.importorskip("ai_edge_litert")
@@ -110,6 +111,7 @@ def test_node_by_node_decomposition_gives_torchs_own_graph() -> None:
     program = torch.export.export(Network().eval(), (torch.randn(1, 4, 8, 8),))
     table = torch.export.default_decompositions()
     ours, torchs = decompose(program, table), program.run_decompositions(table)
+    assert ours is not None
 
     def described(graph: torch.fx.Graph) -> list[tuple[str, list[int]]]:
         calls = [node for node in graph.nodes if node.op == "call_function" and "val" in node.meta]
@@ -132,7 +134,11 @@ def test_node_by_node_decomposition_tells_equally_made_arguments_apart() -> None
     program = torch.export.export(Attention().eval(), (torch.randn(1, 6, 8),))
     table = torch.export.default_decompositions()
     x = torch.randn(1, 6, 8)
-    torch.testing.assert_close(decompose(decompose(program, table), table).module()(x), program.module()(x))
+    once = decompose(program, table)
+    assert once is not None
+    twice = decompose(once, table)
+    assert twice is not None
+    torch.testing.assert_close(twice.module()(x), program.module()(x))
 
 
 def test_conversion_is_silent(
@@ -167,7 +173,9 @@ def _operations(path: Path) -> list[str]:
 
     interpreter = Interpreter(str(path), num_threads=1)
     interpreter.allocate_tensors()
-    return [operation["op_name"] for operation in interpreter._get_ops_details()]
+    listed = operators(interpreter)
+    assert listed is not None
+    return [operator.name for operator in listed]
 
 
 def _is_tensor(node: torch.fx.Node) -> bool:

@@ -85,7 +85,7 @@ class TFLiteRunner:
             peak_memory_mb=timed.peak_memory_mb,
             partitions=timed.partitions,
             model_mb=artifact.model_mb,
-            accelerated_share=None if unaccelerated else 1.0,
+            accelerated_share=1.0 if unaccelerated == [] else None,
             parity_max_abs=parity_max_abs,
             provenance={
                 **circumstances(self.name, network, settings, self.versions()),

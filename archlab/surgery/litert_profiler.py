@@ -1,6 +1,7 @@
-"""Profiles one TFLite file in a process of its own: ``python profile_worker.py JOB.json`` prints one JSON line.
+"""Profiles one TFLite file in a process of its own: ``python litert_profiler.py JOB.json`` prints one JSON line.
 
-Run as a file, not as a module: it speaks LiteRT's C interface, whose layout no release promises, so it may crash.
+Written for ai-edge-litert 2.3: it speaks LiteRT's C interface, whose layout no release promises. So it may crash, and
+runs as a file in a process of its own; `archlab.convert.operator_profile` says so in one line then.
 """
 
 import ctypes

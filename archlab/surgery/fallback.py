@@ -1,0 +1,30 @@
+"""Says that a library is another than surgery was written for."""
+
+import sys
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+
+def fall_back(library: str, written_for: str, why: str, instead: str) -> None:
+    """Say in one line on the standard error, once in a process, that surgery on a library does not fit.
+
+    Args:
+        library: the distribution's name.
+        written_for: its versions that the surgery was tried with.
+        why: what does not fit.
+        instead: what happens now, and what it costs.
+    """
+    _say(f"archlab: {library} {installed(library)} is not as {written_for} was: {' '.join(why.split())}; {instead}")
+
+
+def installed(library: str) -> str:
+    """The version that is installed, or a word where none is."""
+    try:
+        return version(library)
+    except PackageNotFoundError:
+        return "(of an unknown version)"
+
+
+@cache
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
