@@ -1,7 +1,7 @@
 """A number for each part of the code that decides a cached result, in the hashes under which results are cached.
 
-Raise it when the same input gives another result; editing a comment is no reason. `tests/test_versions.py` compares a
-small result of each part with one that was recorded, and fails when it changed.
+Raise it when the same input gives another result; editing a comment is no reason. Tests compare a small result of each
+part with one that was recorded, and fail when it changed (`tests/test_versions.py`, `tests/convert`).
 
 They stand here, not in the packages they are of, because importing those takes seconds.
 """

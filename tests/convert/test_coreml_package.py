@@ -10,6 +10,14 @@ from archlab.convert import FlatInputs, example_inputs, split_einsum, to_coreml
 from archlab.errors import BadInput, MissingExtra
 from archlab.unet import UNet
 from archlab.unet.transformer import TransformerStack
+from tests.fingerprint import assert_unchanged
+
+# const, conv, linear, matmul, einsum, mul, add, softmax, reshape
+OPERATIONS = {
+    "plain": [873, 27, 67, 20, 0, 62, 58, 10, 91],
+    "split_einsum": [1191, 84, 10, 0, 40, 52, 58, 20, 54],
+    "split_einsum_v2": [1271, 84, 10, 0, 72, 52, 58, 36, 54],
+}
 
 
 def test_package_has_the_names_and_shapes_of_the_spec_and_replaces_an_old_one(
@@ -61,6 +69,10 @@ def test_attention_has_the_form_that_was_asked_for(
     (block,) = program.functions["main"].block_specializations.values()
     makers = {output.name: operation.type for operation in block.operations for output in operation.outputs}
     kinds = Counter(operation.type for operation in block.operations)
+    counted = [
+        kinds[kind] for kind in ("const", "conv", "linear", "matmul", "einsum", "mul", "add", "softmax", "reshape")
+    ]
+    assert_unchanged("CONVERT", counted, {1: OPERATIONS[attention]})
     assert max(output.type.tensorType.rank for operation in block.operations for output in operation.outputs) == 4
     assert kinds["einsum"] == products
     if attention != "plain":

@@ -1,6 +1,8 @@
 import logging
 import sys
+from collections import Counter
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from archlab.errors import BadInput, MissingExtra, RunFailed
 from archlab.surgery.litert_operators import operators
 from archlab.surgery.node_by_node import decompose
 from archlab.unet import UNet, build
+from tests.fingerprint import assert_unchanged
 
 pytest.importorskip("ai_edge_litert")
 pytest.importorskip("litert_torch")
@@ -37,6 +40,15 @@ def test_every_knob_is_one_partition_and_equals_torch(
     assert parity.within(PARITY_TOLERANCES["fp32"]), parity
     assert _operations(path).count("DELEGATE") == 1
     assert unaccelerated_operators(path) == []
+
+
+@pytest.mark.skipif(version("litert-torch") != "0.10.0", reason="another release may write another file")
+def test_operators_stay_while_the_version_does(tflite_file: Callable[[str], Path]) -> None:
+    operators = Counter(name for name in _operations(tflite_file("baseline")) if name != "DELEGATE")
+    recorded = {"ADD": 119, "BATCH_MATMUL": 20, "CONCATENATION": 8, "CONV_2D": 27, "FLOOR": 1, "FULLY_CONNECTED": 75}
+    recorded |= {"GELU": 5, "LOGISTIC": 19, "MEAN": 74, "MUL": 156, "PAD": 2, "RESHAPE": 184, "RSQRT": 37}
+    recorded |= {"SOFTMAX": 10, "SUB": 41, "TRANSPOSE": 58}
+    assert_unchanged("CONVERT", dict(sorted(operators.items())), {1: recorded})
 
 
 @pytest.mark.slow
