@@ -8,6 +8,7 @@ import pytest
 
 from archlab.architecture import AddedConditioning, Block, Stage, Transformer, UNetSpec, map_blocks, map_transformers
 from archlab.architecture.presets import stable_diffusion
+from archlab.evaluation.fact import from_json, to_json
 from archlab.latency.table.pieces import Piece, pieces
 
 Change = Callable[[UNetSpec], UNetSpec]
@@ -103,7 +104,7 @@ def test_an_attribute_that_changes_the_network_changes_its_pieces(part: type, at
 
 def test_pieces_are_read_as_they_were_written() -> None:
     for piece in pieces(BASE):
-        again = Piece.from_dict(piece.to_dict())
+        again = from_json(Piece, to_json(piece), "here")
         assert again == piece
         assert (again.id, hash(again)) == (piece.id, hash(piece))
 

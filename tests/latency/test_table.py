@@ -260,15 +260,26 @@ def test_build_refuses_a_table_of_other_versions(
     [
         (lambda data: "{", "damaged"),
         (lambda data: json.dumps({"format": "?"}), "is not a latency table"),
-        (lambda data: json.dumps({**data, "pieces": [{"kind": "stack"}]}), "damaged: node is absent"),
-        (lambda data: json.dumps({**data, "pieces": 3}), "damaged"),
         (
-            lambda data: json.dumps({**data, "format": "archlab latency table 1"}),
+            lambda data: json.dumps({**data, "pieces": [{"piece": {"kind": "stack"}}]}),
+            "damaged: pieces.0.piece.node is absent",
+        ),
+        (lambda data: json.dumps({**data, "pieces": 3}), "damaged: pieces: "),
+        (
+            lambda data: json.dumps({**data["circumstances"], "format": "archlab latency table 1"}),
             "is a table of an earlier archlab; delete it and build it again: archlab latency-table build "
             "--device phone --space SPACE.yaml --threads 1 --precision fp32 --compute cpu --attention plain --out",
         ),
-        (lambda data: json.dumps({**data, "settings": 3}), "damaged"),
-        (lambda data: json.dumps({**data, "reference": {"kind": "x", "node": None}}), "there is no kind of piece 'x'"),
+        (
+            lambda data: json.dumps({**data, "circumstances": {**data["circumstances"], "settings": 3}}),
+            "damaged: circumstances.settings: ",
+        ),
+        (lambda data: json.dumps({**data, "seconds": 10**400}), "damaged: seconds: "),
+        (lambda data: json.dumps({**data, "measured_at": ["now"]}), "damaged: measured_at: "),
+        (
+            lambda data: json.dumps({**data, "reference": {"kind": "x", "node": None, "unet": []}}),
+            "damaged: reference.kind: Input should be 'embedding'",
+        ),
         (lambda data: json.dumps({**data, "idle": {**data["idle"], "model_mb": -1}}), "-1.0 MB is no size"),
         (lambda data: json.dumps({**data, "idle": {**data["idle"], "bursts": [[0, 1]]}}), "0.0 and 1.0 ms are no"),
         (lambda data: json.dumps({**data, "whole": {"fit": [], "check": []}}), "0 whole networks are measured"),

@@ -88,7 +88,7 @@ Part = tuple[nn.Module, dict[str, Tensor]]
 
 
 def _embedding(piece: Piece) -> Part:
-    unet = dict(piece.unet)
+    unet: dict[str, Any] = dict(piece.unet)
     first = unet["first_channels"]
     inputs = {"timestep": torch.rand(1) * 1000}
     if unet["added"] is None:

@@ -1,12 +1,15 @@
 """A UNet taken apart into the pieces whose latencies add up to its own."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, is_dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
+
+from pydantic import ConfigDict
 
 from archlab.architecture import Block, Node, Transformer, UNetSpec, layout
 from archlab.cache import content_hash
+from archlab.evaluation.fact import STRICT, to_plain
 
 PieceKind = Literal[
     "embedding",
@@ -41,7 +44,8 @@ _WITHOUT: dict[PieceKind, set[str]] = {  # of the whole UNet's attributes those 
     "conv_out": {"first_channels", "added", *_CONTEXT},
 }
 
-Attributes = tuple[tuple[str, Any], ...]
+Plain = int | float | str | bool | None
+Attributes = tuple[tuple[str, Plain | tuple[tuple[str, Plain], ...]], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Piece:
             first stage, whose fourfold is the width of the time embedding.
     """
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
     kind: PieceKind
     node: Node | None
     unet: Attributes
@@ -65,7 +71,7 @@ class Piece:
     @property
     def id(self) -> str:
         """Content hash."""
-        return content_hash("piece", self.to_dict())
+        return content_hash("piece", to_plain(self))
 
     @property
     def name(self) -> str:
@@ -75,7 +81,7 @@ class Piece:
 
     def facts(self) -> dict[str, Any]:
         """What is not at its default, by name."""
-        facts = dict(self.unet)
+        facts: dict[str, Any] = dict(self.unet)
         if self.node is not None:
             node = self.node._asdict()
             block = asdict(node.pop("block"))
@@ -83,29 +89,6 @@ class Piece:
                 facts |= {name: value for name, value in part.items() if value != _DEFAULTS[name]}
             del facts["kind"]
         return facts
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists and dictionaries."""
-        node = None
-        if self.node is not None:
-            node = {**self.node._asdict(), "block": asdict(self.node.block)}
-        return {"kind": self.kind, "node": node, "unet": dict(self.unet)}
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "Piece":
-        """The inverse of `to_dict`.
-
-        Raises:
-            KeyError, TypeError, ValueError: something is absent, too much, or of another kind.
-        """
-        if data["kind"] not in PIECE_KINDS:
-            raise ValueError(f"there is no kind of piece {data['kind']!r}")
-        node = None
-        if data["node"] is not None:
-            block = data["node"]["block"]
-            transformers = tuple(Transformer(**each) for each in block["transformers"])
-            node = Node(**{**data["node"], "block": Block(**{**block, "transformers": transformers})})
-        return cls(data["kind"], node, tuple((name, _hashable(value)) for name, value in sorted(data["unet"].items())))
 
 
 _DEFAULTS: dict[str, Any] = {
@@ -135,9 +118,7 @@ def _attributes(spec: UNetSpec) -> Attributes:
     """Of the whole UNet, those that its nodes do not have."""
     own = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name not in _IN_NODES}
     own["first_channels"] = spec.stages[0].channels
-    return tuple(
-        (name, _hashable(asdict(v) if hasattr(v, "__dataclass_fields__") else v)) for name, v in sorted(own.items())
-    )
+    return tuple((name, _plain(value)) for name, value in sorted(own.items()))
 
 
 @lru_cache(maxsize=_CACHED)
@@ -168,8 +149,6 @@ def _block(node: Node, unet: Attributes) -> tuple[Piece, ...]:
     return residual, Piece("stack", after, _reaching("stack", unet)), *parts
 
 
-def _hashable(value: Any) -> Any:
-    """Lists and dictionaries as tuples of values, and of names and values."""
-    if isinstance(value, Mapping):
-        return tuple((name, _hashable(part)) for name, part in value.items())
-    return tuple(map(_hashable, value)) if isinstance(value, (list, tuple)) else value
+def _plain(value: Any) -> Any:
+    """The value; what is a dataclass by names and values."""
+    return tuple(asdict(value).items()) if is_dataclass(value) and not isinstance(value, type) else value

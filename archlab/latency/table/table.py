@@ -1,25 +1,29 @@
 """The table itself: one file with every timing of pieces and whole networks on one device."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, get_args
 
-from archlab.architecture import UNetSpec, from_dict
+from pydantic import ConfigDict
+
+from archlab.architecture import ArchitectureError, UNetSpec
 from archlab.cache import Kind, content_hash
 from archlab.errors import BadInput
+from archlab.evaluation.fact import STRICT, from_plain, to_json, to_plain
 from archlab.files import read_json, write_text
 from archlab.latency.settings import Settings
 from archlab.latency.table.pieces import Piece
 
 Role = Literal["fit", "check"]
+ROLES: tuple[Role, ...] = get_args(Role)
 
 LATENCY_TABLES = Kind("latency_tables", "latency tables that were built without --out", evictable=False)
 
-_FORMAT = "archlab latency table 2"
 _OLD_FORMATS = ("archlab latency table 1",)
+_MOST = 1e9  # milliseconds and megabytes: beyond any network
+_MEND = "restore it, or build the table again"
 
 
 class Burst(NamedTuple):
@@ -36,11 +40,23 @@ class Timing:
     Attributes:
         model_mb: size of the converted file.
         seconds: that the first burst took, with the conversion.
+
+    Raises:
+        ValueError: on construction, for what cannot have been measured.
     """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     bursts: list[Burst] = field(default_factory=list)
     model_mb: float = 0.0
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        for burst in self.bursts:
+            if not (0 < burst.median_ms < _MOST and 0 < burst.reference_ms < _MOST):
+                raise ValueError(f"{burst.median_ms} and {burst.reference_ms} ms are no latencies")
+        if not 0 <= self.model_mb < _MOST:
+            raise ValueError(f"{self.model_mb} MB is no size of a file")
 
     @property
     def ratio(self) -> float:
@@ -52,9 +68,11 @@ class Timing:
 class Circumstances:
     """What a table is of: another device, thread count, precision or version is another table."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
     device: str
-    settings: Mapping[str, Any]
-    versions: Mapping[str, str]
+    settings: dict[str, str | int | None]
+    versions: dict[str, str]
 
     @classmethod
     def of(cls, device: str, settings: Settings, versions: Mapping[str, str]) -> "Circumstances":
@@ -95,7 +113,7 @@ class Table:
     @property
     def id(self) -> str:
         """Content hash of everything measured."""
-        return content_hash(self.to_dict())
+        return content_hash(to_plain(_as_file(self)))
 
     @property
     def reference_ms(self) -> float:
@@ -109,26 +127,38 @@ class Table:
         for timings in self.whole.values():
             yield from timings.values()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain lists and dictionaries."""
-        return {
-            "format": _FORMAT,
-            **asdict(self.circumstances),
-            "measured_at": self.measured_at,
-            "seconds": self.seconds,
-            "reference": self.reference.to_dict(),
-            "idle": asdict(self.idle),
-            "pieces": [{**piece.to_dict(), **asdict(timing)} for piece, timing in self.pieces.items()],
-            "whole": {
-                role: [{"architecture": spec.to_dict(), **asdict(timing)} for spec, timing in timings.items()]
-                for role, timings in self.whole.items()
-            },
-        }
+
+@dataclass(frozen=True, kw_only=True)
+class _PieceTiming:
+    piece: Piece
+    timing: Timing
+
+
+@dataclass(frozen=True, kw_only=True)
+class _WholeTiming:
+    architecture: UNetSpec
+    timing: Timing
+
+
+@dataclass(frozen=True, kw_only=True)
+class _File:
+    """A table as it is on disk."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    format: Literal["archlab latency table 2"] = "archlab latency table 2"
+    circumstances: Circumstances
+    measured_at: str
+    seconds: float
+    reference: Piece
+    idle: Timing
+    pieces: tuple[_PieceTiming, ...]
+    whole: dict[Role, tuple[_WholeTiming, ...]]
 
 
 def save_table(table: Table, path: Path) -> None:
     """Write it whole or not at all."""
-    write_text(path, json.dumps(table.to_dict()))
+    write_text(path, to_json(_as_file(table)))
 
 
 def load_table(path: Path) -> Table:
@@ -142,27 +172,36 @@ def load_table(path: Path) -> Table:
         settings = data["settings"] if isinstance(data.get("settings"), dict) else {}
         command = build_command(data.get("device", "DEVICE"), settings, path)
         raise BadInput(f"{path}: is a table of an earlier archlab; delete it and build it again: {command}")
-    if data.get("format") != _FORMAT:
+    if data.get("format") != _File.format:
         raise BadInput(f"{path}: is not a latency table; archlab latency-table build makes one")
     try:
-        circumstances = Circumstances(
-            device=data["device"], settings=dict(data["settings"]), versions=dict(data["versions"])
-        )
-        whole: dict[Role, dict[UNetSpec, Timing]] = {
-            role: {from_dict(entry["architecture"]): _timing(entry) for entry in data["whole"][role]} for role in _ROLES
-        }
-        return Table(
-            circumstances=circumstances,
-            reference=Piece.from_dict(data["reference"]),
-            idle=_timing(data["idle"]),
-            pieces={Piece.from_dict(entry): _timing(entry) for entry in data["pieces"]},
-            whole=whole,
-            measured_at=data["measured_at"],
-            seconds=float(data["seconds"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, BadInput) as error:
-        reason = f"{error.args[0]} is absent" if isinstance(error, KeyError) else error
-        raise BadInput(f"{path}: damaged: {reason}; restore it, or build the table again") from None
+        file = from_plain(_File, data, path, _MEND)
+    except ArchitectureError as error:
+        raise BadInput(f"{path}: damaged: {error}; {_MEND}") from None
+    return Table(
+        circumstances=file.circumstances,
+        reference=file.reference,
+        idle=file.idle,
+        pieces={each.piece: each.timing for each in file.pieces},
+        whole={role: {each.architecture: each.timing for each in file.whole.get(role, ())} for role in ROLES},
+        measured_at=file.measured_at,
+        seconds=file.seconds,
+    )
+
+
+def _as_file(table: Table) -> _File:
+    return _File(
+        circumstances=table.circumstances,
+        measured_at=table.measured_at,
+        seconds=table.seconds,
+        reference=table.reference,
+        idle=table.idle,
+        pieces=tuple(_PieceTiming(piece=piece, timing=timing) for piece, timing in table.pieces.items()),
+        whole={
+            role: tuple(_WholeTiming(architecture=spec, timing=timing) for spec, timing in timings.items())
+            for role, timings in table.whole.items()
+        },
+    )
 
 
 def build_command(device: str, settings: Mapping[str, Any], path: Path | None) -> str:
@@ -170,17 +209,3 @@ def build_command(device: str, settings: Mapping[str, Any], path: Path | None) -
     options = [f"--{name} {value}" for name, value in settings.items() if value is not None]
     out = [] if path is None else [f"--out {path}"]
     return " ".join(["archlab latency-table build", f"--device {device}", "--space SPACE.yaml", *options, *out])
-
-
-_ROLES: tuple[Role, ...] = ("fit", "check")
-
-
-def _timing(data: Mapping[str, Any]) -> Timing:
-    bursts = [Burst(float(median_ms), float(reference_ms)) for median_ms, reference_ms in data["bursts"]]
-    for burst in bursts:
-        if not (0 < burst.median_ms < float("inf") and 0 < burst.reference_ms < float("inf")):
-            raise ValueError(f"{burst.median_ms} and {burst.reference_ms} ms are no latencies")
-    timing = Timing(bursts, float(data["model_mb"]), float(data["seconds"]))
-    if not 0 <= timing.model_mb < float("inf"):
-        raise ValueError(f"{timing.model_mb} MB is no size of a file")
-    return timing
