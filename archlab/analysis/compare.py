@@ -9,9 +9,10 @@ import pandas as pd
 from archlab.analysis.front import mark_front
 from archlab.analysis.hypervolume import covered
 from archlab.analysis.picks import picks
-from archlab.analysis.table import StudyTable, cost_objectives, devices, latency_columns, minimised
+from archlab.analysis.table import StudyTable, cost_objectives, devices, minimised
 from archlab.errors import BadInput
-from archlab.evaluation.measures import device_columns
+from archlab.evaluation.measures import OF_DEVICES, device_columns
+from archlab.latency.settings import Measurement
 
 _SHOWN = ("params_m", "macs_g")
 _OF_A_DEVICE = ("device", "threads", "precision", "compute", "attention")
@@ -104,15 +105,16 @@ def _differences(a: StudyTable, b: StudyTable) -> Iterator[str]:
     """What keeps their numbers from being compared, in words."""
     if set(a.objectives) != set(b.objectives):
         yield f"their objectives are {', '.join(a.objectives)} and {', '.join(b.objectives)}"
-    if a.quality_label != b.quality_label:
-        yield f"quality is {a.quality_label} in one and {b.quality_label} in the other"
+    for column in a.objectives:
+        ours, theirs = _label(a, column), _label(b, column)
+        if ours != theirs:
+            yield f"{column} is {ours} in one and {theirs} in the other"
     yield from _differing("proxy", _training(a), _training(b))
-    ours, theirs = _devices(a), _devices(b)
-    for column in (name for name in a.objectives if name in ours and name in theirs):
-        yield from _differing(column, ours[column], theirs[column])
-        one, other = _chips(a, column), _chips(b, column)
-        if one and other and one.isdisjoint(other):
-            yield f"{column} is of {' and '.join(sorted(one))} in one and {' and '.join(sorted(other))} in the other"
+    for column in a.objectives:
+        one, other = _device(a, column), _device(b, column)
+        if one and other:
+            yield from _differing(column, _use(one), _use(other))
+            yield from _other_chips(column, _chips(a, one), _chips(b, other))
     yield from _differing("target", _target(a), _target(b))
 
 
@@ -122,20 +124,35 @@ def _training(study: StudyTable) -> dict[str, Any]:
     return {"steps": study.proxy.rungs[-1], **proxy}
 
 
-def _devices(study: StudyTable) -> dict[str, dict[str, Any]]:
-    """By column, the device and how it is used."""
+def _label(study: StudyTable, column: str) -> str | None:
+    """What a score is, with how many images and by what it was judged; None for what is no score."""
+    if column == "quality":
+        return study.quality_label
+    results = (record.evaluation.proxy for record in study.records)
+    return next((proxy.scores[column].label for proxy in results if proxy and column in proxy.scores), None)
+
+
+def _device(study: StudyTable, column: str) -> Measurement | None:
+    """Where what the column holds was measured; None for what no device decides."""
     entries = {entry.name: entry for entry in study.measure}
-    return {
-        column: entries[name].model_dump(mode="json", include=set(_OF_A_DEVICE))
-        for column, name in device_columns("latency_ms", devices(study)).items()
-    }
+    columns = {own: name for measure in OF_DEVICES for own, name in device_columns(measure, devices(study)).items()}
+    return entries[columns[column]] if column in columns else None
 
 
-def _chips(study: StudyTable, column: str) -> set[str]:
-    """What a column's latencies were measured on, as far as it was recorded."""
-    device = latency_columns(study)[column]
-    found = (record.evaluation.latency.get(device) for record in study.records)
+def _use(device: Measurement) -> dict[str, Any]:
+    """The device and how it is used."""
+    return device.model_dump(mode="json", include=set(_OF_A_DEVICE))
+
+
+def _chips(study: StudyTable, device: Measurement) -> set[str]:
+    """What latencies were measured on, as far as it was recorded."""
+    found = (record.evaluation.latency.get(device.name) for record in study.records)
     return {str(chip) for latency in found if latency and (chip := latency.provenance.get("chip"))}
+
+
+def _other_chips(column: str, one: set[str], other: set[str]) -> Iterator[str]:
+    if one and other and one.isdisjoint(other):
+        yield f"{column} is of {' and '.join(sorted(one))} in one and {' and '.join(sorted(other))} in the other"
 
 
 def _target(study: StudyTable) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from archlab.evaluation import Baseline, Evaluation
 from archlab.evaluation.fact import from_plain, to_plain
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition
-from archlab.study.evaluate import Job, measured_or_estimated
+from archlab.study.evaluate import STAGES, Job, Stages, measured_or_estimated
 from archlab.study.folder import StudyFolder
 from archlab.study.limits import hard_limits
 
@@ -26,12 +26,14 @@ def known_baseline(
     study: optuna.Study,
     tell: Callable[..., None],
     submit: Callable[[Job], Evaluation] | None,
+    stages: Stages = STAGES,
 ) -> Baseline:
     """The baseline as ``baseline.json`` or, for a driver that comes later, the Optuna study has it; else measured.
 
     Args:
         tell: takes the events of a `Watcher`.
         submit: evaluates a job; None where nothing is pruned.
+        stages: how its latency is measured.
 
     Raises:
         BadInput, RunFailed: a device cannot measure it.
@@ -40,7 +42,7 @@ def known_baseline(
     known = folder.baseline() or shared
     if known is None:
         tell("trial_started", None, dict(definition.space.baseline_values))
-        known = _measured(definition, Callbacks(progress=partial(tell, "progress", None)))
+        known = _measured(definition, Callbacks(progress=partial(tell, "progress", None)), stages)
     if known.noise is None and submit is not None and _needs_noise(definition):
         evaluation = submit(_noise_job(definition, folder.path / "baseline"))
         if evaluation.status == "failed":
@@ -59,11 +61,12 @@ def _shared(study: optuna.Study) -> Baseline | None:
     return None if known is None else from_plain(Baseline, known, f"the baseline of {study.study_name}")
 
 
-def _measured(definition: StudyDefinition, callbacks: Callbacks) -> Baseline:
+def _measured(definition: StudyDefinition, callbacks: Callbacks, stages: Stages) -> Baseline:
     space = definition.space
     cost = count(space.baseline)
     latency = {
-        where.name: measured_or_estimated(space.baseline, where, callbacks) for where in definition.settings.measure
+        where.name: measured_or_estimated(space.baseline, where, callbacks, stages)
+        for where in definition.settings.measure
     }
     return Baseline(
         knobs=space.baseline_values,

@@ -4,6 +4,7 @@ import errno
 import shutil
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 LEAST_FREE_MB = 64.0
@@ -11,44 +12,58 @@ LEAST_FREE_MB = 64.0
 Say = Callable[[str], None]
 Sleep = Callable[[float], None]
 
-_POLL_SECONDS = 2.0
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
-def wait_for_room(folder: Path, say: Say, *, was_refused: bool = False, sleep: Sleep = time.sleep) -> None:
-    """Return once there are `LEAST_FREE_MB` for ``folder``; say so where that takes a while.
+def free_mb(folder: Path) -> float:
+    """How much the disk has left for the folder; a quota may leave less."""
+    return shutil.disk_usage(folder).free / 1e6
 
-    Args:
-        was_refused: something could not be written just now, be it that a quota leaves less than the disk has.
-        sleep: waits for so many seconds, or raises what ends the wait.
+
+@dataclass(frozen=True, kw_only=True)
+class Disk:
+    """Patience with a full disk.
+
+    Attributes:
+        free_mb: how much room a folder has.
+        poll_seconds: between looks at it.
     """
-    folder = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not was_refused and _has_room(folder):
-        return
-    say(f"no room for {folder}: free some of the disk; the study waits and then goes on")
-    sleep(_POLL_SECONDS)
-    while not _has_room(folder):
-        sleep(_POLL_SECONDS)
 
+    free_mb: Callable[[Path], float] = free_mb
+    poll_seconds: float = 2.0
 
-def write_with_room(write: Callable[[], None], folder: Path, say: Say, sleep: Sleep = time.sleep) -> None:
-    """Call ``write``, which writes a file below ``folder`` whole or not at all, when there is room for it."""
-    wait_for_room(folder, say, sleep=sleep)
-    while True:
-        try:
-            write()
-        except OSError as error:
-            if not is_full(error):
-                raise
-            wait_for_room(folder, say, was_refused=True, sleep=sleep)
-        else:
+    def wait_for_room(self, folder: Path, say: Say, *, was_refused: bool = False, sleep: Sleep = time.sleep) -> None:
+        """Return once there are `LEAST_FREE_MB` for ``folder``; say so where that takes a while.
+
+        Args:
+            was_refused: something could not be written just now, be it that a quota leaves less than the disk has.
+            sleep: waits for so many seconds, or raises what ends the wait.
+        """
+        folder = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if not was_refused and self.free_mb(folder) >= LEAST_FREE_MB:
             return
+        say(f"no room for {folder}: free some of the disk; the study waits and then goes on")
+        sleep(self.poll_seconds)
+        while self.free_mb(folder) < LEAST_FREE_MB:
+            sleep(self.poll_seconds)
+
+    def write(self, write: Callable[[], None], folder: Path, say: Say, sleep: Sleep = time.sleep) -> None:
+        """Call ``write``, which writes a file below ``folder`` whole or not at all, when there is room for it."""
+        self.wait_for_room(folder, say, sleep=sleep)
+        while True:
+            try:
+                write()
+            except OSError as error:
+                if not is_full(error):
+                    raise
+                self.wait_for_room(folder, say, was_refused=True, sleep=sleep)
+            else:
+                return
+
+
+DISK = Disk()
 
 
 def is_full(error: BaseException) -> bool:
     """Whether a write failed for want of room; safetensors has the operating system's error in its message only."""
     return getattr(error, "errno", None) in _NO_ROOM or any(f"os error {number}" in str(error) for number in _NO_ROOM)
-
-
-def _has_room(folder: Path) -> bool:
-    return shutil.disk_usage(folder).free >= LEAST_FREE_MB * 1e6

@@ -18,8 +18,8 @@ from archlab.evaluation import Evaluation, Record
 from archlab.space import Arm
 from archlab.study.baseline import known_baseline
 from archlab.study.definition import StudyDefinition
-from archlab.study.disk import wait_for_room, write_with_room
-from archlab.study.evaluate import Job, costed
+from archlab.study.disk import DISK, Disk
+from archlab.study.evaluate import STAGES, Job, Stages, costed
 from archlab.study.executors import Executor
 from archlab.study.finished import FinishedTrials
 from archlab.study.folder import StudyFolder
@@ -48,9 +48,14 @@ class Driver:
         store: Store,
         executor: Executor,
         watchers: Sequence[Watcher],
+        *,
+        stages: Stages = STAGES,
+        disk: Disk = DISK,
     ) -> None:
+        """``stages`` are those by which this process itself measures the baseline."""
         self.definition, self.space, self.settings = definition, definition.space, definition.settings
         self.folder, self.store, self.executor, self.watchers = folder, store, executor, watchers
+        self.stages, self.disk = stages, disk
         self.lock = RLock()
         self.finished = FinishedTrials(self.settings, folder.records())
         self.open = OpenTrials()
@@ -86,14 +91,14 @@ class Driver:
         """One driver of a study measures it."""
         submit = None if self.proposals.is_plan else lambda job: self.executor.submit(job, self).result()
         with self.store.asking():
-            baseline = known_baseline(self.definition, self.folder, self.store.optuna, self._tell, submit)
+            baseline = known_baseline(self.definition, self.folder, self.store.optuna, self._tell, submit, self.stages)
             self.limits.update(baseline.limits)
             self.pruner.noise = baseline.noise or {}
             self.proposals.enqueue_baseline()
 
     def _next(self) -> Proposal | None:
         """What a killed driver left behind, else a new trial; None where there is nothing to start for now."""
-        wait_for_room(self.folder.path, partial(self._tell, "notice"))
+        self.disk.wait_for_room(self.folder.path, partial(self._tell, "notice"))
         self._look_around()
         for number in self.store.abandoned():
             if self.store.lease(number):
@@ -263,7 +268,7 @@ class Driver:
         self.store.release(trial.number)
 
     def _write(self, write: Callable[[], None]) -> None:
-        write_with_room(write, self.folder.path, partial(self._tell, "notice"))
+        self.disk.write(write, self.folder.path, partial(self._tell, "notice"))
 
     def _tell(self, event: str, *arguments: Any) -> None:
         with self.lock:

@@ -1,6 +1,6 @@
 """`evaluate`: the one function through which a study measures an architecture. Cheap before expensive."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from archlab.evaluation import AnyLatency, Estimate, Evaluation, Latency, ProxyR
 from archlab.evaluation.measures import COSTS, MEASURES, OF_DEVICES, breaks, column_suffixes
 from archlab.latency.measurement import Measurement
 from archlab.study.callbacks import Callbacks
-from archlab.study.disk import is_full, wait_for_room
+from archlab.study.disk import DISK, Disk, is_full
 from archlab.study.file import StudyFile
 
 
@@ -43,98 +43,6 @@ class Job:
         return None if self.micro_batch or images == 1 else replace(self, micro_batch=images // 2)
 
 
-def evaluate(job: Job, callbacks: Callbacks) -> Evaluation:
-    """Cost, then latency, then training, rung by rung; each can end the trial with its reason.
-
-    Out of memory, it trains once more with half the micro-batch. On a full disk it waits.
-
-    Args:
-        callbacks: their ``progress`` hears of ``convert``, ``measure`` and ``wait``, each followed by ``on <device>``,
-            of ``images``, ``encode``, ``reference``, ``train the baseline``, ``train``, ``sample``, ``score`` and
-            ``wait for room``, done from 0 to 1.
-    """
-    known = job.known or costed(job.spec, job.limits)
-    if known.gate:
-        return known
-    while True:
-        try:
-            if job.known is not None:
-                return measure_estimated(job.known, job, callbacks)
-            for where in job.settings.measure:
-                if where.name not in known.latency:
-                    latency = target_latency(job.spec, where, _device_limits(job, where.name), callbacks)
-                    known = _with_latency(known, where.name, latency, job)
-                    if known.gate:
-                        return known
-            return _trained(known, job, callbacks)
-        except OutOfMemory as error:
-            smaller = job.halved()
-            if smaller is None:
-                return replace(known, status="failed", reason=str(error))
-            job = smaller
-        except (BadInput, RunFailed) as error:
-            return replace(known, status="failed", reason=str(error))
-        except Exception as error:  # a converter's or kernel's own failure ends this trial, not the study
-            if not is_full(error):
-                return replace(known, status="failed", reason=in_one_line(error))
-            wait_for_room(job.folder, lambda _: callbacks.progress("wait for room", 0.0), was_refused=True)
-
-
-def costed(spec: UNetSpec, limits: Mapping[str, float]) -> Evaluation:
-    """The cost by formula; gated where it is over a limit."""
-    cost = count(spec)
-    known = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g)
-    return _gated_by(known, {name: limits[name] for name in COSTS if name in limits})
-
-
-def in_one_line(error: BaseException) -> str:
-    """``ValueError: what it says first``"""
-    lines = str(error).strip().splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0]}"[:300]
-
-
-def measure_estimated(evaluation: Evaluation, job: Job, callbacks: Callbacks) -> Evaluation:
-    """The evaluation with its estimated latencies measured; one that turns out over its limit is gated."""
-    for where in job.settings.measure:
-        latency = evaluation.latency[where.name]
-        if latency.kind != "estimated" or getattr(latency, "not_measured", None) is not None:
-            continue
-        latency = measured_or_estimated(job.spec, where, callbacks)
-        evaluation = _with_latency(evaluation, where.name, latency, job)
-        if evaluation.gate:
-            return evaluation
-    return evaluation
-
-
-def target_latency(spec: UNetSpec, where: Measurement, limits: Mapping[str, float], callbacks: Callbacks) -> AnyLatency:
-    """Latency of the target: estimated where there is a table and its error band decides every limit, else measured.
-
-    Args:
-        limits: on what is measured on this device, by measure.
-    """
-    if where.table is not None:
-        estimate = estimate_target(spec, where)
-        limit = limits.get("latency_ms")
-        is_decided = limit is None or not estimate.low_ms <= limit <= estimate.high_ms
-        if is_decided and limits.keys() <= {"latency_ms"}:
-            return estimate
-    return measured_or_estimated(spec, where, callbacks)
-
-
-def measured_or_estimated(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> AnyLatency:
-    """Latency of the target, measured; where the device fails and there is a table, estimated, with the reason.
-
-    Raises:
-        BadInput, RunFailed: the device fails and there is no table, or the table does not fit.
-    """
-    try:
-        return measure_target(spec, where, callbacks)
-    except Exception as error:  # whatever device or converter do, the table knows
-        if where.table is None:
-            raise
-        return replace(estimate_target(spec, where), not_measured=str(error) or type(error).__name__)
-
-
 def measure_target(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> Latency:
     """`archlab.latency.measure` on one of the study's devices; its stages are reported as ``measure on <name>``."""
     from archlab.latency import measure
@@ -152,17 +60,12 @@ def estimate_target(spec: UNetSpec, where: Measurement) -> Estimate:
     return estimate(spec, table=where.table, **where.how())
 
 
-def _trained(known: Evaluation, job: Job, callbacks: Callbacks) -> Evaluation:
-    proxy = _train_proxy(job, callbacks, known)
-    if proxy.stopped_at is not None:
-        return replace(known, status="stopped", reason=f"stopped at {proxy.stopped_at} steps", proxy=proxy)
-    of_training = {
-        name: limit for name, limit in job.limits.items() if name in MEASURES and MEASURES[name].needs == "training"
-    }
-    return _gated_by(replace(known, proxy=proxy), of_training)
+def train_proxy(job: Job, callbacks: Callbacks, known: Evaluation) -> ProxyResult:
+    """`archlab.proxy.evaluate_proxy` of the job's architecture.
 
-
-def _train_proxy(job: Job, callbacks: Callbacks, known: Evaluation) -> ProxyResult:
+    Args:
+        known: cost and latency, for whoever decides at a rung.
+    """
     from archlab.proxy import evaluate_proxy
 
     settings = job.settings
@@ -176,6 +79,126 @@ def _train_proxy(job: Job, callbacks: Callbacks, known: Evaluation) -> ProxyResu
         progress=callbacks.progress,
         judge=lambda rung, qualities: callbacks.judge(rung, qualities, known),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stages:
+    """The stages of an evaluation that take their time, each a function; see the default ones."""
+
+    measure: Callable[[UNetSpec, Measurement, Callbacks], Latency] = measure_target
+    estimate: Callable[[UNetSpec, Measurement], Estimate] = estimate_target
+    train: Callable[[Job, Callbacks, Evaluation], ProxyResult] = train_proxy
+
+
+STAGES = Stages()
+
+
+def evaluate(job: Job, callbacks: Callbacks, *, stages: Stages = STAGES, disk: Disk = DISK) -> Evaluation:
+    """Cost, then latency, then training, rung by rung; each can end the trial with its reason.
+
+    Out of memory, it trains once more with half the micro-batch. On a full disk it waits.
+
+    Args:
+        callbacks: their ``progress`` hears of ``convert``, ``measure`` and ``wait``, each followed by ``on <device>``,
+            of ``images``, ``encode``, ``reference``, ``train the baseline``, ``train``, ``sample``, ``score`` and
+            ``wait for room``, done from 0 to 1.
+        stages: how latency is measured and a proxy is trained.
+        disk: how a full disk is waited for.
+    """
+    known = job.known or costed(job.spec, job.limits)
+    if known.gate:
+        return known
+    while True:
+        try:
+            if job.known is not None:
+                return measure_estimated(job.known, job, callbacks, stages)
+            for where in job.settings.measure:
+                if where.name not in known.latency:
+                    latency = target_latency(job.spec, where, _device_limits(job, where.name), callbacks, stages)
+                    known = _with_latency(known, where.name, latency, job)
+                    if known.gate:
+                        return known
+            return _trained(known, job, callbacks, stages)
+        except OutOfMemory as error:
+            smaller = job.halved()
+            if smaller is None:
+                return replace(known, status="failed", reason=str(error))
+            job = smaller
+        except (BadInput, RunFailed) as error:
+            return replace(known, status="failed", reason=str(error))
+        except Exception as error:  # a converter's or kernel's own failure ends this trial, not the study
+            if not is_full(error):
+                return replace(known, status="failed", reason=in_one_line(error))
+            disk.wait_for_room(job.folder, lambda _: callbacks.progress("wait for room", 0.0), was_refused=True)
+
+
+def costed(spec: UNetSpec, limits: Mapping[str, float]) -> Evaluation:
+    """The cost by formula; gated where it is over a limit."""
+    cost = count(spec)
+    known = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g)
+    return _gated_by(known, {name: limits[name] for name in COSTS if name in limits})
+
+
+def in_one_line(error: BaseException) -> str:
+    """``ValueError: what it says first``"""
+    lines = str(error).strip().splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0]}"[:300]
+
+
+def measure_estimated(evaluation: Evaluation, job: Job, callbacks: Callbacks, stages: Stages = STAGES) -> Evaluation:
+    """The evaluation with its estimated latencies measured; one that turns out over its limit is gated."""
+    for where in job.settings.measure:
+        latency = evaluation.latency[where.name]
+        if latency.kind != "estimated" or getattr(latency, "not_measured", None) is not None:
+            continue
+        latency = measured_or_estimated(job.spec, where, callbacks, stages)
+        evaluation = _with_latency(evaluation, where.name, latency, job)
+        if evaluation.gate:
+            return evaluation
+    return evaluation
+
+
+def target_latency(
+    spec: UNetSpec, where: Measurement, limits: Mapping[str, float], callbacks: Callbacks, stages: Stages = STAGES
+) -> AnyLatency:
+    """Latency of the target: estimated where there is a table and its error band decides every limit, else measured.
+
+    Args:
+        limits: on what is measured on this device, by measure.
+    """
+    if where.table is not None:
+        estimate = stages.estimate(spec, where)
+        limit = limits.get("latency_ms")
+        is_decided = limit is None or not estimate.low_ms <= limit <= estimate.high_ms
+        if is_decided and limits.keys() <= {"latency_ms"}:
+            return estimate
+    return measured_or_estimated(spec, where, callbacks, stages)
+
+
+def measured_or_estimated(
+    spec: UNetSpec, where: Measurement, callbacks: Callbacks, stages: Stages = STAGES
+) -> AnyLatency:
+    """Latency of the target, measured; where the device fails and there is a table, estimated, with the reason.
+
+    Raises:
+        BadInput, RunFailed: the device fails and there is no table, or the table does not fit.
+    """
+    try:
+        return stages.measure(spec, where, callbacks)
+    except Exception as error:  # whatever device or converter do, the table knows
+        if where.table is None:
+            raise
+        return replace(stages.estimate(spec, where), not_measured=str(error) or type(error).__name__)
+
+
+def _trained(known: Evaluation, job: Job, callbacks: Callbacks, stages: Stages) -> Evaluation:
+    proxy = stages.train(job, callbacks, known)
+    if proxy.stopped_at is not None:
+        return replace(known, status="stopped", reason=f"stopped at {proxy.stopped_at} steps", proxy=proxy)
+    of_training = {
+        name: limit for name, limit in job.limits.items() if name in MEASURES and MEASURES[name].needs == "training"
+    }
+    return _gated_by(replace(known, proxy=proxy), of_training)
 
 
 def _device_limits(job: Job, device: str) -> dict[str, float]:

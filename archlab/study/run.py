@@ -8,7 +8,9 @@ from archlab.cache import check_usable
 from archlab.errors import BadInput
 from archlab.space import survey
 from archlab.study.definition import StudyDefinition, load_definition
+from archlab.study.disk import DISK, Disk
 from archlab.study.driver import Driver
+from archlab.study.evaluate import STAGES, Stages, evaluate
 from archlab.study.executors import Executor, Inline
 from archlab.study.folder import study_folder
 from archlab.study.limits import cost_limits
@@ -26,6 +28,8 @@ def run_study(
     executor: Executor | None = None,
     storage: str | None = None,
     more: int = 0,
+    stages: Stages = STAGES,
+    disk: Disk = DISK,
 ) -> Study:
     """Run a study in ``root/name``, or go on where it stopped; a finished one is returned as it is.
 
@@ -35,6 +39,8 @@ def run_study(
             left open.
         storage: ``postgresql://…`` of the database through which several runs share the study; None: this run alone.
         more: how many architectures to evaluate or gate beyond those that are known, whatever ``search.trials`` says.
+        stages: how this process measures and trains; with an executor, how it measures the baseline.
+        disk: how a full disk is waited for.
 
     Raises:
         BadInput: the limits cannot be met, the folder holds another space's study or is in use, or it or the cache
@@ -52,8 +58,11 @@ def run_study(
         definition = definition.with_trials(len(arms))
     say = partial(tell, watchers, "notice")
     if more:
-        with open_store(definition, folder, storage, say):  # then the folder has what other machines have finished
+        with open_store(
+            definition, folder, storage, say, disk=disk
+        ):  # then the folder has what other machines have finished
             known = folder.records()
         definition = definition.with_trials(more + sum(record.counts for record in known))
-    with open_store(definition, folder, storage, say) as store:
-        return Driver(definition, arms, folder, store, executor or Inline(), watchers).run()
+    executor = executor or Inline(partial(evaluate, stages=stages, disk=disk))
+    with open_store(definition, folder, storage, say, disk=disk) as store:
+        return Driver(definition, arms, folder, store, executor, watchers, stages=stages, disk=disk).run()

@@ -12,7 +12,7 @@ Strategy = Literal["tpe", "nsga2", "nsga3", "random", "grid", "ablate", "leave_o
 
 
 class Share(Section):
-    """A limit relative to the baseline: ``"60%"`` in the YAML."""
+    """A limit relative to the baseline: ``"60%"`` in the YAML, ``{of_baseline: 0.6}`` in ``study.yaml``."""
 
     of_baseline: Amount
 
@@ -23,7 +23,8 @@ def _read_limit(value: Any) -> Any:
             return Share(of_baseline=float(value.strip()[:-1]) / 100)
         except ValueError:
             pass
-    if isinstance(value, (str, bool, dict, list)):
+    is_saved = isinstance(value, dict) and value.keys() == Share.model_fields.keys()
+    if isinstance(value, (str, bool, dict, list)) and not is_saved:
         raise ValueError(f"a limit is a number or a share of the baseline like '60%', not {value!r}")
     return value
 

@@ -1,16 +1,29 @@
 """Several studies on one front."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 
 from archlab.analysis.compare import compare
 from archlab.errors import BadInput
+from archlab.evaluation import ProxyResult, Record
+from tests.made_up_facts import mean_score, measured
 from tests.study.made_up import write_study
 from tests.study.spaces import MINI
 
 MEASURED = "measure: [{device: tflite}]"
+
+
+def proxy(record: Record) -> ProxyResult:
+    assert record.evaluation.proxy is not None
+    return record.evaluation.proxy
+
+
+def with_facts(record: Record, **facts: Any) -> Record:
+    return replace(record, evaluation=replace(record.evaluation, **facts))
 
 
 def test_the_front_is_over_all_trials_of_all_studies(tmp_path: Path) -> None:
@@ -50,9 +63,8 @@ def test_numbers_that_mean_something_else_are_refused(case: str, tmp_path: Path)
 
 def test_other_scores_and_devices_are_refused(tmp_path: Path) -> None:
     a, b = write_study(tmp_path, "a"), write_study(tmp_path, "b")
-    for record in b.records:
-        assert record.evaluation.proxy
-        record.evaluation.proxy["quality_label"] = "fid@256 (digits-cnn)"
+    scored = [replace(proxy(record), quality_label="fid@256 (digits-cnn)") for record in b.records]
+    b.records = [with_facts(record, proxy=own) for record, own in zip(b.records, scored, strict=True)]
     with pytest.raises(BadInput, match=r"quality is val_loss in one and fid@256 \(digits-cnn\) in the other"):
         compare([a, b])
     timed = MINI.replace("macs_g]", "latency_ms]").replace("measure: []", MEASURED)
@@ -70,9 +82,10 @@ def test_latencies_of_two_computers_are_refused(
     timed = MINI.replace("macs_g]", "latency_ms]").replace("measure: []", MEASURED)
     studies = [write_study(tmp_path, name, text=timed) for name in ("a", "b")]
     for study, chip in zip(studies, chips, strict=True):
-        for record in study.records:
-            provenance = {"kind": "measured", "chip": chip}
-            record.evaluation.latency["tflite"] = {"median_ms": 1.0 + record.trial, "provenance": provenance}
+        study.records = [
+            with_facts(record, latency={"tflite": measured(1.0 + record.trial, provenance={"chip": chip})})
+            for record in study.records
+        ]
     if is_refused:
         with pytest.raises(BadInput, match="latency_ms is of A17 in one and A18 in the other"):
             compare(studies)
@@ -87,3 +100,30 @@ def test_a_study_is_not_compared_with_itself_or_with_nothing(tmp_path: Path) -> 
             compare(studies)
     with pytest.raises(BadInput, match="no trial of mini, other has been trained"):
         compare([study, write_study(tmp_path, "other", complete=0)])
+
+
+def test_a_score_with_another_label_is_refused(tmp_path: Path) -> None:
+    text = MINI.replace("[quality, macs_g]", "[quality, adherence]")
+    studies = [write_study(tmp_path, name, text=text) for name in ("a", "b")]
+    for study, label in zip(studies, ("adherence@64", "adherence@256"), strict=True):
+        scored = [replace(proxy(one), scores={"adherence": mean_score(one.trial / 20, label)}) for one in study.records]
+        study.records = [with_facts(record, proxy=own) for record, own in zip(study.records, scored, strict=True)]
+    with pytest.raises(BadInput, match="adherence is adherence@64 in one and adherence@256 in the other"):
+        compare(studies)
+
+
+def test_a_front_of_several_studies_has_the_larger_of_what_is_maximised(tmp_path: Path) -> None:
+    text = MINI.replace("[quality, macs_g]", "[quality, adherence]")
+    studies = [write_study(tmp_path, name, text=text, complete=3) for name in ("a", "b")]
+    values = {"a": [(0.1, 0.5), (0.2, 0.9), (0.3, 0.4)], "b": [(0.15, 0.7), (0.25, 0.8), (0.1, 0.2)]}
+    for study in studies:
+        study.records = [
+            with_facts(
+                record, proxy=replace(proxy(record), quality=quality, scores={"adherence": mean_score(adherence)})
+            )
+            for record, (quality, adherence) in zip(study.records, values[study.name], strict=True)
+        ]
+    comparison = compare(studies)
+    front = {(row["study"], row["trial"]) for _, row in comparison.front.iterrows()}
+    assert front == {("a", 0), ("a", 1), ("b", 0)}  # by hand: better quality, or more adherence, than every other
+    assert comparison.covered["a"] > comparison.covered["b"]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.evaluate import Job
 from archlab.study.executors import Evaluate, Inline, Listener
+from tests.made_up_facts import proxy_result
 from tests.study.spaces import write_space
 
 
@@ -33,15 +35,11 @@ class Judge:
         cost = count(job.spec)
         if self.verdict is not None:
             return self.verdict(job)
-        proxy: dict[str, Any] = {
-            "quality": 1 / cost.params_m,
-            "quality_label": "val_loss",
-            "val_loss": 1 / cost.params_m,
-        }
+        proxy = proxy_result(1 / cost.params_m)
         for rung in job.settings.proxy.rungs[:-1]:
-            if not callbacks.judge(rung, [proxy["quality"] + 1 / rung]):
-                proxy["stopped_at"] = rung
-                return Evaluation(status="stopped", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
+            if not callbacks.judge(rung, [proxy.quality + 1 / rung]):
+                stopped = replace(proxy, stopped_at=rung)
+                return Evaluation(status="stopped", params_m=cost.params_m, macs_g=cost.macs_g, proxy=stopped)
         return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
 
     def run(self, definition: StudyDefinition, *arguments: str, **named: Any) -> Study:

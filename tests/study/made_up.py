@@ -8,13 +8,14 @@ from typing import Any
 from PIL import Image
 
 from archlab.architecture import save
-from archlab.cost import count
-from archlab.evaluation import Evaluation, Record
+from archlab.cost import Cost, count
+from archlab.evaluation import Baseline, Evaluation, ProxyResult, Record
 from archlab.study import Study
 from archlab.study.compatibility import open_folder
 from archlab.study.definition import load_definition
 from archlab.study.folder import StudyFolder
 from archlab.study.sampler import as_params
+from tests.made_up_facts import proxy_result
 from tests.study.spaces import MINI, write_space
 
 ENDS: dict[str, dict[str, Any]] = {
@@ -36,7 +37,7 @@ def write_study(root: Path, name: str = "mini", statuses: str = "", *, complete:
     folder.path.mkdir(parents=True)
     open_folder(folder, definition)
     cost = count(definition.space.baseline)
-    folder.write_baseline({"knobs": definition.space.baseline_values, "params_m": cost.params_m, "macs_g": cost.macs_g})
+    folder.write_baseline(Baseline(knobs=definition.space.baseline_values, params_m=cost.params_m, macs_g=cost.macs_g))
     source = random.Random(name)
     for number, status in enumerate(["complete"] * complete + statuses.split()):
         values = definition.space.sample_values(source)
@@ -50,16 +51,7 @@ def write_study(root: Path, name: str = "mini", statuses: str = "", *, complete:
         if status in ("gated", "failed"):
             evaluation = replace(evaluation, proxy=None)
         if status == "stopped":
-            evaluation = replace(
-                evaluation,
-                proxy={
-                    "quality": 0.5,
-                    "val_loss": 0.5,
-                    "quality_label": "val_loss",
-                    "stopped_at": 2,
-                    "rungs": {"2": 0.5},
-                },
-            )
+            evaluation = replace(evaluation, proxy=proxy_result(0.5, stopped_at=2, rungs={2: 0.5}))
         save(spec, folder.trial(number) / "architecture.yaml")
         if status == "complete":
             Image.new("RGB", (64, 32), "teal").save(folder.trial(number) / "samples.png")
@@ -75,11 +67,6 @@ def write_study(root: Path, name: str = "mini", statuses: str = "", *, complete:
     return Study(folder)
 
 
-def _proxy(architecture: str, cost: Any) -> dict[str, Any]:
+def _proxy(architecture: str, cost: Cost) -> ProxyResult:
     quality = 1 / cost.params_m + 0.1 * random.Random(architecture).random()
-    return {
-        "quality": quality,
-        "quality_label": "val_loss",
-        "val_loss": quality,
-        "rungs": {"2": 2 * quality, "3": quality},
-    }
+    return proxy_result(quality, rungs={2: 2 * quality, 3: quality})

@@ -1,4 +1,4 @@
-"""One architecture through cost, latency and training: cheap before dear, every end with its reason."""
+"""One architecture through cost, latency and training: cheap before expensive, every end with its reason."""
 
 import errno
 from collections.abc import Sequence
@@ -9,15 +9,16 @@ import pytest
 
 from archlab.cost import count
 from archlab.errors import OutOfMemory, RunFailed
-from archlab.evaluation import Evaluation
-from archlab.study import disk
-from archlab.study import evaluate as module
+from archlab.evaluation import Evaluation, ProxyResult
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition, load_definition
-from archlab.study.evaluate import Job, evaluate
+from archlab.study.disk import Disk
+from archlab.study.evaluate import Job, Stages, evaluate
+from tests.made_up_facts import measured as timed
+from tests.made_up_facts import proxy_result
 from tests.study.spaces import MINI, write_space
 
-MEASURED = {"median_ms": 20.0, "provenance": {"kind": "measured"}}
+MEASURED = timed(20.0)
 
 
 def job(definition: StudyDefinition, folder: Path, **limits: float) -> Job:
@@ -29,17 +30,17 @@ def measured(tmp_path: Path) -> StudyDefinition:
     return load_definition(write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: tflite}]")))
 
 
-def refuse(*_: Any, **__: Any) -> None:
+def refuse(*_: Any) -> Any:
     raise AssertionError("this stage must not be reached")
 
 
-def test_over_a_cost_limit_nothing_is_measured_or_trained(
-    measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "measure_target", refuse)
-    monkeypatch.setattr(module, "_train_proxy", refuse)
-    found = evaluate(job(measured, tmp_path / "0", params_m=1.5), Callbacks())
-    params_m = count(measured.baseline).params_m
+def stages(measure: Any = lambda *_: MEASURED, train: Any = lambda *_: proxy_result(1.0)) -> Stages:
+    return Stages(measure=measure, train=train)
+
+
+def test_over_a_cost_limit_nothing_is_measured_or_trained(measured: StudyDefinition, tmp_path: Path) -> None:
+    found = evaluate(job(measured, tmp_path / "0", params_m=1.5), Callbacks(), stages=stages(refuse, refuse))
+    params_m = count(measured.space.baseline).params_m
     assert (found.status, found.gate) == ("gated", "params_m")
     assert found.reason == f"params_m {params_m:.4g} is over the limit of 1.5"
     assert found.params_m == params_m
@@ -47,24 +48,17 @@ def test_over_a_cost_limit_nothing_is_measured_or_trained(
     assert found.proxy is None
 
 
-def test_over_the_latency_limit_nothing_is_trained(
-    measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
-    monkeypatch.setattr(module, "_train_proxy", refuse)
-    found = evaluate(job(measured, tmp_path / "0", latency_ms=12.5), Callbacks())
+def test_over_the_latency_limit_nothing_is_trained(measured: StudyDefinition, tmp_path: Path) -> None:
+    found = evaluate(job(measured, tmp_path / "0", latency_ms=12.5), Callbacks(), stages=stages(train=refuse))
     assert (found.status, found.gate) == ("gated", "latency_ms")
     assert found.reason == "latency_ms 20 on tflite is over the limit of 12.5"
     assert found.latency == {"tflite": MEASURED}
 
 
-def test_a_limit_that_is_just_met_is_met(
-    measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
-    monkeypatch.setattr(module, "_train_proxy", lambda *_: {"quality": 1.0})
-    limit = count(measured.baseline).macs_g
-    assert evaluate(job(measured, tmp_path / "0", latency_ms=20.0, macs_g=limit), Callbacks()).status == "complete"
+def test_a_limit_that_is_just_met_is_met(measured: StudyDefinition, tmp_path: Path) -> None:
+    limit = count(measured.space.baseline).macs_g
+    found = evaluate(job(measured, tmp_path / "0", latency_ms=20.0, macs_g=limit), Callbacks(), stages=stages())
+    assert found.status == "complete"
 
 
 @pytest.mark.parametrize(
@@ -76,15 +70,14 @@ def test_a_limit_that_is_just_met_is_met(
     ],
 )
 def test_a_failing_stage_ends_the_trial_with_its_reason_and_keeps_what_is_known(
-    error: Exception, reason: str, measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, reason: str, measured: StudyDefinition, tmp_path: Path
 ) -> None:
     def fail(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(module, "measure_target", fail)
-    found = evaluate(job(measured, tmp_path / "0"), Callbacks())
+    found = evaluate(job(measured, tmp_path / "0"), Callbacks(), stages=stages(fail, refuse))
     assert (found.status, found.reason) == ("failed", reason)
-    assert found.macs_g == count(measured.baseline).macs_g
+    assert found.macs_g == count(measured.space.baseline).macs_g
 
 
 def test_a_loss_that_turns_nan_ends_the_trial_with_that_reason(tmp_path: Path) -> None:
@@ -109,64 +102,61 @@ def test_a_trial_that_goes_well_leaves_its_files_and_hears_every_stage(tmp_path:
     assert found.status == "complete"
     assert found.reason is None
     assert found.proxy is not None
-    assert found.proxy["quality"] == found.proxy["val_loss"] > 0
+    assert found.proxy.quality == found.proxy.val_loss > 0
     assert {path.name for path in (tmp_path / "0").iterdir()} == {"curve.csv", "samples.png", "checkpoint.safetensors"}
     assert [stage for stage, done in heard if done == 1.0] == ["train", "sample", "score"]
 
 
-def test_out_of_memory_it_trains_once_more_with_half_the_micro_batch(
-    measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_out_of_memory_it_trains_once_more_with_half_the_micro_batch(measured: StudyDefinition, tmp_path: Path) -> None:
     tried: list[int | None] = []
 
-    def train(job: Job, *_: Any) -> dict[str, Any]:
+    def train(job: Job, *_: Any) -> ProxyResult:
         tried.append(job.micro_batch)
         if len(tried) < enough:
             raise OutOfMemory(f"attempt {len(tried)}")
-        return {"quality": 1.0}
+        return proxy_result(1.0)
 
-    monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
-    monkeypatch.setattr(module, "_train_proxy", train)
     enough = 2
-    assert evaluate(job(measured, tmp_path / "0"), Callbacks()).status == "complete"
+    assert evaluate(job(measured, tmp_path / "0"), Callbacks(), stages=stages(train=train)).status == "complete"
     assert tried == [None, 8]
     tried.clear()
     enough = 9
-    found = evaluate(job(measured, tmp_path / "0"), Callbacks())
+    found = evaluate(job(measured, tmp_path / "0"), Callbacks(), stages=stages(train=train))
     assert (found.status, found.reason, len(tried)) == ("failed", "attempt 2", 2)
 
 
 @pytest.mark.parametrize(
     "error", [OSError(errno.ENOSPC, "No space left"), RuntimeError("I/O error: No space left on device (os error 28)")]
 )
-def test_on_a_full_disk_it_waits_and_goes_on(
-    error: Exception, measured: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_a_full_disk_it_waits_and_goes_on(error: Exception, measured: StudyDefinition, tmp_path: Path) -> None:
     heard: list[str] = []
 
-    def train(*_: Any) -> dict[str, Any]:
+    def train(*_: Any) -> ProxyResult:
         if not heard:
             raise error
-        return {"quality": 1.0}
+        return proxy_result(1.0)
 
-    monkeypatch.setattr(disk, "_POLL_SECONDS", 0.01)
-    monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
-    monkeypatch.setattr(module, "_train_proxy", train)
-    found = evaluate(job(measured, tmp_path), Callbacks(progress=lambda stage, done: heard.append(stage)))
+    found = evaluate(
+        job(measured, tmp_path),
+        Callbacks(progress=lambda stage, done: heard.append(stage)),
+        stages=stages(train=train),
+        disk=Disk(poll_seconds=0.01),
+    )
     assert (found.status, heard) == ("complete", ["wait for room"])
 
 
-def test_the_judge_hears_of_latency_and_can_stop_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_judge_hears_of_latency_and_can_stop_it(tmp_path: Path) -> None:
     """The real training."""
     text = MINI.replace("measure: []", "measure: [{device: tflite}]").replace("rungs: [3]", "rungs: [2, 3]")
-    monkeypatch.setattr(module, "measure_target", lambda *_: MEASURED)
     heard: list[Any] = []
 
     def judge(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
         heard.append((rung, len(qualities), known and known.latency))
         return False
 
-    found = evaluate(job(load_definition(write_space(tmp_path, text)), tmp_path / "0"), Callbacks(judge=judge))
+    definition = load_definition(write_space(tmp_path, text))
+    measuring = Stages(measure=lambda *_: MEASURED)
+    found = evaluate(job(definition, tmp_path / "0"), Callbacks(judge=judge), stages=measuring)
     assert heard == [(2, 1, {"tflite": MEASURED})]
     assert (found.status, found.reason) == ("stopped", "stopped at 2 steps")
     assert found.cells()["stopped_at"] == 2

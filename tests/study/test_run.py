@@ -1,6 +1,5 @@
 """The driver: every promise about a study's course, with trials judged by a formula."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -12,8 +11,9 @@ from archlab.errors import BadInput, RunFailed
 from archlab.evaluation import Evaluation
 from archlab.study import load_study, run_study
 from archlab.study.definition import StudyDefinition, load_definition
-from archlab.study.evaluate import Job, costed, gated
+from archlab.study.evaluate import Job, Stages
 from archlab.study.folder import StudyFolder
+from tests.made_up_facts import measured, proxy_result
 from tests.study.conftest import Judge
 from tests.study.read_back import facts, journal
 from tests.study.spaces import MINI, write_space
@@ -119,21 +119,12 @@ def test_a_half_written_journal_line_is_dropped(judge: Judge, definition: StudyD
     assert len(judge.asked) == 6
 
 
-def test_a_gated_architecture_is_told_as_infeasible(judge: Judge, definition: StudyDefinition, tmp_path: Path) -> None:
-    def verdict(job: Job) -> Evaluation:
-        known = costed(job.spec, {})
-        known = replace(known, latency={"here": {"median_ms": known.macs_g, "provenance": {"kind": "measured"}}})
-        if known.latency["here"]["median_ms"] > job.limits["latency_ms"]:
-            return gated(known, "latency_ms", known.latency["here"]["median_ms"], job.limits["latency_ms"], "here")
-        return replace(known, proxy={"quality": 1.0, "quality_label": "val_loss"})
-
-    judge.verdict = verdict
+def test_a_gated_architecture_is_told_as_infeasible(definition: StudyDefinition, tmp_path: Path) -> None:
     limit = count(definition.space.baseline).macs_g * 0.9
-    measured = {"median_ms": count(definition.space.baseline).macs_g, "provenance": {"kind": "measured"}}
     text = f"measure: [{{device: torch, name: here}}]\nconstraints: {{latency_ms: {{max: {limit}}}}}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("archlab.study.baseline.measured_or_estimated", lambda *_: measured)
-        study = judge.run(load_definition(write_space(tmp_path, MINI.replace("measure: []", text))), root=tmp_path)
+    stages = Stages(measure=lambda spec, *_: measured(count(spec).macs_g), train=lambda *_: proxy_result(1.0))
+    definition = load_definition(write_space(tmp_path, MINI.replace("measure: []", text)))
+    study = run_study(definition, root=tmp_path, stages=stages)
     rows = study.trials.set_index("trial")
     assert set(rows["status"]) >= {"gated", "complete"}
     for trial in journal(study.folder).trials:
@@ -181,7 +172,7 @@ def test_one_failure_is_kept_with_its_reason_and_the_study_goes_on(
     def verdict(job: Job) -> Evaluation:
         if len(judge.asked) == 2:
             return Evaluation(status="failed", reason="loss became NaN at step 2")
-        return Evaluation(status="complete", macs_g=1.0, proxy={"quality": 1.0, "quality_label": "val_loss"})
+        return Evaluation(status="complete", macs_g=1.0, proxy=proxy_result(1.0))
 
     judge.verdict = verdict
     study = judge.run(definition, root=tmp_path)

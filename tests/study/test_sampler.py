@@ -9,8 +9,8 @@ from optuna.trial import TrialState
 
 from archlab.cost import count
 from archlab.space.knobs import Value
-from archlab.space.survey import cost_limits
 from archlab.study.definition import StudyDefinition, load_definition
+from archlab.study.limits import cost_limits
 from archlab.study.sampler import as_params, make_sampler, suggest
 from tests.study.spaces import MINI, write_space
 
@@ -35,7 +35,7 @@ def propose(
     for number in range(trials):
         study.sampler = make_sampler(definition, number, limits=limits, known=known)
         trial = study.ask()
-        asked.append(suggest(trial, definition))
+        asked.append(suggest(trial, definition.space))
         assert trial.params == as_params(asked[-1])
         cost = count(definition.space.spec(asked[-1]))
         study.tell(trial, [1 / cost.params_m, cost.macs_g])
@@ -77,7 +77,7 @@ def test_a_space_in_which_all_is_known_still_gets_proposals(strategy: str, tmp_p
     study.sampler = make_sampler(
         definition, 0, limits={}, known={definition.space.spec(v).id for v in definition.space.all_values()}
     )
-    assert definition.space.spec(suggest(study.ask(), definition))
+    assert definition.space.spec(suggest(study.ask(), definition.space))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -89,7 +89,7 @@ def test_a_useful_proposal_is_left_as_it_is(strategy: str, tmp_path: Path) -> No
         for known in (set(), everything):
             study = optuna.create_study(directions=["minimize", "minimize"])
             study.sampler = make_sampler(definition, number, limits={"latency_ms": 0.0}, known=known)
-            proposed.append(suggest(study.ask(), definition))
+            proposed.append(suggest(study.ask(), definition.space))
             everything -= {definition.space.spec(proposed[0]).id}
         assert proposed[0] == proposed[1]
 
@@ -112,7 +112,7 @@ def test_a_trial_that_a_kill_left_half_suggested_gets_the_rest(tmp_path: Path) -
     trial.suggest_categorical("conv", ["standard", "separable"])
     study.sampler = make_sampler(definition, 0, limits={})
     again = optuna.Trial(study, trial._trial_id)
-    values = suggest(again, definition)
+    values = suggest(again, definition.space)
     assert values["conv"] == "standard"
     assert "res_blocks" not in values
     assert study.get_trials(states=[TrialState.RUNNING])[0].params == as_params(values)

@@ -16,12 +16,14 @@ from optuna.trial import TrialState
 
 from archlab.errors import BadInput
 from archlab.evaluation import Evaluation, Record, pooled
-from archlab.study import disk, run_study
+from archlab.study import run_study
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition, load_definition
-from archlab.study.evaluate import Job, costed, gated
+from archlab.study.disk import Disk
+from archlab.study.evaluate import Job, Stages, costed
 from archlab.study.executors import Inline
 from archlab.study.watcher import Watcher
+from tests.made_up_facts import measured, proxy_result, seed_result
 from tests.study.conftest import Judge, Threads
 from tests.study.read_back import facts, journal
 from tests.study.spaces import MINI, write_space
@@ -137,11 +139,9 @@ def test_noise_between_seeds_is_measured_once_on_the_baseline(tmp_path: Path) ->
     def noisy(job: Job, callbacks: Callbacks) -> Evaluation:
         trained.append(job.settings.proxy.seeds)
         seeds = [
-            {"seed": seed, "rungs": {5: 0.5 + 0.02 * seed, 10: 0.4 + 0.01 * seed}}
-            for seed in range(job.settings.proxy.seeds)
+            seed_result(seed, {5: 0.5 + 0.02 * seed, 10: 0.4 + 0.01 * seed}) for seed in range(job.settings.proxy.seeds)
         ]
-        proxy = {"quality": 0.4, "quality_label": "val_loss", "by_seed": seeds}
-        return replace(costed(job.spec, {}), proxy=proxy)
+        return replace(costed(job.spec, {}), proxy=proxy_result(0.4, by_seed=tuple(seeds)))
 
     definition = random_space(tmp_path, 3, rungs="[5, 10]")
     for _ in range(2):
@@ -159,9 +159,8 @@ def test_a_repeat_becomes_another_seed_where_seeds_are_wanted(slots: int, tmp_pa
     def seeded(job: Job, callbacks: Callbacks) -> Evaluation:
         trained.append((job.spec.id, job.settings.proxy.seeds))
         time.sleep(0.01)
-        seeds = [{"seed": seed, "rungs": {}} for seed in range(job.settings.proxy.seeds)]
-        proxy = {"quality": 1.0 / len(seeds), "quality_label": "val_loss", "by_seed": seeds}
-        return replace(costed(job.spec, {}), proxy=proxy)
+        seeds = tuple(seed_result(seed) for seed in range(job.settings.proxy.seeds))
+        return replace(costed(job.spec, {}), proxy=proxy_result(1.0 / len(seeds), by_seed=seeds))
 
     text = MINI.replace("  transformers: [sd, no_stage0, middle, none]\n", "").replace("  res_blocks: [1/2, 1/1]\n", "")
     text = text.replace("  ff_ratio: {low: 4, high: 8, step: 2}\n", "").replace("seed: 3", "seed: 3, repeats: seed")
@@ -178,34 +177,23 @@ def test_a_repeat_becomes_another_seed_where_seeds_are_wanted(slots: int, tmp_pa
         assert first.evaluation.cells()["quality"] == 1.0 / most
 
 
-def test_a_study_that_gates_nearly_everything_names_the_limit(judge: Judge, tmp_path: Path) -> None:
-    judge.verdict = lambda job: gated(
-        replace(costed(job.spec, {}), latency={"here": {"median_ms": 9.0, "provenance": {"kind": "measured"}}}),
-        *("latency_ms", 9.0, 4.0),
-    )
+def test_a_study_that_gates_nearly_everything_names_the_limit(tmp_path: Path) -> None:
     text = MINI.replace("strategy: tpe, trials: 6", "strategy: random, trials: 40")
     text = text.replace("measure: []", "measure: [{device: torch, name: here}]\nconstraints: {latency_ms: {max: 4}}")
     listening = Listening()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(
-            "archlab.study.baseline.measured_or_estimated",
-            lambda *_: {"median_ms": 9.0, "provenance": {"kind": "measured"}},
-        )
-        judge.run(load_definition(write_space(tmp_path, text)), root=tmp_path, watchers=(listening,))
+    stages = Stages(measure=lambda *_: measured(9.0))
+    run_study(load_definition(write_space(tmp_path, text)), root=tmp_path, watchers=(listening,), stages=stages)
     assert listening.notices == [
         "of the first 30 trials, 30 were over the limit on latency_ms: half of them 9 or more where 4 is allowed; "
         "raise constraints.latency_ms, or give the knobs cheaper values"
     ]
 
 
-def test_a_full_disk_is_waited_for(
-    judge: Judge, definition: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    answers = iter([True] * 4 + [False] * 3)
-    monkeypatch.setattr(disk, "_has_room", lambda folder: next(answers, True))
-    monkeypatch.setattr(disk, "_POLL_SECONDS", 0.01)
+def test_a_full_disk_is_waited_for(judge: Judge, definition: StudyDefinition, tmp_path: Path) -> None:
+    megabytes = iter([65.0] * 4 + [63.0] * 3)
+    disk = Disk(free_mb=lambda folder: next(megabytes, 65.0), poll_seconds=0.01)
     listening = Listening()
-    judge.run(definition, root=tmp_path / "full", watchers=(listening,))
+    judge.run(definition, root=tmp_path / "full", watchers=(listening,), disk=disk)
     assert listening.notices == [f"no room for {tmp_path / 'full' / 'mini'}: free some of the disk; {WAITS}"]
     judge.run(definition, root=tmp_path / "undisturbed")
     assert facts(tmp_path / "full") == facts(tmp_path / "undisturbed")
@@ -224,9 +212,8 @@ def test_a_line_of_the_journal_that_found_no_room_is_written_whole_later(
         append(self, logs)
 
     monkeypatch.setattr(JournalFileBackend, "append_logs", refused_once)
-    monkeypatch.setattr(disk, "_POLL_SECONDS", 0.01)
     listening = Listening()
-    judge.run(definition, root=tmp_path / "full", watchers=(listening,))
+    judge.run(definition, root=tmp_path / "full", watchers=(listening,), disk=Disk(poll_seconds=0.01))
     assert listening.notices == [f"no room for {tmp_path / 'full' / 'mini'}: free some of the disk; {WAITS}"]
     judge.run(definition, root=tmp_path / "undisturbed")
     assert facts(tmp_path / "full") == facts(tmp_path / "undisturbed")
@@ -236,7 +223,7 @@ WAITS = "the study waits and then goes on"
 
 
 def test_a_stop_rule_ends_the_study_and_says_so(judge: Judge, tmp_path: Path) -> None:
-    judge.verdict = lambda job: replace(costed(job.spec, {}), proxy={"quality": 1.0, "quality_label": "val_loss"})
+    judge.verdict = lambda job: replace(costed(job.spec, {}), proxy=proxy_result(1.0))
     listening = Listening()
     definition = random_space(tmp_path, 40, search="seed: 3, stop: {no_gain: 8}")
     study = judge.run(definition, root=tmp_path, watchers=(listening,))

@@ -12,6 +12,8 @@ from archlab.evaluation import Record
 
 Say = Callable[[str], None]
 
+GRACE_SECONDS = 5.0  # for live drivers to take their rights again after their connections broke
+
 
 class Store(Protocol):
     """One driver's view of a study's shared state. Every method may be called from any thread.

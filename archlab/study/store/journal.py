@@ -16,7 +16,7 @@ from optuna.trial import FrozenTrial, TrialState
 from archlab.evaluation import Record
 from archlab.study.compatibility import open_folder
 from archlab.study.definition import StudyDefinition
-from archlab.study.disk import write_with_room
+from archlab.study.disk import Disk
 from archlab.study.folder import StudyFolder
 from archlab.study.store.contract import Say
 from archlab.study.store.rebuild import open_optuna, rebuild
@@ -25,11 +25,11 @@ from archlab.study.store.rebuild import open_optuna, rebuild
 class JournalStore:
     """See `archlab.study.store.Store`. Who has the folder has every trial."""
 
-    def __init__(self, definition: StudyDefinition, folder: StudyFolder, say: Say) -> None:
+    def __init__(self, definition: StudyDefinition, folder: StudyFolder, say: Say, disk: Disk) -> None:
         with ExitStack() as opened:
             opened.enter_context(folder.locked())
             settings = open_folder(folder, definition, say)
-            journal = _Journal(folder, say)
+            journal = _Journal(folder, say, disk)
             opened.callback(journal.closed.set)
             storage = JournalStorage(journal)
             self.optuna = open_optuna(storage, settings)
@@ -81,14 +81,14 @@ class JournalStore:
 class _Journal(JournalFileBackend):
     """Optuna's journal, which waits for room on the disk; what a full one took of a line is taken back."""
 
-    def __init__(self, folder: StudyFolder, say: Say) -> None:
+    def __init__(self, folder: StudyFolder, say: Say, disk: Disk) -> None:
         super().__init__(str(folder.journal))
-        self._folder, self._say = folder, say
+        self._folder, self._say, self._disk = folder, say, disk
         self.closed = Event()
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append whole lines, when there is room for them; a worker's thread does not wait longer than the driver."""
-        write_with_room(partial(self._append, logs), self._folder.path, self._say, self._sleep)
+        self._disk.write(partial(self._append, logs), self._folder.path, self._say, self._sleep)
 
     def _sleep(self, seconds: float) -> None:
         if self.closed.wait(seconds):

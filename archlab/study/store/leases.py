@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 
+from archlab.study.store.contract import GRACE_SECONDS
 from archlab.study.store.database import Closed, Database
 
 _BEAT_SECONDS = 1.0
@@ -28,7 +29,7 @@ class Leases:
     """
 
     def __init__(
-        self, database: Database, connection: psycopg.Connection[Any], study: str, grace_seconds: float = 5.0
+        self, database: Database, connection: psycopg.Connection[Any], study: str, grace_seconds: float = GRACE_SECONDS
     ) -> None:
         self.breaks, self.grace_seconds = 0, grace_seconds
         self._database, self._connection = database, connection

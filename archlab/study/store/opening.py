@@ -2,21 +2,30 @@
 
 from archlab.errors import require
 from archlab.study.definition import StudyDefinition
+from archlab.study.disk import DISK, Disk
 from archlab.study.folder import StudyFolder
-from archlab.study.store.contract import Say, Store
+from archlab.study.store.contract import GRACE_SECONDS, Say, Store
 from archlab.study.store.journal import JournalStore
 
 
 def open_store(
-    definition: StudyDefinition, folder: StudyFolder, url: str | None = None, say: Say = lambda _: None
+    definition: StudyDefinition,
+    folder: StudyFolder,
+    url: str | None = None,
+    say: Say = lambda _: None,
+    *,
+    disk: Disk = DISK,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> Store:
-    """Claim the study for this driver, and open what it shares: a journal in the folder, or a PostgreSQL database.
+    """Open the study for this driver, and open what it shares: a journal in the folder, or a PostgreSQL database.
 
     Optuna's trials are brought up to the records: after a change of the space, or where the journal or the database
     was lost, they are made from them. Use it as a context manager.
 
     Args:
         url: ``postgresql://user@host/database``; None is the journal, which one driver at a time may use.
+        disk: how a journal waits for a full disk.
+        grace_seconds: how long a trial that no driver holds is left alone, see `Leases`.
         say: hears that trials were taken over, that the database is away, and that it is back.
 
     Raises:
@@ -25,8 +34,8 @@ def open_store(
         MissingExtra: a database, and psycopg is not installed.
     """
     if url is None:
-        return JournalStore(definition, folder, say)
+        return JournalStore(definition, folder, say, disk)
     require("psycopg", "a study in a PostgreSQL database", "postgresql")
     from archlab.study.store.postgres import PostgresStore
 
-    return PostgresStore(definition, folder, url, say)
+    return PostgresStore(definition, folder, url, say, grace_seconds)

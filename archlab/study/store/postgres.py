@@ -37,11 +37,13 @@ _MAKING_TABLES = 0x6172636C6162  # a lock of all studies
 class PostgresStore:
     """See `archlab.study.store.Store`. A trial is a driver's as long as the driver's connection lives."""
 
-    def __init__(self, definition: StudyDefinition, folder: StudyFolder, url: str, say: Say) -> None:
+    def __init__(
+        self, definition: StudyDefinition, folder: StudyFolder, url: str, say: Say, grace_seconds: float
+    ) -> None:
         self._definition, self._folder = definition, folder
         writable_folder(folder.path)
         self._database = Database(url, say)
-        self._leases = Leases(self._database, self._database.reach(), folder.name)
+        self._leases = Leases(self._database, self._database.reach(), folder.name, grace_seconds)
         self._unheld_since: dict[int, float] = {}
         self._breaks = 0
         with self._database.opening(), ExitStack() as opened:

@@ -8,13 +8,14 @@ from typing import Any
 import yaml
 
 from archlab.cost import count
-from archlab.evaluation import Evaluation, Record
-from archlab.space import label, plan
+from archlab.evaluation import Baseline, Evaluation, Record
+from archlab.space import label
 from archlab.space.plans import full_change
 from archlab.study import Study, load_study
 from archlab.study.compatibility import open_folder
 from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.folder import study_folder
+from tests.made_up_facts import proxy_result, seed_result
 
 KNOBS: dict[str, list[Any]] = {
     "kv_sharing": ["none", "self"],
@@ -56,17 +57,14 @@ def made_up_study(
     """The study of a space: each arm, or each of ``trials``, scored by ``quality(changed knobs, seed)``."""
     files = study_folder("made-up", folder)
     open_folder(files, definition)
-    files.write_baseline({"knobs": definition.space.baseline_values, "limits": {}})
-    for number, values in enumerate([arm.values for arm in plan(definition)] if trials is None else trials):
+    cost = count(definition.space.baseline)
+    files.write_baseline(Baseline(knobs=definition.space.baseline_values, params_m=cost.params_m, macs_g=cost.macs_g))
+    for number, values in enumerate([arm.values for arm in definition.plan().arms] if trials is None else trials):
         spec = definition.space.spec(values)
         scores = [quality(changed(definition, values), seed) for seed in range(seeds)]
-        last = str(definition.settings.proxy.rungs[-1])
-        proxy = {
-            "quality": sum(scores) / seeds,
-            "quality_label": "val_loss",
-            "val_loss": sum(scores) / seeds,
-            "by_seed": [{"seed": seed, "rungs": {"1": 9.0, last: score}} for seed, score in enumerate(scores)],
-        }
+        last = definition.settings.proxy.rungs[-1]
+        by_seed = tuple(seed_result(seed, {1: 9.0, last: score}) for seed, score in enumerate(scores))
+        proxy = proxy_result(sum(scores) / seeds, by_seed=by_seed)
         cost = count(spec)
         evaluation = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
         if number in gated:
@@ -82,4 +80,8 @@ def made_up_study(
 
 def changed(definition: StudyDefinition, values: Mapping[str, Any]) -> set[str]:
     """Knobs that have the change's value."""
-    return {name for name, value in full_change(definition).items() if values.get(name) == value}
+    return {
+        name
+        for name, value in full_change(definition.space, definition.design.change).items()
+        if values.get(name) == value
+    }

@@ -12,7 +12,6 @@ from archlab.analysis.effects import plan_effects
 from archlab.analysis.effects.intervals import paired_estimate
 from archlab.analysis.effects.scores import Score, Scores
 from archlab.analysis.effects.search import search_effects
-from archlab.space import lay_out
 from archlab.study.definition import StudyDefinition
 from tests.analysis.effects.conftest import Write
 from tests.analysis.effects.studies import KNOBS, changed
@@ -49,7 +48,7 @@ def expected(strategy: str) -> dict[str, float]:
 def simulate(definition: StudyDefinition, seeds: int) -> tuple[dict[str, list[bool]], list[bool]]:
     """For every effect whether its interval held the truth; for every study whether a true zero was called an effect
     by the intervals that hold together."""
-    draw, plan = np.random.default_rng(5), lay_out(definition)
+    draw, plan = np.random.default_rng(5), definition.plan()
     clean = {arm.name: truth(changed(definition, arm.values)) for arm in plan.arms}
     wanted = expected(definition.settings.search.strategy)
     held: dict[str, list[bool]] = {change: [] for change in wanted}
@@ -63,7 +62,7 @@ def simulate(definition: StudyDefinition, seeds: int) -> tuple[dict[str, list[bo
                 for (name, value), own in zip(clean.items(), noise, strict=True)
             }
         )
-        found = plan_effects(definition, plan, scores)
+        found = plan_effects(definition.space, definition.design, plan, scores)
         assert {effect.change for effect in found} == set(wanted)
         ends = {
             e.change: (e.quality.interval(0.95), e.quality.interval(1 - 0.05 / len(found))) for e in found if e.quality
@@ -101,7 +100,10 @@ def test_intervals_of_a_plan_hold_the_truth_as_often_as_they_say(
         ("the half without pairs", "main-effects fit, HC3 errors, 16 trials", 0.99),  # HC3 is cautious at few trials
     ],
 )
-def test_prices_of_a_search_hold_the_truth_as_often_as_they_say(fraction: str, how: str, most: float) -> None:
+def test_prices_of_a_search_hold_the_truth_as_often_as_they_say(
+    fraction: str, how: str, most: float, write: Write
+) -> None:
+    definition = write("random")
     repeats, draw = 100, np.random.default_rng(6)
     codes = np.array(np.meshgrid(*[[0, 1]] * len(KNOBS))).reshape(len(KNOBS), -1).T
     hits = []
@@ -113,9 +115,14 @@ def test_prices_of_a_search_hold_the_truth_as_often_as_they_say(fraction: str, h
             {"status": "complete", "architecture": range(len(chosen)), "quality": quality, "macs_g": 1.0, **labels}
         )
         study: Any = SimpleNamespace(
-            trials=trials, knobs=list(KNOBS), baseline={name: values[0] for name, values in KNOBS.items()}, settings={}
+            trials=trials,
+            knobs=list(KNOBS),
+            baseline={name: values[0] for name, values in KNOBS.items()},
+            space=definition.space,
+            proxy=definition.settings.proxy,
+            measure=(),
         )
-        for effect in search_effects(study, None, "t"):
+        for effect in search_effects(study, "t"):
             assert effect.quality is not None
             assert effect.how.startswith(how)
             low, high = effect.quality.interval(0.95)

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from archlab.study.restored import restored_space
+import yaml
 from scipy import stats
 from statsmodels.formula.api import ols
 
 from archlab.analysis.effects import effects, price_list
 from archlab.cost import count
 from archlab.errors import BadInput
-from archlab.space import plan
+from archlab.study import load_study
 from tests.analysis.effects.conftest import Run, Write
 from tests.analysis.effects.studies import KNOBS, changed
 
@@ -26,14 +26,14 @@ def noisy(knobs: set[str], seed: int) -> float:
 
 
 def test_an_ablation_pairs_arms_by_seed(write: Write, run: Run) -> None:
-    space = write("ablate")
-    table: Any = effects(run(space, noisy, seeds=5)).set_index("change")
+    definition = write("ablate")
+    table: Any = effects(run(definition, noisy, seeds=5)).set_index("change")
     before, after = ([noisy(knobs, seed) for seed in range(5)] for knobs in (set(), {"conv"}))
     row = table.loc["conv = separable"]
     assert (row["low"], row["high"]) == pytest.approx(stats.ttest_rel(after, before).confidence_interval())
     together = stats.ttest_rel(after, before).confidence_interval(1 - 0.05 / 5)  # five intervals
     assert (row["low_together"], row["high_together"]) == pytest.approx(together)
-    own, baseline = count(space.spec({"conv": "separable"})), count(space.baseline)
+    own, baseline = count(definition.space.spec({"conv": "separable"})), count(definition.space.baseline)
     assert row["params_m_change"] == pytest.approx(own.params_m - baseline.params_m)
     assert row["against"] == "baseline"
     assert row["verdict"].startswith("worse by 0.0098 ± 0.0028")
@@ -57,9 +57,9 @@ def test_an_arm_that_was_not_trained_says_why_and_keeps_its_cost(write: Write, r
 
 
 def test_an_arm_that_was_not_evaluated_yet_says_so(write: Write, run: Run) -> None:
-    space = write("ablate")
-    some = [arm.values for arm in plan(space)[:3]]
-    table: Any = effects(run(space, noisy, seeds=3, trials=some)).set_index("change")
+    definition = write("ablate")
+    some = [arm.values for arm in definition.plan().arms[:3]]
+    table: Any = effects(run(definition, noisy, seeds=3, trials=some)).set_index("change")
     assert table.loc["conv = separable", "verdict"] == "conv = separable: not evaluated yet"
 
 
@@ -70,13 +70,13 @@ def test_what_may_be_chance_among_many_says_so(write: Write, run: Run) -> None:
 
 
 def test_a_factorial_plan_is_fitted_by_least_squares(write: Write, run: Run) -> None:
-    space = write("factorial", {"resolution": 5})
-    study = run(space, noisy, seeds=3)
+    definition = write("factorial", {"resolution": 5})
+    study = run(definition, noisy, seeds=3)
     table: Any = effects(study).set_index("change")
     rows = [
-        {name: 1 if name in changed(space, arm.values) else -1 for name in KNOBS}
-        | {"seed": seed, "quality": noisy(changed(space, arm.values), seed)}
-        for arm in plan(space)
+        {name: 1 if name in changed(definition, arm.values) else -1 for name in KNOBS}
+        | {"seed": seed, "quality": noisy(changed(definition, arm.values), seed)}
+        for arm in definition.plan().arms
         for seed in range(3)
     ]
     oracle = ols(
@@ -105,11 +105,11 @@ def test_missing_arms_leave_a_factorial_plan_undetermined(write: Write, run: Run
 
 
 def test_a_search_is_priced_by_pairs_where_there_are_three(write: Write, run: Run) -> None:
-    space = write("random")
+    definition = write("random")
     some = [
         {"conv": a, "ff_ratio": b, "kv_sharing": c} for a in KNOBS["conv"] for b in (8, 4) for c in ("none", "self")
     ]
-    prices: Any = price_list(run(space, noisy, trials=some)).set_index("change")
+    prices: Any = price_list(run(definition, noisy, trials=some)).set_index("change")
     pairs = [
         ({"ff_ratio"} & on, {"ff_ratio", "conv"} & on)  # each with and without conv
         for on in ({"conv"}, {"conv", "ff_ratio"})
@@ -127,9 +127,9 @@ def test_a_search_is_priced_by_pairs_where_there_are_three(write: Write, run: Ru
 
 def test_a_search_without_pairs_is_fitted(write: Write, run: Run) -> None:
     """A half fraction: any two of its trials differ in two knobs at least."""
-    half = [arm.values for arm in plan(write("factorial", {"resolution": 5}))]
-    space = write("random")
-    study = run(space, noisy, trials=half)
+    half = [arm.values for arm in write("factorial", {"resolution": 5}).plan().arms]
+    definition = write("random")
+    study = run(definition, noisy, trials=half)
     prices: Any = price_list(study).set_index("knob")
     frame = study.trials.assign(ff_ratio=study.trials["ff_ratio"].astype(str))
     terms = " + ".join(f"C({knob}, Treatment('{values[0]}'))" for knob, values in KNOBS.items())
@@ -143,28 +143,28 @@ def test_a_search_without_pairs_is_fitted(write: Write, run: Run) -> None:
 
 def test_trials_in_which_a_knob_has_no_effect_are_left_out_of_its_fit(write: Write, run: Run) -> None:
     knobs = {"self_attention": ["all", "none"], "kv_sharing": ["none", "self"], "ff_ratio": [8, 7, 6, 5, 4]}
-    space = write("random", knobs=knobs)
+    definition = write("random", knobs=knobs)
     trials = [
         {"self_attention": attention, "kv_sharing": sharing, "ff_ratio": ratio}
         for attention in ("all", "none")
         for sharing, ratios in (("none", (8, 7, 6, 8)), ("self", (8, 7, 5, 5)))
         for ratio in ratios
     ]
-    study = run(space, lambda knobs, seed: 0.2 + float(NOISE[len(knobs), seed]), trials=trials)
+    study = run(definition, lambda knobs, seed: 0.2 + float(NOISE[len(knobs), seed]), trials=trials)
     prices: Any = price_list(study).set_index("knob")
     # Eight keep self-attention; of them the only one with ff_ratio 6 tells nothing of the others.
     assert prices.loc["kv_sharing", "how"] == "main-effects fit, HC3 errors, 7 trials"
 
 
 def test_knobs_that_always_change_together_cannot_be_told_apart(write: Write, run: Run) -> None:
-    space = write("random")
+    definition = write("random")
     together = [
         {"conv": conv, "kv_sharing": kv, "ff_ratio": ratio, "ff_activation": act}
         for conv, kv in (("standard", "none"), ("separable", "self"))
         for ratio in (8, 4)
         for act in ("gelu", "swish")
     ]
-    prices: Any = price_list(run(space, noisy, trials=together)).set_index("knob")
+    prices: Any = price_list(run(definition, noisy, trials=together)).set_index("knob")
     assert prices.loc["conv", "verdict"] == "cannot be told: other knobs always changed with it in these trials"
     assert np.isnan(prices.loc["kv_sharing", "quality_change"])
 
@@ -181,11 +181,11 @@ def test_the_space_of_a_study_is_read_back(strategy: str, write: Write, run: Run
     lists = {"transformers": ["sd", [0, 1, 1, 1]], "self_attention": ["all", [True, False, True, True]]}
     conditional = {"res_blocks": {"choices": ["1/2", "1/1"], "when": {"conv": "separable"}}}
     more = lists | conditional if strategy == "ablate" else {}
-    space = write(strategy, knobs=KNOBS | more, require=["ff_ratio > 3"])
-    restored = restored_space(run(space, noisy, trials=[]).settings)
-    assert restored.baseline == space.baseline
-    assert [arm.name for arm in plan(restored)] == [arm.name for arm in plan(space)]
-    specs = [[own.spec(arm.values).id for arm in plan(own)] for own in (space, restored)]
+    definition = write(strategy, knobs=KNOBS | more, require=["ff_ratio > 3"])
+    restored = run(definition, noisy, trials=[]).definition
+    assert restored.space.baseline == definition.space.baseline
+    assert [arm.name for arm in restored.plan().arms] == [arm.name for arm in definition.plan().arms]
+    specs = [[own.space.spec(arm.values).id for arm in own.plan().arms] for own in (definition, restored)]
     assert specs[0] == specs[1]
 
 
@@ -193,6 +193,8 @@ def test_the_space_of_a_study_is_read_back(strategy: str, write: Write, run: Run
     "damage", [{"baseline_architecture": {}}, {"knobs": {"cov": {"values": [1]}}}, {"require": ["("]}]
 )
 def test_damaged_settings_are_one_line(damage: dict[str, Any], write: Write, run: Run) -> None:
-    settings = run(write("ablate"), noisy, trials=[]).settings
-    with pytest.raises(BadInput, match=r"^study\.yaml: damaged: [^\n]*; restore it$"):
-        restored_space(settings | damage)
+    study = run(write("ablate"), noisy, trials=[])
+    path = study.folder / "study.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text(encoding="utf-8")) | damage), encoding="utf-8")
+    with pytest.raises(BadInput, match=r"^\S*study\.yaml: damaged: [^\n]*; restore it$"):
+        assert load_study(study.name, study.folder.parent).definition

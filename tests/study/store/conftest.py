@@ -10,9 +10,11 @@ import pytest
 
 from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder
-from archlab.study.store import Store, leases, open_store
+from archlab.study.store import Store, open_store
 from tests.study.store.contract import Opener
 from tests.study.store.server import Server, find_program
+
+GRACE_SECONDS = 0.5
 
 
 @pytest.fixture(scope="session")
@@ -38,11 +40,7 @@ def open_here(folder: StudyFolder, definition: StudyDefinition, url: str | None)
         def opener(
             of: StudyDefinition = definition, place: StudyFolder = folder, said: list[str] | None = None
         ) -> Store:
-            return opened.enter_context(open_store(of, place, url, (said if said is not None else []).append))
+            say = (said if said is not None else []).append
+            return opened.enter_context(open_store(of, place, url, say, grace_seconds=GRACE_SECONDS))
 
         yield opener
-
-
-@pytest.fixture
-def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "GRACE_SECONDS", 0.5)

@@ -19,6 +19,7 @@ from archlab.study.folder import StudyFolder
 from archlab.study.optuna_result import optuna_result
 from archlab.study.sampler import as_params, suggest
 from archlab.study.store import Store
+from tests.made_up_facts import proxy_result
 from tests.study.spaces import MINI, write_space
 
 Opener = Callable[..., Store]
@@ -29,7 +30,7 @@ def work(store: Store, definition: StudyDefinition, folder: StudyFolder) -> Reco
     with store.asking():
         trial = store.optuna.ask()
         assert store.lease(trial.number)
-        values = suggest(trial, definition)
+        values = suggest(trial, definition.space)
     spec = definition.space.spec(values)
     cost = count(spec)
     record = Record(
@@ -40,7 +41,7 @@ def work(store: Store, definition: StudyDefinition, folder: StudyFolder) -> Reco
             status="complete",
             params_m=cost.params_m,
             macs_g=cost.macs_g,
-            proxy={"quality": 1 / cost.params_m, "quality_label": "val_loss"},
+            proxy=proxy_result(1 / cost.params_m),
         ),
         seconds=0.1,
         finished="2026-01-01T00:00:00+00:00",
@@ -96,7 +97,6 @@ def facts(study: optuna.Study) -> list[tuple[object, ...]]:
     return [(t.number, t.state, t.values, t.params, t.constraints) for t in study.get_trials()]
 
 
-@pytest.mark.usefixtures("short_grace")
 class StoreContract:
     def test_a_trial_that_is_held_is_not_abandoned(self, open_here: Opener) -> None:
         store = open_here()

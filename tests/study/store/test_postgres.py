@@ -75,7 +75,7 @@ class TestPostgres(StoreContract):
         assert here.fetch({record.trial}) == []
         architecture = (elsewhere.trial(record.trial) / "architecture.yaml").read_text()
         assert record.knobs["conv"] in architecture
-        assert folder.settings()["uid"] == elsewhere.settings()["uid"]
+        assert folder.settings().uid == elsewhere.settings().uid
 
     def test_a_record_that_was_written_and_not_published_is_found_in_a_common_folder(
         self, open_here: Opener, definition: StudyDefinition, folder: StudyFolder
