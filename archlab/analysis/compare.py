@@ -12,7 +12,7 @@ from archlab.analysis.picks import picks
 from archlab.analysis.table import StudyTable, cost_objectives, devices, minimised
 from archlab.errors import BadInput
 from archlab.evaluation.measures import OF_DEVICES, device_columns
-from archlab.latency.settings import Measurement
+from archlab.latency.measurement import Measurement
 
 _SHOWN = ("params_m", "macs_g")
 _OF_A_DEVICE = ("device", "threads", "precision", "compute", "attention")
