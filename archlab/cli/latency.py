@@ -11,6 +11,7 @@ import click
 
 from archlab.architecture import UNetSpec
 from archlab.cli.architectures import find_architecture
+from archlab.cli.execution import execution_options
 from archlab.cli.listing import format_option, print_facts, print_listing
 from archlab.errors import BadInput
 from archlab.files import writable_folder
@@ -23,18 +24,13 @@ _STAGES = {"convert": "converting", "measure": "measuring", "wait": "waiting for
 
 @click.command()
 @click.argument("architecture")
-@click.option("--device", default="tflite", show_default=True, help="See: archlab devices")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--precision", default="fp32", show_default=True, help="fp32, fp16 or int8 weights.")
-@click.option("--compute", help="The unit that runs it: cpu, gpu, npu, cpu_and_ne, …  [default: the device's]")
-@click.option("--attention", help="plain, split_einsum or split_einsum_v2.  [default: the device's]")
+@execution_options
 @click.option("--width", type=float, default=1.0, show_default=True, help="Scale all channels by this factor.")
 @click.option("--sample-size", type=int, help="Side of the latent.  [default: the architecture's]")
 @click.option("--min-runs", type=click.IntRange(min=2), default=20, show_default=True)
 @click.option("--min-seconds", type=float, default=1.0, show_default=True)
 @click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True, help="Share the runs.")
 @click.option("--timeout", "timeout_s", type=float, default=600.0, show_default=True, help="Seconds, of one process.")
-@click.option("--allow-throttled", is_flag=True, help="Measure although the device is hot or saves power.")
 @click.option("--fresh", is_flag=True, help="Measure even if this very measurement is in the cache.")
 @click.option("--profile-operators", is_flag=True, help="List where the time goes instead (tflite, one thread).")
 @click.option("--pipeline", is_flag=True, help="Price a whole image: text encoder, UNet steps, image decoder.")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from archlab.cli.execution import execution_options
 from archlab.cli.listing import format_option, print_facts, shown
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def latency_table() -> None:
 
 @latency_table.command()
 @click.option("--space", required=True, type=click.Path(), help="The search space whose pieces are measured.")
-@click.option("--device", default="tflite", show_default=True, help="See: archlab devices")
+@execution_options
 @click.option(
     "--out",
     type=click.Path(path_type=Path),
@@ -31,11 +32,6 @@ def latency_table() -> None:
 @click.option("--sample-size", type=int, help="Side of the latent.  [default: the space's]")
 @click.option("--fit", "fitted", type=click.IntRange(min=3), default=24, show_default=True, help="Whole networks.")
 @click.option("--check", "checked", type=click.IntRange(min=1), default=20, show_default=True, help="Held out.")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--precision", default="fp32", show_default=True, help="fp32, fp16 or int8 weights.")
-@click.option("--compute", help="The unit that runs it.  [default: the device's]")
-@click.option("--attention", help="plain, split_einsum or split_einsum_v2.  [default: the device's]")
-@click.option("--allow-throttled", is_flag=True, help="Measure although the device is hot or saves power.")
 @format_option
 def build(space: str, device: str, out: Path | None, form: str, **options: Any) -> None:
     """Build a table, or go on where it was stopped; measure what it lacks; say how good it is."""

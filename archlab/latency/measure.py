@@ -54,7 +54,7 @@ def measure(
     def attempt() -> Latency:
         return _measured(chosen, network, complete, use_cache, report, lock)
 
-    return _patiently(chosen, attempt, report, lock)
+    return _until_back(chosen, attempt, report, lock)
 
 
 def _measured(
@@ -72,7 +72,7 @@ def _measured(
     return latency
 
 
-def _patiently(chosen: Runner, attempt: Callable[[], Latency], progress: Progress, lock: DeviceLock) -> Latency:
+def _until_back(chosen: Runner, attempt: Callable[[], Latency], progress: Progress, lock: DeviceLock) -> Latency:
     """Try again when the device is back; a device that is there again and vanishes again has fewer waits left."""
     try:
         return attempt()

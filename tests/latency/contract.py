@@ -1,6 +1,7 @@
 """What every runner holds to, written once; each runner's test subclasses it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from archlab.errors import BadInput, RunFailed
 from archlab.latency import Latency, measure
 from archlab.latency.devices.registry import runner
+from archlab.latency.lock import THIS_COMPUTER
 from archlab.latency.network import Built, Network
 from archlab.latency.runner import DeviceGone
 from archlab.latency.settings import Settings
@@ -126,6 +128,25 @@ class RunnerContract:
         assert (provenance["device"], provenance["kind"], provenance["cached"]) == (device, "measured", False)
         assert (provenance["precision"], provenance["architecture"]) == (self.precision, "c0ffee")
         assert runner(device).versions().items() <= provenance.items()
+
+    def test_is_locked_while_it_runs_and_not_while_it_converts(self, device: str, measured: Latency) -> None:
+        locked: list[str] = []
+        during: dict[str, set[bool]] = {}
+
+        @contextmanager
+        def lock(resource: str) -> Iterator[None]:
+            locked.append(resource)
+            yield
+            locked.clear()
+
+        def progress(stage: str, fraction: float) -> None:
+            during.setdefault(stage, set()).add(bool(locked))
+
+        resource = runner(device).resource
+        assert resource in (THIS_COMPUTER, device)
+        runner(device).measure(convolutions(), self.settings(device), progress, lock)
+        assert (during["convert"], during["measure"]) == ({False}, {True})
+        assert locked == []
 
     def test_is_measured_once_for_the_same_settings(self, device: str, measured: Latency) -> None:
         again = measure(convolutions(), device, precision=self.precision, min_runs=4, min_seconds=0.0)

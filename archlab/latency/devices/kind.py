@@ -5,13 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from archlab.latency.network import Network
 from archlab.latency.runner import DeviceStatus, Runner
 from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
 if TYPE_CHECKING:
     from archlab.convert import OperatorTime
-    from archlab.latency.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ Evaluate = Callable[[Job, Callbacks], Evaluation]  # picklable
 
 
 class Listener(Protocol):
-    """Hears of jobs and is asked about them, from the executor's threads."""
+    """Takes the progress of jobs and decides about them. The executor's threads call it."""
 
     def progress(self, job: Job, stage: str, done: float) -> None:
         """The job's stage of work is done to this share."""
