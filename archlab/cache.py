@@ -134,6 +134,11 @@ class Entry:
             pass
         return self.path
 
+    def hold(self) -> None:
+        """Mark it as used now, and whenever this process makes room: it is mapped into memory."""
+        _held.add(self)
+        self.use()
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """One process makes an entry while others wait; what is locked is not evicted.
@@ -198,6 +203,9 @@ class Entry:
         if not self._lock.exists():
             return nullcontext()
         return FileLock(self._lock, timeout=0)
+
+
+_held: set[Entry] = set()
 
 
 class Usage(NamedTuple):
@@ -276,6 +284,8 @@ def make_room() -> None:
         BadInput: see `limit_gb`.
     """
     limit, there = limit_gb() * 1e9, kinds()
+    for entry in _held.copy():
+        entry.use()
     _delete_abandoned(there)
     entries = _stated([entry for kind in there for entry in kind.entries()])
     excess = sum(stated.size for stated in entries) - limit
@@ -302,9 +312,15 @@ def _stated(entries: Sequence[Entry]) -> list[_Stated]:
     found = []
     for entry in entries:
         with suppress(OSError):
-            size = sum(facts.st_size for facts in _facts(entry.path) if stat.S_ISREG(facts.st_mode))
-            found.append(_Stated(entry, entry.path.stat().st_mtime, size))
+            facts = entry.path.stat()
+            found.append(_Stated(entry, facts.st_mtime, _size(entry.path, facts)))
     return found
+
+
+def _size(path: Path, facts: os.stat_result) -> int:
+    if stat.S_ISREG(facts.st_mode):
+        return facts.st_size
+    return sum(facts.st_size for facts in _facts(path) if stat.S_ISREG(facts.st_mode))
 
 
 def _delete_abandoned(there: Sequence[Kind]) -> None:
@@ -332,7 +348,7 @@ def _facts(path: Path) -> Iterator[os.stat_result]:
     for folder, names, files in os.walk(path):
         for name in (*names, *files):
             with suppress(OSError):
-                yield Path(folder, name).stat()
+                yield os.stat(os.path.join(folder, name))
 
 
 def _kind_of(folder: Path) -> Kind | None:

@@ -238,6 +238,15 @@ def test_what_was_used_within_the_hour_stays(monkeypatch: pytest.MonkeyPatch) ->
     assert there(LETTERS) == ["in use"]
 
 
+def test_what_this_process_holds_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    made(LETTERS, "mapped").hold()
+    age(LETTERS.entry("mapped").path, 2)
+    made(LETTERS, "idle", 2)
+    limit_to(0, monkeypatch)
+    make_room()
+    assert there(LETTERS) == ["mapped"]
+
+
 def test_what_is_locked_stays_and_so_do_locks(
     monkeypatch: pytest.MonkeyPatch, others: list[subprocess.Popen[str]]
 ) -> None:

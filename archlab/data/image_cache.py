@@ -71,7 +71,7 @@ def cached_images(source: Source, image_size: int, progress: Progress) -> Cached
     """
     entry = IMAGES.entry(content_hash(*DECODER, image_size, source.kind, list(source.fingerprint())))
     with entry.locked():
-        entry.use()
+        entry.hold()
         known = _read(entry.path)
         if known is None:
             _write(entry.path, source, image_size, progress)

@@ -65,10 +65,10 @@ def encoded(
     """
     content = {"version": versions.ENCODERS, **key, "rows": count, "shard_rows": SHARD_ROWS}
     entry = ENCODINGS.entry(f"{kind}-{content_hash(content)}")
+    entry.hold()
     paths = []
     for number, shard in enumerate(_spans(0, count, SHARD_ROWS)):
         paths.append(entry.path / f"{number:05}.safetensors")
-        entry.use()
         if not _is_whole(paths[-1]):
             with entry.locked():
                 if not _is_whole(paths[-1]):  # another process may have been at it
