@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from archlab.evaluation import Estimate, Latency, MeanScore, ProxyResult, Score, SeedResult
+from archlab.evaluation import Estimate, Evaluation, Latency, MeanScore, ProxyResult, Record, Score, SeedResult
 
 
 def proxy_result(quality: float, label: str = "val_loss", **known: Any) -> ProxyResult:
@@ -66,3 +66,38 @@ def estimated(milliseconds: float, **known: Any) -> Estimate:
     provenance = {"kind": "estimated"} | known.pop("provenance", {})
     band = {"low_ms": 0.95 * milliseconds, "high_ms": 1.05 * milliseconds}
     return Estimate(median_ms=milliseconds, provenance=provenance, **(band | known))
+
+
+def trained(
+    quality: float, rungs: dict[int, float] | None = None, further: dict[str, float] | None = None
+) -> ProxyResult:
+    """A training with one seed that was scored at every rung.
+
+    Args:
+        rungs: the quality at each; by default one of 3 steps.
+        further: scores beside ``val_loss``, by column.
+    """
+    by_rung = {3: quality} if rungs is None else rungs
+    named = {"val_loss": quality} | (further or {})
+    scores = {name: score(value, name) for name, value in named.items()}
+    run = seed_result(0, by_rung, scores=dict.fromkeys(by_rung, scores))
+    return proxy_result(
+        quality,
+        rungs=by_rung,
+        scores={name: mean_score(value, name) for name, value in named.items()},
+        by_seed=(run,),
+        fid=named.get("fid"),
+        fid_label="fid" if "fid" in named else None,
+        steps=max(by_rung),
+    )
+
+
+def record(evaluation: Evaluation, trial: int = 0, **known: Any) -> Record:
+    """A finished trial with this evaluation; other fields by keyword."""
+    empty: dict[str, Any] = {
+        "architecture": f"{trial:012x}",
+        "knobs": {"conv": "standard"},
+        "seconds": 2.0,
+        "finished": "2026-01-01T10:00:00+00:00",
+    }
+    return Record(trial=trial, evaluation=evaluation, **(empty | known))
