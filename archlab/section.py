@@ -1,12 +1,14 @@
 """Sections of a YAML file: frozen, validated, and wrong at a line and column."""
 
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from archlab.document import Document
+from archlab.document import Document, Place
 from archlab.errors import BadInput, nearest
 
 
@@ -26,11 +28,22 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+    def part(self, section: type["SectionT"]) -> "SectionT":
+        """The values of a section that this one is composed of, and no others."""
+        return section.model_construct(**{name: getattr(self, name) for name in section.model_fields})
 
-_Section = TypeVar("_Section", bound=Section)
+
+SectionT = TypeVar("SectionT", bound=Section)
 
 
-def read_section(section: type[_Section], data: Any, document: Document) -> _Section:
+@dataclass(frozen=True)
+class NamedOrPath:
+    """Marks a field that is a path relative to the YAML, or one of these names."""
+
+    names: tuple[str, ...] = ()
+
+
+def read_section(section: type[SectionT], data: Any, document: Document) -> SectionT:
     """The section that ``data``, the whole document or a part of its top level, describes.
 
     A validator's own message about another place than its own begins with that place: ``objectives.1: no 'x'``.
@@ -44,6 +57,26 @@ def read_section(section: type[_Section], data: Any, document: Document) -> _Sec
         errors = invalid.errors()
     unknown = next((error for error in errors if error["type"] == "extra_forbidden"), None)
     raise _refused(unknown or errors[0], section, data, document)
+
+
+def with_paths(section: SectionT, place: Place, document: Document) -> SectionT:
+    """The section, its paths relative to the working directory unless absolute.
+
+    Raises:
+        BadInput: a path is not there.
+    """
+    paths = {}
+    for key, field in type(section).model_fields.items():
+        kind = next((mark for mark in field.metadata if isinstance(mark, NamedOrPath)), None)
+        name = getattr(section, key)
+        if kind is None or name is None or name in kind.names:
+            continue
+        if not os.path.exists(document.path.parent / name):
+            near = nearest(name, kind.names)
+            message = f"no {name!r}, nor is it a path{near}" if kind.names else f"no such path: {name!r}"
+            raise document.error([*place, key], message)
+        paths[key] = name if os.path.isabs(name) else os.path.relpath(document.path.parent / name)
+    return section.model_copy(update=paths)
 
 
 def valid_keys(section: type[BaseModel], place: Sequence[str | int]) -> list[str]:

@@ -21,11 +21,11 @@ from safetensors.torch import load_model, save_model
 from torch import Tensor
 
 from archlab.architecture import UNetSpec, preset
-from archlab.encoders.prepare import prepare
 from archlab.files import atomic_path, write_text
-from archlab.proxy import proxy_spec
+from archlab.proxy.parts import prepare_proxy
+from archlab.proxy.proxy import proxy_spec
+from archlab.proxy.settings import ProxySettings, Scale
 from archlab.proxy.training import examples, train
-from archlab.proxy_settings import ProxySettings, Scale
 from archlab.scores.validation import ValidationLoss
 from archlab.space import KNOBS, label
 from archlab.unet import UNet, build, inherit
@@ -109,7 +109,7 @@ class Bench:
             batch_size=16,
             learning_rate=3e-3,
         )
-        self.prepared = prepare(self.settings)
+        self.prepared = prepare_proxy(self.settings)
         self.score = ValidationLoss(self.prepared, self.settings)
 
     @cached_property

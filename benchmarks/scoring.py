@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from archlab.architecture import preset
-from archlab.proxy import evaluate_proxy
-from archlab.proxy_settings import BUILTIN_DATA, ProxySettings
+from archlab.data.sources import BUILTIN
+from archlab.proxy.proxy import evaluate_proxy
+from archlab.proxy.settings import ProxySettings
 
 
 def main() -> None:
     """Train and score the proxy of the preset ``tiny`` on both data sets that come along, nothing known before."""
     with tempfile.TemporaryDirectory() as folder:
         os.environ["ARCHLAB_CACHE"] = folder
-        runs = [scored(data, Path(folder) / data) for data in BUILTIN_DATA]
+        runs = [scored(data, Path(folder) / data) for data in BUILTIN.names]
     worst = min(runs, key=lambda run: run["ratio"])
     line = {"benchmark": "scoring of a proxy", **{name: worst[name] for name in ("ours", "theirs")}}
     print(json.dumps({**line, "unit": "s", "ratio": worst["ratio"], "load": os.getloadavg()[0], "runs": runs}))

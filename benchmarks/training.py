@@ -22,10 +22,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from archlab.architecture import preset
 from archlab.cost import count
 from archlab.diffusion.process import NoisyBatch
-from archlab.encoders.prepare import prepare
-from archlab.proxy import proxy_spec
+from archlab.proxy.parts import prepare_proxy
+from archlab.proxy.proxy import proxy_spec
+from archlab.proxy.settings import ProxySettings, Scale
 from archlab.proxy.training import begin_training, examples
-from archlab.proxy_settings import ProxySettings, Scale
 from archlab.training.optimizer import MAX_GRADIENT_NORM
 from archlab.unet import to_diffusers
 from archlab.unet.untrained import untrained
@@ -135,7 +135,7 @@ def compared(size: Size, threads: int) -> dict[str, Any]:
     """Both sides at one size."""
     torch.set_num_threads(threads)
     settings = size.settings
-    prepared, spec = prepare(settings), proxy_spec(preset("tiny"), settings)
+    prepared, spec = prepare_proxy(settings), proxy_spec(preset("tiny"), settings)
     training = begin_training(spec, prepared, settings, seed=SEED)
     loop = PlainLoop(
         to_diffusers(untrained(spec, SEED)), settings, examples(prepared, settings).first(settings.rungs[-1], SEED)

@@ -10,11 +10,11 @@ from torch import nn
 from archlab.architecture import Block, Stage, Transformer, UNetSpec
 from archlab.data.captioned import CaptionedImages
 from archlab.data.load import load_data
-from archlab.encoders.prepare import Prepared, prepare
+from archlab.encoders.prepare import Prepared
 from archlab.encoders.words import CONTEXT_DIM
+from archlab.proxy.parts import prepare_proxy, proxy_scorer
+from archlab.proxy.settings import ProxySettings, Scale
 from archlab.proxy.training import Trained, train
-from archlab.proxy_settings import ProxySettings, Scale
-from archlab.scores.scorer import Scorer
 from archlab.scores.validation import ValidationLoss
 
 
@@ -47,7 +47,7 @@ def settings() -> ProxySettings:
 
 @pytest.fixture(scope="session")
 def prepared(settings: ProxySettings) -> Prepared:
-    return prepare(settings)
+    return prepare_proxy(settings)
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +58,7 @@ def val_loss(prepared: Prepared, settings: ProxySettings) -> Callable[[nn.Module
 @pytest.fixture
 def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: Prepared, settings: ProxySettings) -> Path:
     """Where trainings are cached, and none is; the reader, which takes longest to train, is in memory."""
-    Scorer(prepared, settings)
+    proxy_scorer(prepared, settings)
     monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "trainings"
 

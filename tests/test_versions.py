@@ -26,8 +26,8 @@ from archlab.encoders.words import Words
 from archlab.latency.table.networks import idle_network, piece_network
 from archlab.latency.table.pieces import pieces
 from archlab.progress import silent_share
+from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import begin_training
-from archlab.proxy_settings import Distillation, ProxySettings
 from archlab.scores.attribute_classifier import ClassifierNetwork
 from archlab.scores.metrics.fid import fid
 from archlab.scores.metrics.kid import kid
@@ -35,6 +35,7 @@ from archlab.scores.metrics.precision import precision
 from archlab.scores.metrics.recall import recall
 from archlab.scores.real_features import RealFeatures
 from archlab.scores.validation import ValidationLoss
+from archlab.training.settings import Distillation
 from archlab.unet import build, inherit
 from tests.encoders.tiny import save_kl
 from tests.fingerprint import assert_unchanged, summary
@@ -108,7 +109,7 @@ def test_encoders(tmp_path: Path) -> None:
 
 def _processes(settings: ProxySettings) -> Iterator[Process]:
     for objective, schedule in itertools.product(OBJECTIVES.names, SCHEDULES.names):
-        yield Process(settings.model_copy(update={"objective": objective, "schedule": schedule, "min_snr": 5.0}))
+        yield Process(OBJECTIVES[objective], SCHEDULES[schedule], settings.scale.sample_size, min_snr=5.0)
 
 
 def test_diffusion(settings: ProxySettings) -> None:

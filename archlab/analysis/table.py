@@ -10,7 +10,7 @@ from archlab.architecture import UNetSpec
 from archlab.evaluation import Record
 from archlab.evaluation.measures import COSTS, device_columns, direction, find_column
 from archlab.latency.measurement import Measurement
-from archlab.proxy_settings import ProxySettings
+from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, SearchSpace
 
 

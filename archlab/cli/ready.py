@@ -14,13 +14,13 @@ def make_ready(definition: StudyDefinition, folder: Path, display: LiveDisplay) 
     Raises:
         BadInput: no proxy could be trained or scored as the study has it.
     """
-    from archlab import proxy
     from archlab.data.pairs import in_words
+    from archlab.proxy.proxy import make_ready as make_proxies_ready
 
     if (folder / "study.yaml").is_file():
         return
     survey(definition.space, cost_limits(definition))  # refuses limits that nothing can meet
     with display.making_ready() as progress:
-        data = proxy.make_ready(definition.space.baseline, definition.settings.proxy, progress).data
+        data = make_proxies_ready(definition.space.baseline, definition.settings.proxy, progress).data
     if data.origin.left_out:
         display.notice(f"{data.name}: {len(data.captions):,} images; left out: {in_words(data.origin.left_out)}")

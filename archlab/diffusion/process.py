@@ -6,10 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from archlab.diffusion.objectives import OBJECTIVES
+from archlab.diffusion.objectives.objective import Objective
 from archlab.diffusion.paths import TRAIN_TIMESTEPS
-from archlab.diffusion.schedules import SCHEDULES
-from archlab.proxy_settings import ProxySettings
+from archlab.diffusion.schedules.schedule import Schedule
 
 AT_ONCE = 128  # images of a batch from which nothing is learnt
 
@@ -44,13 +43,18 @@ class Process:
 
     Attributes:
         objective: what the network predicts.
-        path: α and σ at each time, by the schedule of the settings.
+        path: α and σ at each time.
+
+    Args:
+        sample_size: side of the latents.
+        min_snr: γ of min-SNR weighting; absent: every time step counts alike.
     """
 
-    def __init__(self, settings: ProxySettings) -> None:
-        self.objective = OBJECTIVES[settings.objective]
-        self.path = self.objective.path(SCHEDULES[settings.schedule], settings.scale.sample_size)
-        self._min_snr = settings.min_snr
+    def __init__(
+        self, objective: Objective, schedule: Schedule, sample_size: int, min_snr: float | None = None
+    ) -> None:
+        self.objective, self.path = objective, objective.path(schedule, sample_size)
+        self._min_snr = min_snr
 
     def batch(self, latents: Tensor, noise: Tensor, times: Tensor, context: Tensor) -> NoisyBatch:
         """The task that latents [B, C, H, W], noise of that shape, times [B] and context [B, L, D] make."""
@@ -72,7 +76,7 @@ class Process:
         return self.objective.target(latents, noise, *self._each(times))
 
     def weight(self, times: Tensor) -> Tensor:
-        """min-SNR weight of each loss (arXiv 2303.09556); 1 where the settings have none: [B].
+        """min-SNR weight of each loss (arXiv 2303.09556); 1 without γ: [B].
 
         The loss of a predicted clean latent weighs min(SNR, γ), with SNR = α² / σ², whatever the objective.
         """

@@ -5,12 +5,13 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from archlab.diffusion.configured import configured_process
 from archlab.diffusion.guidance import guided
-from archlab.diffusion.process import AT_ONCE, Process, device_of_network
+from archlab.diffusion.process import AT_ONCE, device_of_network
 from archlab.diffusion.samplers import SAMPLERS
+from archlab.diffusion.settings import DiffusionSettings, SamplingSettings
 from archlab.encoders.prepare import Prepared
 from archlab.progress import ShareDone, silent_share
-from archlab.proxy_settings import ProxySettings
 
 _SEED = 0
 _LATENTS_LOOKED_AT = 4096
@@ -23,9 +24,11 @@ class TextToImage:
         at_once: images that are in memory at once; guidance doubles them.
     """
 
-    def __init__(self, prepared: Prepared, settings: ProxySettings, at_once: int = AT_ONCE) -> None:
-        self._prepared, self._settings, self._at_once = prepared, settings, at_once
-        self._process, self._sampler = Process(settings), SAMPLERS[settings.sampler]
+    def __init__(
+        self, prepared: Prepared, diffusion: DiffusionSettings, sampling: SamplingSettings, at_once: int = AT_ONCE
+    ) -> None:
+        self._prepared, self._settings, self._at_once = prepared, sampling, at_once
+        self._process, self._sampler = configured_process(diffusion, prepared.sample_size), SAMPLERS[sampling.sampler]
         self._limit = max(1.0, prepared.latents[prepared.data.train[:_LATENTS_LOOKED_AT]].abs().max().item())
 
     @torch.no_grad()

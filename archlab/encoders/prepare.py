@@ -1,4 +1,4 @@
-"""What a proxy is trained on: its data as latents and contexts, encoded once."""
+"""What a network is trained on: data as latents and contexts, encoded once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,16 +10,17 @@ from torch import Tensor
 
 from archlab import versions
 from archlab.cache import content_hash
+from archlab.compute import ComputeSettings, device_of
 from archlab.data.captioned import CaptionedImages
 from archlab.data.load import load_data
+from archlab.data.settings import DataSettings
 from archlab.encoders.clip import Clip
 from archlab.encoders.contracts import NULL_PROMPT, Codec, Rows, TextEncoder
 from archlab.encoders.pixels import Pixels
+from archlab.encoders.settings import EncoderSettings
 from archlab.encoders.vae import Vae
 from archlab.encoders.words import Words
-from archlab.errors import BadInput
-from archlab.progress import Progress
-from archlab.proxy_settings import ProxySettings
+from archlab.progress import Progress, silent
 
 
 class Sources(NamedTuple):
@@ -48,6 +49,11 @@ class Prepared:
     contexts: Rows
     row_of_prompt: dict[str, int]
     id: str
+
+    @property
+    def sample_size(self) -> int:
+        """Side of a latent."""
+        return self.latents.shape[-1]
 
     @property
     def null_context(self) -> Tensor:
@@ -81,44 +87,38 @@ class _Question:
     progress: Progress = field(compare=False)
 
 
-def prepare(settings: ProxySettings, progress: Progress = lambda _stage, _share: None) -> Prepared:
-    """The data of these settings, encoded: once in a process, and from the cache where an earlier one has done it.
+def prepare(
+    data: DataSettings,
+    encoders: EncoderSettings,
+    sample_size: int,
+    compute: ComputeSettings,
+    progress: Progress = silent,
+) -> Prepared:
+    """The data, encoded: once in a process, and from the cache where an earlier one has done it.
 
     Args:
-        progress: told the share that is done, as the stage ``images`` while files are decoded, and as ``encode`` while
-            an encoder has to run.
+        sample_size: side of the latents.
+        progress: called with the stage ``images`` while files are decoded, and ``encode`` while an encoder has to run.
 
     Raises:
         BadInput: there is no such data, or an encoder cannot be read or does not fit it.
     """
-    return _prepared(_question(settings, progress))
+    return _prepared(_question(data, encoders, sample_size, compute, progress))
 
 
-def sources(settings: ProxySettings) -> Sources:
+def sources(data: DataSettings, encoders: EncoderSettings, sample_size: int, compute: ComputeSettings) -> Sources:
     """The data set at the size that the codec asks for, and the encoders.
 
     Raises:
         BadInput: see `prepare`.
     """
-    return _sources(_question(settings))
+    return _sources(_question(data, encoders, sample_size, compute, silent))
 
 
-def _question(settings: ProxySettings, progress: Progress = lambda _stage, _share: None) -> _Question:
-    return _Question(
-        settings.data, settings.vae, settings.text, settings.scale.sample_size, device_of(settings), progress
-    )
-
-
-def device_of(settings: ProxySettings) -> torch.device:
-    """Where encoders and proxy run: the CPU, or a GPU with CUDA.
-
-    Raises:
-        BadInput: CUDA is asked for and there is none.
-    """
-    has_cuda = torch.cuda.is_available()
-    if settings.device == "cuda" and not has_cuda:
-        raise BadInput("proxy.device: no GPU with CUDA is found; take cpu or auto")
-    return torch.device("cuda" if settings.device != "cpu" and has_cuda else "cpu")
+def _question(
+    data: DataSettings, encoders: EncoderSettings, sample_size: int, compute: ComputeSettings, progress: Progress
+) -> _Question:
+    return _Question(data.data, encoders.vae, encoders.text, sample_size, device_of(compute), progress)
 
 
 @lru_cache(maxsize=4)

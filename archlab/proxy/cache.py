@@ -1,6 +1,6 @@
 """Trainings already made, found again by what decides them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, NamedTuple
@@ -11,16 +11,19 @@ from archlab import versions
 from archlab.architecture import UNetSpec
 from archlab.cache import Entry, Kind, content_hash
 from archlab.checkpoint import Checkpoint, below, prefixed, read_checkpoint, write_checkpoint
+from archlab.diffusion.settings import DiffusionSettings, SamplingSettings
 from archlab.evaluation.fact import from_plain, to_plain
-from archlab.proxy_settings import ProxySettings
+from archlab.proxy.settings import ProxySettings
 from archlab.scores.score import Scores
+from archlab.scores.settings import ScoreSettings
+from archlab.section import Section
 from archlab.training.curve import CurveRow, curve_rows, curve_tensor
+from archlab.training.settings import LessonSettings, TrainingSettings
 
 TRAININGS = Kind("trainings", "what proxies and their baselines were trained to, with scores and curves")
 
-_HOW_NOT_WHAT = {"seeds", "threads", "micro_batch", "zero_cost"}
-_KNOWN_BY_CONTENT = {"data", "vae", "text", "extractor", "clip", "device", "scale"}
-_SCORING = {"quality", "samples", "sampler", "sampling_steps", "score_steps", "score_rungs", "guidance"}
+_TRAINED_BY = (DiffusionSettings, TrainingSettings)
+_LEARNT_AND_SCORED_BY = (*_TRAINED_BY, LessonSettings, SamplingSettings, ScoreSettings)
 
 
 class End(NamedTuple):
@@ -59,21 +62,20 @@ def training_id(
 ) -> str:
     """Hash of what decides the scores of one seed's training of the proxy ``spec``.
 
-    Threads and micro-batches are left out: they round the last digits differently, no more.
+    How it is computed is left out: threads and micro-batches round the last digits differently, no more.
 
     Args:
         given_id: of its data and encoders, and of the networks that score it.
         baseline: content hash of the proxy whose weights it begins with or from whom it learns.
     """
-    deciding = settings.model_dump(mode="json", exclude=_HOW_NOT_WHAT | _KNOWN_BY_CONTENT)
+    deciding = [_values(settings, _LEARNT_AND_SCORED_BY), settings.rungs, settings.init]
     return content_hash(spec.id, deciding, given_id, seed, device, baseline, *_computed_with(), versions.SCORES)
 
 
 def baseline_id(spec: UNetSpec, settings: ProxySettings, prepared_id: str, device: str) -> str:
     """Hash of what decides the weights of the baseline's proxy ``spec``, trained to the last rung: not its scores."""
-    excluded = _HOW_NOT_WHAT | _KNOWN_BY_CONTENT | _SCORING | {"rungs", "init", "distill"}
-    deciding = settings.model_dump(mode="json", exclude=excluded)
-    return content_hash("baseline", spec.id, deciding, settings.rungs[-1], prepared_id, device, *_computed_with())
+    deciding = [_values(settings, _TRAINED_BY), settings.rungs[-1]]
+    return content_hash("baseline", spec.id, deciding, prepared_id, device, *_computed_with())
 
 
 def known_training(identity: str) -> Known:
@@ -137,6 +139,10 @@ def training_entry(identity: str) -> Entry:
         BadInput: the cache's limit is no number.
     """
     return TRAININGS.entry(f"{identity}.safetensors")
+
+
+def _values(settings: ProxySettings, sections: Iterable[type[Section]]) -> list[dict[str, Any]]:
+    return [settings.part(section).model_dump(mode="json") for section in sections]
 
 
 def _computed_with() -> list[object]:

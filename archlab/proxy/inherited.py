@@ -11,8 +11,8 @@ from archlab.checkpoint import Checkpoint, now_and_then
 from archlab.encoders.prepare import Prepared
 from archlab.errors import RunFailed
 from archlab.proxy.cache import baseline_id, read_entry, training_entry, write_entry
+from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import begin_training, examples, training_device
-from archlab.proxy_settings import ProxySettings
 from archlab.training.training import Diverged
 from archlab.unet import UNet, inherit
 from archlab.unet.untrained import untrained

@@ -13,15 +13,16 @@ from safetensors.torch import save
 from archlab.architecture import ArchitectureError, UNetSpec
 from archlab.cost import count
 from archlab.data.pictures import grid
-from archlab.encoders.prepare import Prepared, prepare, sources
+from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput, OutOfMemory
 from archlab.evaluation import MeanScore, ProxyResult
 from archlab.evaluation.proxy import ScoresByName
 from archlab.files import atomic_path
-from archlab.progress import Progress, throttled, together
+from archlab.progress import Progress, silent, throttled, together
+from archlab.proxy.parts import prepare_proxy, proxy_sources
 from archlab.proxy.run import Finished, SeedRun
-from archlab.proxy.setup import Bench
-from archlab.proxy_settings import ProxySettings
+from archlab.proxy.settings import ProxySettings
+from archlab.proxy.setup import ProxySetup
 from archlab.scores.zero_cost import zero_cost
 from archlab.training.curve import write_curves
 from archlab.training.training import Diverged
@@ -39,7 +40,7 @@ def proxy_spec(spec: UNetSpec, settings: ProxySettings) -> UNetSpec:
     Raises:
         BadInput: the sample size cannot be halved as often as the architecture does; or see `sources`.
     """
-    _, codec, text = sources(settings)
+    _, codec, text = proxy_sources(settings)
     try:
         return replace(
             spec.scaled(width=settings.scale.width, sample_size=settings.scale.sample_size),
@@ -53,10 +54,8 @@ def proxy_spec(spec: UNetSpec, settings: ProxySettings) -> UNetSpec:
         raise BadInput(f"proxy.scale: {error}") from None
 
 
-def make_ready(
-    baseline: UNetSpec, settings: ProxySettings, progress: Progress = lambda _stage, _share: None
-) -> Prepared:
-    """Read and encode the data and train its reader: what all proxies of a study share is in the cache then.
+def make_ready(baseline: UNetSpec, settings: ProxySettings, progress: Progress = silent) -> Prepared:
+    """Read and encode the data and train its attribute classifier: then the cache has what a study's proxies share.
 
     Args:
         baseline: the target architecture, not yet shrunk.
@@ -65,9 +64,9 @@ def make_ready(
     Raises:
         BadInput: with these settings no proxy can be trained or scored.
     """
-    prepared = prepare(settings, progress)
+    prepared = prepare_proxy(settings, progress)
     spec = proxy_spec(baseline, settings)
-    Bench(spec, settings, settings.batch_size, spec, throttled(progress))
+    ProxySetup(spec, settings, settings.batch_size, spec, throttled(progress))
     return prepared
 
 
@@ -84,7 +83,7 @@ def evaluate_proxy(
     baseline: UNetSpec | None = None,
     seed: int = 0,
     micro_batch: int | None = None,
-    progress: Progress = lambda _stage, _share: None,
+    progress: Progress = silent,
     judge: Judge = always,
 ) -> ProxyResult:
     """Train the proxy of ``spec`` rung by rung, all seeds in step, draw from it, and say how good it is.
@@ -116,17 +115,17 @@ def evaluate_proxy(
     report = together(told, settings.seeds)
     with _threads(settings.threads), _naming_out_of_memory(images):
         parent = None if baseline is None else proxy_spec(baseline, settings)
-        bench = Bench(proxy_spec(spec, settings), settings, images, parent, told)
-        runs = [SeedRun(bench, seed + index, folder, partial(report, index)) for index in range(settings.seeds)]
+        setup = ProxySetup(proxy_spec(spec, settings), settings, images, parent, told)
+        runs = [SeedRun(setup, seed + index, folder, partial(report, index)) for index in range(settings.seeds)]
         try:
             rung = _end_rung(runs, settings.rungs, judge)
             finished = [run.finish(rung) for run in runs]
         except Diverged:
             _discard(runs)
             raise
-        _write_files(folder, bench, finished)
+        _write_files(folder, setup, finished)
         _discard(runs)
-        return _result(bench, finished, rung, seed)
+        return _result(setup, finished, rung, seed)
 
 
 def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], judge: Judge) -> int:
@@ -139,8 +138,8 @@ def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], judge: Judge) -> in
     return rungs[-1]
 
 
-def _result(bench: Bench, finished: Sequence[Finished], rung: int, seed: int) -> ProxyResult:
-    settings, results = bench.settings, tuple(run.result for run in finished)
+def _result(setup: ProxySetup, finished: Sequence[Finished], rung: int, seed: int) -> ProxyResult:
+    settings, results = setup.settings, tuple(run.result for run in finished)
     qualities = [run.quality.value for run in finished]
     scores = _means([result.scores[rung] for result in results])
     train_seconds = sum(result.train_seconds for result in results)
@@ -155,24 +154,24 @@ def _result(bench: Bench, finished: Sequence[Finished], rung: int, seed: int) ->
         fid=_mean(result.fid for result in results),
         fid_label=scores["fid"].label if "fid" in scores else None,
         by_seed=results,
-        stopped_at=None if rung == bench.last_rung else rung,
+        stopped_at=None if rung == setup.last_rung else rung,
         steps=rung,
         train_seconds=train_seconds,
         score_seconds=sum(result.score_seconds for result in results),
         images_per_second=len(results) * rung * settings.batch_size / train_seconds,
-        params_m=count(bench.spec).params_m,
-        reader_accuracy=bench.scorer.reader_accuracy,
-        zero_cost=zero_cost(bench.spec, bench.prepared, settings) if settings.zero_cost else {},
-        architecture=bench.spec.id,
+        params_m=count(setup.spec).params_m,
+        reader_accuracy=setup.scorer.reader_accuracy,
+        zero_cost=zero_cost(setup.spec, setup.prepared, settings) if settings.zero_cost else {},
+        architecture=setup.spec.id,
         provenance={
             "torch": torch.__version__,
-            "device": bench.device.type,
+            "device": setup.device.type,
             "threads": settings.threads or torch.get_num_threads(),
-            "micro_batch": bench.micro_batch,
-            "data": bench.prepared.id,
+            "micro_batch": setup.micro_batch,
+            "data": setup.prepared.id,
             "seed": seed,
             "cached": [run.result.seed for run in finished if run.is_cached],
-            "baseline": bench.baseline_id,
+            "baseline": setup.baseline_id,
             "inherited": finished[0].inherited,
             "settings": settings.model_dump(mode="json"),
         },
@@ -197,11 +196,11 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _write_files(folder: Path, bench: Bench, finished: Sequence[Finished]) -> None:
+def _write_files(folder: Path, setup: ProxySetup, finished: Sequence[Finished]) -> None:
     write_curves(folder / "curve.csv", ((run.result.seed, run.curve) for run in finished))
     end = finished[0].end
     if end is not None:
-        grid(end.images, bench.shown, folder / "samples.png")
+        grid(end.images, setup.shown, folder / "samples.png")
         with atomic_path(folder / "checkpoint.safetensors") as temporary:
             temporary.write_bytes(save(end.weights))
 

@@ -13,7 +13,7 @@ from archlab.checkpoint import Checkpoint, now_and_then, read_checkpoint, write_
 from archlab.evaluation import Score, SeedResult
 from archlab.progress import Progress
 from archlab.proxy.cache import End, Known, keep_training, known_training, rung_facts, rungs_of
-from archlab.proxy.setup import Bench
+from archlab.proxy.setup import ProxySetup
 from archlab.scores.score import Scores
 from archlab.training.curve import CurveRow
 from archlab.training.training import Diverged, Training, finite
@@ -48,10 +48,10 @@ class SeedRun:
         step: how many steps were made for this evaluation; fewer than were scored where an earlier one is known.
     """
 
-    def __init__(self, bench: Bench, seed: int, folder: Path, report: Progress) -> None:
-        self._bench, self._seed, self._report = bench, seed, report
+    def __init__(self, setup: ProxySetup, seed: int, folder: Path, report: Progress) -> None:
+        self._setup, self._seed, self._report = setup, seed, report
         self._path = folder / f"training-{seed}.safetensors"
-        self._id = bench.identity(seed)
+        self._id = setup.identity(seed)
         self._known, self._state = known_training(self._id), read_checkpoint(self._path, self._id)
         self._rungs, self._score_seconds = dict(self._known.rungs), self._known.score_seconds
         self._inherited, self._end = self._known.inherited, self._known.end
@@ -68,7 +68,7 @@ class SeedRun:
             Diverged: the loss or the score is infinite or NaN.
         """
         if rung in self._rungs:
-            self._report("train", rung / self._bench.last_rung)
+            self._report("train", rung / self._setup.last_rung)
         else:
             self._train(rung)
             self._rungs[rung] = self._score(rung)
@@ -82,13 +82,13 @@ class SeedRun:
             Diverged: see `quality`.
         """
         quality = self.quality(rung)
-        if rung == self._bench.last_rung and self._end is None:
+        if rung == self._setup.last_rung and self._end is None:
             self._score(rung)  # killed after that rung was scored
         curve = self._known.curve
         if self.step > len(curve):
             curve = self._training.curve
             keep_training(self._id, Known(self._rungs, curve, self._score_seconds, self._inherited, self._end))
-        end = self._end if rung == self._bench.last_rung else None
+        end = self._end if rung == self._setup.last_rung else None
         reached = {step: scores for step, scores in self._rungs.items() if step <= rung}
         measured = {name: score.value for name, score in reached[rung].by_name.items()}
         result = SeedResult(
@@ -110,7 +110,7 @@ class SeedRun:
     @cached_property
     def _training(self) -> Training:
         """Begun, or taken up where the state was saved, when it is first needed."""
-        training, self._inherited = self._bench.training(self._seed)
+        training, self._inherited = self._setup.training(self._seed)
         if self._state is not None:
             training.load_state(self._state.tensors)
             self._state = None
@@ -121,18 +121,18 @@ class SeedRun:
 
         def after_step() -> None:
             self.step = self._training.step
-            self._report("train", self.step / self._bench.last_rung)
+            self._report("train", self.step / self._setup.last_rung)
             save()
 
         self._training.run(rung, after_step)
 
     def _score(self, rung: int) -> Scores:
         started = time.perf_counter()
-        if rung == self._bench.last_rung:
+        if rung == self._setup.last_rung:
             scores = self._come_to_end()
         else:
             tell = partial(self._tell_drawing, rung)
-            scores = self._bench.scorer.at_rung(self._training.network, self._draw, tell)
+            scores = self._setup.scorer.at_rung(self._training.network, self._draw, tell)
         self._score_seconds += time.perf_counter() - started
         finite(scores.quality.value, rung, scores.quality.label)
         return scores
@@ -143,11 +143,11 @@ class SeedRun:
 
         def draw(prompts: Sequence[str], steps: int, progress: Callable[[float], None]) -> Tensor:
             images = self._draw(prompts, steps, progress)
-            first.append(images[: len(self._bench.shown)])
+            first.append(images[: len(self._setup.shown)])
             return images
 
-        network, rung = self._training.network, self._bench.last_rung
-        scores = self._bench.scorer.at_end(network, draw, partial(self._tell_drawing, rung))
+        network, rung = self._training.network, self._setup.last_rung
+        scores = self._setup.scorer.at_end(network, draw, partial(self._tell_drawing, rung))
         weights = {name: weight.cpu() for name, weight in network.state_dict().items()}
         self._end = End(first[0], weights)
         self._report("score", 1.0)
@@ -159,13 +159,13 @@ class SeedRun:
         Raises:
             Diverged: it draws infinite or NaN pixels.
         """
-        images = self._bench.draw(self._training.network, prompts, steps, progress)
+        images = self._setup.draw(self._training.network, prompts, steps, progress)
         if not images.isfinite().all():
             raise Diverged(self.step, "it draws infinite or NaN pixels")
         return images
 
     def _tell_drawing(self, rung: int, share: float) -> None:
-        self._report("sample", self._bench.share_drawn(rung, share))
+        self._report("sample", self._setup.share_drawn(rung, share))
 
     def _save(self) -> None:
         reached = {rung: score for rung, score in self._rungs.items() if rung <= self.step}

@@ -6,25 +6,23 @@ from typing import Any
 from archlab.architecture import UNetSpec
 from archlab.data.pictures import shown_prompts
 from archlab.diffusion.process import AT_ONCE
-from archlab.diffusion.sample import TextToImage
-from archlab.encoders.prepare import prepare
 from archlab.errors import BadInput
 from archlab.progress import Progress
 from archlab.proxy.cache import training_id
 from archlab.proxy.inherited import heir, needs_baseline, trained_baseline, what_is_inherited
+from archlab.proxy.parts import prepare_proxy, proxy_scorer, text_to_image
+from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import begin_training, training_device
-from archlab.proxy_settings import ProxySettings
-from archlab.scores.scorer import Scorer
 from archlab.training.training import Training
 from archlab.unet import UNet
 
 
-class Bench:
+class ProxySetup:
     """What the proxy ``spec`` is trained on and judged by.
 
     Attributes:
         device: where it is trained.
-        shown: prompts of the images that are kept to look at.
+        shown: prompts of the images that are written to be looked at.
 
     Args:
         baseline: its proxy, where the settings need one.
@@ -40,10 +38,10 @@ class Bench:
             raise BadInput("proxy: init: inherit and distill need a baseline, and there is none")
         self.spec, self.settings, self.micro_batch = spec, settings, micro_batch
         self.device = training_device(settings)
-        self.prepared = prepare(settings, report)
+        self.prepared = prepare_proxy(settings, report)
         at_once = min(AT_ONCE, micro_batch) if micro_batch < settings.batch_size else AT_ONCE
-        self.scorer = Scorer(self.prepared, settings, at_once, report)
-        self.draw = TextToImage(self.prepared, settings, at_once)
+        self.scorer = proxy_scorer(self.prepared, settings, at_once, report)
+        self.draw = text_to_image(self.prepared, settings, at_once)
         self.shown = shown_prompts(self.scorer.prompts)
         self._baseline = baseline if needs_baseline(settings) else None
         self._report = report

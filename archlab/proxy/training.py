@@ -8,15 +8,17 @@ import torch
 from torch import nn
 
 from archlab.architecture import UNetSpec
-from archlab.diffusion.process import Process
-from archlab.encoders.prepare import Prepared, device_of
+from archlab.compute import device_of
+from archlab.diffusion.configured import configured_process
+from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput
 from archlab.progress import ShareDone, silent_share
-from archlab.proxy_settings import ProxySettings
+from archlab.proxy.settings import ProxySettings
 from archlab.training.curve import CurveRow
 from archlab.training.examples import Examples
 from archlab.training.lessons import LESSONS
 from archlab.training.lessons.lesson import Materials
+from archlab.training.settings import LessonSettings, TrainingSettings
 from archlab.training.training import Training, finite
 from archlab.unet import UNet
 from archlab.unet.untrained import untrained
@@ -45,18 +47,18 @@ def begin_training(
     """
     device = training_device(settings)
     network = (untrained(spec, seed) if start is None else copy.deepcopy(start)).to(device)
-    name = "denoising" if teacher is None or settings.distill is None else "teacher"
+    lesson = LessonSettings() if teacher is None else settings.part(LessonSettings)
     materials = Materials(
         network=network,
         examples=examples(prepared, settings),
         seed=seed,
+        settings=lesson,
         teacher=teacher,
-        distillation=settings.distill,
     )
     return Training(
         network,
-        LESSONS[name](materials),
-        settings,
+        LESSONS[lesson.lesson](materials),
+        settings.part(TrainingSettings),
         steps=settings.rungs[-1],
         seed=seed,
         micro_batch=micro_batch,
@@ -66,7 +68,9 @@ def begin_training(
 
 def examples(prepared: Prepared, settings: ProxySettings) -> Examples:
     """What a proxy of these settings learns from."""
-    return Examples(prepared, Process(settings), settings.batch_size, settings.prompt_dropout)
+    return Examples(
+        prepared, configured_process(settings, prepared.sample_size), settings.batch_size, settings.prompt_dropout
+    )
 
 
 def training_device(settings: ProxySettings) -> torch.device:

@@ -13,7 +13,7 @@ from archlab.architecture import UNetSpec
 from archlab.evaluation import Record
 from archlab.evaluation.measures import breaks, find_column
 from archlab.latency.measurement import Measurement
-from archlab.proxy_settings import ProxySettings
+from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, SearchSpace
 
 COSTS = ("latency_ms", "macs_g", "params_m")

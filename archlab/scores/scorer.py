@@ -3,30 +3,36 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from archlab.data.captioned import CaptionedImages
 from archlab.diffusion.process import AT_ONCE
-from archlab.encoders.prepare import Prepared, device_of
+from archlab.diffusion.settings import DiffusionSettings
+from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput
 from archlab.evaluation import Score
 from archlab.progress import Progress, ShareDone, silent, silent_share
-from archlab.proxy_settings import ProxySettings
 from archlab.scores.attribute_classifier import AttributeClassifier, load_classifier
 from archlab.scores.clip_score import ClipScore
 from archlab.scores.metrics import METRICS
 from archlab.scores.metrics.metric import Conditions, DrawnImages, Judges
 from archlab.scores.reference import compared_with
 from archlab.scores.score import Scores
+from archlab.scores.settings import JudgeSettings, ScoreSettings
 from archlab.scores.validation import ValidationLoss
 
 Draw = Callable[[Sequence[str], int, ShareDone], Tensor]  # prompts, sampling steps, progress → images [N, C, H, W]
+
+_CPU = torch.device("cpu")
 
 
 class Scorer:
     """Scores proxies of one data set: always on the same prompts, noise and validation images.
 
     Args:
+        sampling_steps: of the images that are scored at rungs, and whose scores have no number of steps in their names.
+        device: of networks from paths.
         at_once: images that are in memory at once.
         progress: called, as the stage ``reference``, while an attribute classifier is trained or features of real
             images are computed; both are done once and cached.
@@ -43,20 +49,23 @@ class Scorer:
     def __init__(
         self,
         prepared: Prepared,
-        settings: ProxySettings,
+        diffusion: DiffusionSettings,
+        sampling_steps: int,
+        settings: ScoreSettings,
+        judges: JudgeSettings,
+        device: torch.device = _CPU,
         at_once: int = AT_ONCE,
         progress: Progress = silent,
     ) -> None:
-        self._settings, data = settings, prepared.data
-        self._metrics = _available(settings, data)
-        self._validation = ValidationLoss(prepared, settings, at_once)
+        self._settings, self._sampling_steps, data = settings, sampling_steps, prepared.data
+        self._metrics = _available(settings, judges, data)
+        self._validation = ValidationLoss(prepared, diffusion, at_once)
         self.prompts, self._facts = data.prompts_to_draw(settings.samples)
-        device = device_of(settings)
-        extractor, real = compared_with(data, settings.extractor, device, progress)
+        extractor, real = compared_with(data, judges.extractor, device, progress)
         classifier = extractor if isinstance(extractor, AttributeClassifier) else None
         if classifier is None and data.attributes:
             classifier = load_classifier(data, progress)
-        clip = None if settings.clip is None else ClipScore(settings.clip, device)
+        clip = None if judges.clip is None else ClipScore(judges.clip, device)
         self._judges = Judges(extractor, real, classifier, clip)
 
     @property
@@ -87,13 +96,13 @@ class Scorer:
         quality = self._settings.quality
         if quality == "val_loss":
             return self._scores(self._validation.scores(network))
-        images = draw(self.prompts, self._settings.sampling_steps, progress)
+        images = draw(self.prompts, self._sampling_steps, progress)
         return self._scores(self._of_images(images, [quality]))
 
     def at_end(self, network: nn.Module, draw: Draw, progress: ShareDone = silent_share) -> Scores:
         """Every score there is, of images too with each number of sampling steps; for the arguments see `at_rung`."""
         scores = self._validation.scores(network)
-        own = self._settings.sampling_steps
+        own = self._sampling_steps
         counts = list(dict.fromkeys([own, *self._settings.score_steps]))
         for index, steps in enumerate(counts):
             report = partial(_part, progress, sum(counts[:index]) / sum(counts), steps / sum(counts))
@@ -115,13 +124,13 @@ class Scorer:
         return scores
 
 
-def _available(settings: ProxySettings, data: CaptionedImages) -> list[str]:
+def _available(settings: ScoreSettings, judges: JudgeSettings, data: CaptionedImages) -> list[str]:
     """The metrics of images that these settings and data allow.
 
     Raises:
         BadInput: the quality is not among them.
     """
-    conditions = Conditions(data, settings.samples, has_clip=settings.clip is not None)
+    conditions = Conditions(data, settings.samples, has_clip=judges.clip is not None)
     lacks = {name: METRICS[name].lacks(conditions) for name in METRICS.names}
     if missing := lacks.get(settings.quality):
         raise BadInput(f"proxy.quality: {settings.quality} {missing}")

@@ -3,11 +3,12 @@
 import torch
 from torch import Tensor, nn
 
+from archlab.diffusion.configured import configured_process
 from archlab.diffusion.paths import TRAIN_TIMESTEPS
-from archlab.diffusion.process import AT_ONCE, Process, loss, spread_times
+from archlab.diffusion.process import AT_ONCE, loss, spread_times
+from archlab.diffusion.settings import DiffusionSettings
 from archlab.encoders.prepare import Prepared
 from archlab.evaluation import Score
-from archlab.proxy_settings import ProxySettings
 from archlab.scores.resampling import Float64, ratio
 from archlab.scores.spread import spread
 
@@ -25,13 +26,24 @@ class ValidationLoss:
 
     Args:
         at_once: images that are in memory at once.
+        images: at most so many, spread over the split.
     """
 
-    def __init__(self, prepared: Prepared, settings: ProxySettings, at_once: int = AT_ONCE) -> None:
-        self._prepared, self._process, self._at_once = prepared, Process(settings), at_once
+    def __init__(
+        self,
+        prepared: Prepared,
+        settings: DiffusionSettings,
+        at_once: int = AT_ONCE,
+        images: int = VALIDATION_IMAGES,
+    ) -> None:
+        self._prepared, self._process, self._at_once = (
+            prepared,
+            configured_process(settings, prepared.sample_size),
+            at_once,
+        )
         self._label = "val_loss" if settings.objective == "epsilon" else f"val_loss ({settings.objective})"
         generator = torch.Generator().manual_seed(_NOISE_SEED)
-        self._indices = spread(prepared.data.validation, VALIDATION_IMAGES).repeat(VALIDATION_DRAWS)
+        self._indices = spread(prepared.data.validation, images).repeat(VALIDATION_DRAWS)
         self._noise = torch.randn((len(self._indices), *prepared.latents.shape[1:]), generator=generator)
         self._times = spread_times(len(self._indices), generator)
 

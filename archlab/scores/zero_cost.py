@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from archlab.architecture import UNetSpec
-from archlab.diffusion.process import NoisyBatch, Process, loss, spread_times
+from archlab.diffusion.configured import configured_process
+from archlab.diffusion.process import NoisyBatch, loss, spread_times
+from archlab.diffusion.settings import DiffusionSettings
 from archlab.encoders.prepare import Prepared
-from archlab.proxy_settings import ProxySettings
 from archlab.scores.spread import spread
 from archlab.unet import set_attention_normalizer
 from archlab.unet.untrained import untrained
@@ -22,7 +23,7 @@ _NORMALISATIONS = (nn.GroupNorm, nn.LayerNorm)
 _NONLINEARITIES = frozenset({"relu", "silu", "gelu", "hardswish", "mish"})
 
 
-def zero_cost(spec: UNetSpec, prepared: Prepared, settings: ProxySettings) -> dict[str, float | None]:
+def zero_cost(spec: UNetSpec, prepared: Prepared, settings: DiffusionSettings) -> dict[str, float | None]:
     """``grad_norm``, ``synflow`` and ``naswot`` of a proxy before its training, on the CPU; what is infinite is None.
 
     Weights follow one seed, and images, times and noise are always the same.
@@ -103,12 +104,14 @@ class _Signs(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _batch(prepared: Prepared, settings: ProxySettings) -> NoisyBatch:
+def _batch(prepared: Prepared, settings: DiffusionSettings) -> NoisyBatch:
     images = spread(prepared.data.train, _IMAGES)
     generator = torch.Generator().manual_seed(_SEED)
     noise = torch.randn((len(images), *prepared.latents.shape[1:]), generator=generator)
     times = spread_times(len(images), generator)
-    return Process(settings).batch(prepared.latents[images], noise, times, prepared.context(images))
+    return configured_process(settings, prepared.sample_size).batch(
+        prepared.latents[images], noise, times, prepared.context(images)
+    )
 
 
 def _ones(like: Tensor) -> Tensor:

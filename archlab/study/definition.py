@@ -7,8 +7,7 @@ from typing import Any
 from archlab.document import Document
 from archlab.errors import BadInput
 from archlab.latency.measurement import with_files
-from archlab.proxy_settings import with_paths
-from archlab.section import read_section
+from archlab.section import read_section, with_paths
 from archlab.space import Design, Plan, SearchSpace, ladder_values, lay_out, read_space
 from archlab.study.file import StudyFile
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from archlab.errors import nearest
 from archlab.evaluation.measures import COSTS, OF_DEVICES, QUALITIES, device_columns, find_column
 from archlab.latency.measurement import Measurement
-from archlab.proxy_settings import ProxySettings
+from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, LadderStep
 from archlab.space.settings import SpaceSettings
 from archlab.study.settings import Constraints, SearchSettings, Share, TrialSettings

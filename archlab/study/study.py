@@ -16,7 +16,7 @@ from archlab.errors import BadInput
 from archlab.evaluation import ProxyResult, Record, find_column, pooled, table_columns
 from archlab.evaluation.measures import device_columns
 from archlab.latency.measurement import Measurement
-from archlab.proxy_settings import ProxySettings
+from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, SearchSpace
 from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder, study_folder

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from archlab.checkpoint import below, prefixed
 from archlab.diffusion.process import device_of_network
 from archlab.errors import RunFailed
-from archlab.proxy_settings import ProxySettings
 from archlab.training.average import average_weights
 from archlab.training.curve import CurveRow, curve_rows, curve_tensor
 from archlab.training.lessons.lesson import Lesson
 from archlab.training.optimizer import FlatAdamW
+from archlab.training.settings import TrainingSettings
 from archlab.unet import set_attention_normalizer
 
 
@@ -63,7 +63,7 @@ class Training:
         self,
         network: nn.Module,
         lesson: Lesson[Any],
-        settings: ProxySettings,
+        settings: TrainingSettings,
         *,
         steps: int,
         seed: int,

@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from archlab.cost import count
-from archlab.encoders.prepare import prepare
-from archlab.proxy import proxy_spec
+from archlab.proxy.parts import prepare_proxy
+from archlab.proxy.proxy import proxy_spec
 from archlab.proxy.training import train
 from archlab.scores.validation import ValidationLoss
 from archlab.space import SearchSpace, label, load_space
@@ -59,7 +59,7 @@ def measure(values: Point, seed: int) -> dict[str, Any]:
     """Train one architecture's proxy with one seed."""
     space = load_space(SPACE)
     spec, settings = space.spec(values), space.settings.proxy
-    prepared = prepare(settings)
+    prepared = prepare_proxy(settings)
     score = ValidationLoss(prepared, settings)
     trained = train(proxy_spec(spec, settings), prepared, settings, seed=seed, score=score)
     cost = count(spec)

@@ -6,8 +6,9 @@ from diffusers import DDPMScheduler, FlowMatchEulerDiscreteScheduler
 from diffusers.training_utils import compute_snr
 from torch import Tensor, nn
 
+from archlab.diffusion.configured import configured_process
 from archlab.diffusion.process import NoisyBatch, Process, loss, spread_times
-from archlab.proxy_settings import ProxySettings, Scale
+from archlab.diffusion.settings import DiffusionSettings
 
 TIMES = torch.tensor([0, 1, 250, 500, 998, 999])
 GENERATOR = torch.Generator().manual_seed(0)
@@ -16,7 +17,7 @@ BETAS = {"cosine": "squaredcos_cap_v2", "linear": "linear"}
 
 
 def process(sample_size: int = 16, **changes: object) -> Process:
-    return Process(ProxySettings.model_validate({"data": "digits", "scale": Scale(sample_size=sample_size), **changes}))
+    return configured_process(DiffusionSettings.model_validate(changes), sample_size)
 
 
 def column(values: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from archlab.diffusion.configured import configured_process
 from archlab.diffusion.objectives import OBJECTIVES
 from archlab.diffusion.objectives.objective import Objective
 from archlab.diffusion.paths import VariancePreserving
@@ -14,8 +15,8 @@ from archlab.diffusion.samplers import SAMPLERS
 from archlab.diffusion.samplers.sampler import Predict
 from archlab.diffusion.schedules import SCHEDULES
 from archlab.diffusion.schedules.schedule import Schedule
+from archlab.diffusion.settings import DiffusionSettings
 from archlab.progress import ShareDone, silent_share
-from archlab.proxy_settings import ProxySettings
 
 GENERATOR = torch.Generator().manual_seed(0)
 LATENTS, NOISE = torch.randn(2, 6, 4, 8, 8, generator=GENERATOR)
@@ -63,8 +64,7 @@ def process(monkeypatch: pytest.MonkeyPatch) -> Process:
     monkeypatch.setitem(OBJECTIVES.entries, "clean", CleanLatents())
     monkeypatch.setitem(SCHEDULES.entries, "scaled", Scaled())
     monkeypatch.setitem(SAMPLERS.entries, "one_step", in_one_step)
-    settings = ProxySettings(data="digits")
-    return Process(settings.model_copy(update={"objective": "clean", "schedule": "scaled", "min_snr": 5.0}))
+    return configured_process(DiffusionSettings(objective="clean", schedule="scaled", min_snr=5.0), sample_size=8)
 
 
 def test_a_registered_objective_makes_batches(process: Process) -> None:

@@ -7,12 +7,12 @@ import torch
 from diffusers import DDIMScheduler
 from torch import Tensor, nn
 
-from archlab.diffusion.process import Process
-from archlab.diffusion.sample import TextToImage
+from archlab.diffusion.configured import configured_process
 from archlab.encoders.pixels import Pixels
 from archlab.encoders.prepare import Prepared
+from archlab.proxy.parts import text_to_image
+from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import Trained
-from archlab.proxy_settings import ProxySettings
 from archlab.scores.attribute_classifier import load_classifier
 
 SHAPE = (1, 8, 8)
@@ -24,7 +24,7 @@ class Oracle(nn.Module):
     def __init__(self, image: Tensor, settings: ProxySettings) -> None:
         super().__init__()
         self.image = image
-        self.path = Process(settings).path
+        self.path = configured_process(settings, sample_size=8).path
 
     def forward(self, sample: Tensor, timestep: Tensor, context: Tensor) -> Tensor:
         alpha, sigma = (of[timestep.long()][:, None, None, None] for of in (self.path.alphas, self.path.sigmas))
@@ -35,7 +35,7 @@ class Oracle(nn.Module):
 @pytest.fixture(scope="module")
 def sampled(prepared: Prepared, settings: ProxySettings) -> Any:
     def draw(unet: nn.Module, prompts: Sequence[str], steps: int = 2, at_once: int = 128, **changes: Any) -> Tensor:
-        return TextToImage(prepared, settings.model_copy(update=changes), at_once)(unet, prompts, steps)
+        return text_to_image(prepared, settings.model_copy(update=changes), at_once)(unet, prompts, steps)
 
     return draw
 
@@ -60,7 +60,7 @@ class Tripled(Pixels):
 def test_large_latents_are_not_cut_off(sampler: str, prepared: Prepared, settings: ProxySettings) -> None:
     tripled = replace(prepared, codec=Tripled(1), latents=3 * prepared.data.images)
     image = prepared.data.images[7]
-    draw = TextToImage(tripled, settings.model_copy(update={"sampler": sampler}))
+    draw = text_to_image(tripled, settings.model_copy(update={"sampler": sampler}))
     torch.testing.assert_close(draw(Oracle(3 * image, settings), ["x"], 5)[0], image, atol=1e-3, rtol=0)
 
 
@@ -112,6 +112,6 @@ def test_progress_reaches_the_end(
     guidance: float, trained: Trained, prepared: Prepared, settings: ProxySettings
 ) -> None:
     shares: list[float] = []
-    sampler = TextToImage(prepared, settings.model_copy(update={"guidance": guidance}), at_once=4)
+    sampler = text_to_image(prepared, settings.model_copy(update={"guidance": guidance}), at_once=4)
     sampler(trained.unet, [""] * 6, 2, shares.append)
     assert shares == [0.25, 0.5, 0.75, 1.0]

@@ -12,11 +12,12 @@ from diffusers import (
 )
 from torch import Tensor
 
+from archlab.diffusion.configured import configured_process
 from archlab.diffusion.process import Process
 from archlab.diffusion.samplers import SAMPLERS
 from archlab.diffusion.samplers.sampler import Predict
+from archlab.diffusion.settings import DiffusionSettings
 from archlab.progress import ShareDone, silent_share
-from archlab.proxy_settings import ImageSampler, NoiseSchedule, Prediction, ProxySettings
 
 OBJECTIVES = ("epsilon", "v", "flow")
 MEAN, DEVIATION = 0.3, 0.7
@@ -37,8 +38,8 @@ class Gaussian:
         return by_type[self.process.objective.prediction_type]
 
 
-def process(objective: Prediction, schedule: NoiseSchedule = "cosine") -> Process:
-    return Process(ProxySettings(data="digits", objective=objective, schedule=schedule))
+def process(objective: str, schedule: str = "cosine") -> Process:
+    return configured_process(DiffusionSettings(objective=objective, schedule=schedule), sample_size=16)
 
 
 def denoise(
@@ -61,9 +62,7 @@ def noise(count: int = 64) -> Tensor:
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("schedule", ["cosine", "linear", "shifted"])
 @pytest.mark.parametrize("sampler", ["ddim", "dpm", "euler"])
-def test_mean_and_deviation_of_the_data_come_out(
-    sampler: ImageSampler, schedule: NoiseSchedule, objective: Prediction
-) -> None:
+def test_mean_and_deviation_of_the_data_come_out(sampler: str, schedule: str, objective: str) -> None:
     one = process(objective, schedule)
     for steps, tolerance in ((50, 0.02 if sampler == "dpm" else 0.05), (500, 0.01)):  # all but dpm are of first order
         drawn = denoise(Gaussian(one), noise(16), one, sampler=sampler, steps=steps, limit=FAR)
@@ -73,7 +72,7 @@ def test_mean_and_deviation_of_the_data_come_out(
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("sampler", ["ddim", "dpm", "euler"])
-def test_one_step_gives_the_mean(sampler: ImageSampler, objective: Prediction) -> None:
+def test_one_step_gives_the_mean(sampler: str, objective: str) -> None:
     one = process(objective, "linear")
     drawn = denoise(Gaussian(one), noise(), one, sampler=sampler, steps=1, limit=FAR)
     torch.testing.assert_close(drawn, torch.full_like(drawn, MEAN), atol=0.02, rtol=0)
@@ -99,11 +98,11 @@ def by_hand(scheduler: Any, predict: Gaussian, steps: int) -> Tensor:
 @pytest.mark.parametrize(("objective", "prediction_type"), [("epsilon", "epsilon"), ("v", "v_prediction")])
 @pytest.mark.parametrize(("schedule", "betas"), [("cosine", "squaredcos_cap_v2"), ("linear", "linear")])
 def test_samplers_are_diffusers_own(
-    sampler: ImageSampler,
+    sampler: str,
     scheduler: Any,
-    objective: Prediction,
+    objective: str,
     prediction_type: str,
-    schedule: NoiseSchedule,
+    schedule: str,
     betas: str,
 ) -> None:
     one = process(objective, schedule)
@@ -115,7 +114,7 @@ def test_samplers_are_diffusers_own(
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "euler"])
-def test_flow_is_walked_by_diffusers_euler(sampler: ImageSampler) -> None:
+def test_flow_is_walked_by_diffusers_euler(sampler: str) -> None:
     one = process("flow", "shifted")  # 16 / 32
     theirs = FlowMatchEulerDiscreteScheduler(shift=0.5)
     theirs.set_timesteps(sigmas=[1.0, 0.8, 0.6, 0.4, 0.2])
@@ -133,7 +132,7 @@ def test_flow_is_walked_by_diffusers_dpm_solver() -> None:
 
 @pytest.mark.parametrize("objective", ["epsilon", "v"])
 @pytest.mark.parametrize("sampler", ["ddim", "dpm", "euler"])
-def test_a_small_error_where_all_is_noise_does_no_harm(sampler: ImageSampler, objective: Prediction) -> None:
+def test_a_small_error_where_all_is_noise_does_no_harm(sampler: str, objective: str) -> None:
     one = process(objective)
     exact = Gaussian(one)
     error = 0.02 * torch.randn(64, 4, 16, 16, generator=torch.Generator().manual_seed(1))

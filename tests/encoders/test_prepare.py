@@ -9,10 +9,11 @@ from archlab.data.load import load_data
 from archlab.encoders.clip import Clip
 from archlab.encoders.contracts import NULL_PROMPT
 from archlab.encoders.pixels import Pixels
-from archlab.encoders.prepare import Prepared, device_of, prepare, sources
+from archlab.encoders.prepare import Prepared, device_of
 from archlab.encoders.words import Words
 from archlab.errors import BadInput
-from archlab.proxy_settings import ProxySettings, Scale
+from archlab.proxy.parts import prepare_proxy, proxy_sources
+from archlab.proxy.settings import ProxySettings, Scale
 from tests.encoders.tiny import save_clip, save_kl
 
 PLAIN = ProxySettings(data="digits", scale=Scale(sample_size=8))
@@ -41,11 +42,11 @@ def heard() -> list[tuple[str, float]]:
 @pytest.fixture(scope="module")
 def encoded(vae: str, clip: str, heard: list[tuple[str, float]]) -> Prepared:
     settings = PLAIN.model_copy(update={"vae": vae, "text": clip})
-    return prepare(settings, lambda stage, share: heard.append((stage, share)))
+    return prepare_proxy(settings, lambda stage, share: heard.append((stage, share)))
 
 
 def test_without_encoders_pixels_and_words_are_used_as_they_are() -> None:
-    prepared, digits = prepare(PLAIN), load_data("digits", 8)
+    prepared, digits = prepare_proxy(PLAIN), load_data("digits", 8)
     assert isinstance(prepared.codec, Pixels)
     assert isinstance(prepared.text, Words)
     assert prepared.latents[PICKED].equal(digits.images[PICKED])
@@ -91,12 +92,12 @@ def test_progress_of_both_encoders_is_one(encoded: Prepared, heard: list[tuple[s
 
 def test_it_is_prepared_once_whatever_else_the_settings_say(encoded: Prepared, vae: str, clip: str) -> None:
     other = ProxySettings(data="digits", scale=Scale(sample_size=8, width=0.5), vae=vae, text=clip, seeds=3)
-    assert prepare(other, lambda stage, share: pytest.fail("encoded again")) is encoded
+    assert prepare_proxy(other, lambda stage, share: pytest.fail("encoded again")) is encoded
 
 
 def test_id_follows_data_and_encoders(encoded: Prepared, vae: str, clip: str) -> None:
     changes = [{}, {"vae": vae}, {"text": clip}, {"scale": Scale(sample_size=4)}]
-    ids = {prepare(PLAIN.model_copy(update=change)).id for change in changes}
+    ids = {prepare_proxy(PLAIN.model_copy(update=change)).id for change in changes}
     assert len(ids | {encoded.id}) == 5
 
 
@@ -105,16 +106,16 @@ def test_sources_encode_nothing(tmp_path: Path, clip: str) -> None:
     vae.encoder.conv_in.bias.data[0] = float("nan")
     vae.save_pretrained(tmp_path)
     settings = PLAIN.model_copy(update={"vae": str(tmp_path), "text": clip})
-    data, codec, text = sources(settings)
+    data, codec, text = proxy_sources(settings)
     assert (data.images.shape[-1], codec.channels, text.dim) == (16, 2, 16)
     with pytest.raises(BadInput, match=r"proxy\.vae: .* infinite, NaN"):
-        prepare(settings)
+        prepare_proxy(settings)
 
 
 def test_vae_for_other_images_is_refused(tmp_path: Path) -> None:
     save_kl(tmp_path, channels=3)
     with pytest.raises(BadInput, match=r"proxy\.vae: .* takes images of 3 channels, these have 1"):
-        prepare(PLAIN.model_copy(update={"vae": str(tmp_path)}))
+        prepare_proxy(PLAIN.model_copy(update={"vae": str(tmp_path)}))
 
 
 @pytest.mark.parametrize(("has_cuda", "chosen"), [(True, ["cuda", "cpu", "cuda"]), (False, ["cpu", "cpu", None])])

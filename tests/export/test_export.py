@@ -16,8 +16,8 @@ from archlab.convert import can_run_coreml, example_inputs, run_tflite, torch_ou
 from archlab.cost import count
 from archlab.errors import BadInput, MissingExtra, RunFailed
 from archlab.export import Winner, export_architecture, folder, target
-from archlab.proxy import evaluate_proxy, proxy_spec
-from archlab.proxy_settings import ProxySettings, Scale
+from archlab.proxy.proxy import evaluate_proxy, proxy_spec
+from archlab.proxy.settings import ProxySettings, Scale
 from archlab.unet import build
 
 SETTINGS = ProxySettings(

@@ -1,5 +1,4 @@
 import csv
-import json
 from collections.abc import Callable
 from pathlib import Path
 from statistics import fmean
@@ -11,11 +10,11 @@ from safetensors.torch import load_file
 from torch import nn
 
 from archlab.architecture import Block, Stage, UNetSpec, preset, presets
-from archlab.encoders.prepare import sources
 from archlab.errors import BadInput
-from archlab.proxy import evaluate_proxy, proxy_spec
-from archlab.proxy.proxy import ProxyResult
-from archlab.proxy_settings import ProxySettings, Scale
+from archlab.evaluation.fact import to_plain
+from archlab.proxy.parts import proxy_sources
+from archlab.proxy.proxy import ProxyResult, evaluate_proxy, proxy_spec
+from archlab.proxy.settings import ProxySettings, Scale
 from archlab.unet import build
 from tests.encoders.tiny import save_clip, save_kl
 
@@ -48,7 +47,7 @@ def test_every_preset_shrinks_to_a_proxy_that_runs(name: str) -> None:
     spec = proxy_spec(preset(name), settings)
     assert (spec.sample_size, spec.in_channels, spec.out_channels) == (8, 1, 1)
     drawn = build(spec)(
-        torch.zeros(2, 1, 8, 8), torch.tensor([0, 999]), sources(settings).text.encode(["a handwritten one", ""])
+        torch.zeros(2, 1, 8, 8), torch.tensor([0, 999]), proxy_sources(settings).text.encode(["a handwritten one", ""])
     )
     assert drawn.shape == (2, 1, 8, 8)
 
@@ -96,7 +95,7 @@ def test_result_describes_the_proxy_and_is_plain_data(
     spec = proxy_spec(small_unet, two_seeds)
     assert result.architecture == spec.id
     assert result.params_m * 1e6 == pytest.approx(sum(p.numel() for p in build(spec).parameters()))
-    plain = json.loads(json.dumps(result.to_dict()))
+    plain = to_plain(result)
     assert plain["provenance"]["settings"]["rungs"] == [10, 20]
     assert plain["provenance"]["torch"] == torch.__version__
     assert plain["provenance"]["threads"] == 1

@@ -16,14 +16,12 @@ from torch import Tensor
 
 from archlab.architecture import UNetSpec
 from archlab.diffusion.process import NoisyBatch
-from archlab.diffusion.sample import TextToImage
 from archlab.encoders.prepare import Prepared
 from archlab.errors import OutOfMemory
-from archlab.proxy import evaluate_proxy, proxy_spec
-from archlab.proxy.proxy import ProxyResult
+from archlab.proxy.parts import proxy_scorer, text_to_image
+from archlab.proxy.proxy import ProxyResult, evaluate_proxy, proxy_spec
+from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import begin_training
-from archlab.proxy_settings import ProxySettings
-from archlab.scores.scorer import Scorer
 from archlab.training.training import Diverged, Training
 from archlab.unet import UNet
 
@@ -110,14 +108,14 @@ def test_quality_at_a_rung_is_that_of_a_training_up_to_there(
     settings = quick.model_copy(update={"quality": quality, "seeds": 1})
     result = evaluate_proxy(tiny_unet, settings, tmp_path / "trial", seed=5)
     training = begin_training(proxy_spec(tiny_unet, settings), prepared, settings, seed=5)
-    scorer, draw = Scorer(prepared, settings), partial(TextToImage(prepared, settings), training.network)
+    scorer, draw = proxy_scorer(prepared, settings), partial(text_to_image(prepared, settings), training.network)
     for rung in settings.rungs:
         training.run(rung)
         assert result.rungs[rung] == scorer.at_rung(training.network, draw).quality.value
-    scores = scorer.at_end(training.network, draw).to_dict()["by_name"]
+    scores = scorer.at_end(training.network, draw).by_name
     assert result.by_seed[0].scores[8] == scores
-    assert (result.val_loss, result.fid) == (scores["val_loss"]["value"], scores["fid"]["value"])
-    assert result.quality == scores[quality]["value"]
+    assert (result.val_loss, result.fid) == (scores["val_loss"].value, scores["fid"].value)
+    assert result.quality == scores[quality].value
 
 
 @pytest.mark.parametrize("quality", ["val_loss", "fid"])

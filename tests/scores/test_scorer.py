@@ -8,16 +8,17 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archlab.encoders.prepare import Prepared, prepare
+from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput
 from archlab.evaluation.fact import from_json, to_json
-from archlab.proxy_settings import ProxySettings, Quality, Scale
+from archlab.proxy.parts import prepare_proxy, proxy_scorer
+from archlab.proxy.settings import ProxySettings, Scale
 from archlab.scores.metrics import METRICS
 from archlab.scores.metrics.adherence import adherence
 from archlab.scores.metrics.metric import Conditions, DrawnImages, ImageMetric, Judges
 from archlab.scores.resampling import Statistic, ratio
 from archlab.scores.score import Scores
-from archlab.scores.scorer import Scorer
+from archlab.scores.settings import Quality
 from tests.encoders.tiny import save_clip
 
 SETTINGS = ProxySettings(data="digits", scale=Scale(sample_size=8), samples=40, sampling_steps=20, score_steps=(20, 8))
@@ -48,7 +49,7 @@ class Draws:
 
 @pytest.fixture(scope="module")
 def prepared() -> Prepared:
-    return prepare(SETTINGS)
+    return prepare_proxy(SETTINGS)
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def draw(prepared: Prepared) -> Draws:
 
 def test_the_end_has_every_score_at_every_number_of_steps(prepared: Prepared, draw: Draws) -> None:
     heard: list[float] = []
-    found = Scorer(prepared, SETTINGS).at_end(Silent(), draw, heard.append)
+    found = proxy_scorer(prepared, SETTINGS).at_end(Silent(), draw, heard.append)
     losses = ["val_loss", *(f"val_loss_q{band}" for band in (1, 2, 3, 4))]
     assert list(found.by_name) == [*losses, *COMPARED, *(f"{name}_8_steps" for name in COMPARED)]
     assert draw.asked == [(40, 20), (40, 8)]
@@ -74,7 +75,7 @@ def test_the_end_has_every_score_at_every_number_of_steps(prepared: Prepared, dr
 @pytest.mark.parametrize("quality", ["val_loss", *COMPARED])
 def test_quality_is_the_same_at_a_rung_and_lower_is_better(quality: Quality, prepared: Prepared, draw: Draws) -> None:
     settings = SETTINGS.model_copy(update={"quality": quality})
-    scorer = Scorer(prepared, settings)
+    scorer = proxy_scorer(prepared, settings)
     at_rung, at_end = scorer.at_rung(Silent(), draw), scorer.at_end(Silent(), draw)
     assert at_rung.quality == at_end.quality
     assert at_rung.by_name.items() <= at_end.by_name.items()
@@ -88,7 +89,7 @@ def test_quality_is_the_same_at_a_rung_and_lower_is_better(quality: Quality, pre
 
 
 def test_at_every_rung_everything_is_scored_where_that_is_asked_for(prepared: Prepared, draw: Draws) -> None:
-    scorer = Scorer(prepared, SETTINGS.model_copy(update={"score_rungs": True}))
+    scorer = proxy_scorer(prepared, SETTINGS.model_copy(update={"score_rungs": True}))
     found = scorer.at_end(Silent(), draw)
     assert scorer.at_rung(Silent(), draw) == found
     assert from_json(Scores, to_json(found), "scores") == found
@@ -103,7 +104,7 @@ def test_adherence_counts_what_is_stated_and_read() -> None:
 
 
 def test_the_classifiers_accuracy_is_known(prepared: Prepared) -> None:
-    assert (Scorer(prepared, SETTINGS).reader_accuracy or 0) > 0.95
+    assert (proxy_scorer(prepared, SETTINGS).reader_accuracy or 0) > 0.95
 
 
 class Brightness(ImageMetric):
@@ -124,7 +125,7 @@ def test_a_registered_metric_is_scored_with_the_others(
     prepared: Prepared, draw: Draws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(METRICS.entries, "brightness", Brightness())
-    scores = Scorer(prepared, SETTINGS).at_end(Silent(), draw).by_name
+    scores = proxy_scorer(prepared, SETTINGS).at_end(Silent(), draw).by_name
     assert scores["brightness"].label == "brightness@40 (pixels)"
     assert -1 < scores["brightness"].value < 0
     assert scores["brightness_8_steps"].value != scores["brightness"].value
@@ -133,13 +134,13 @@ def test_a_registered_metric_is_scored_with_the_others(
 def test_clip_score_is_there_with_clip(prepared: Prepared, draw: Draws, tmp_path: Path) -> None:
     save_clip(tmp_path, with_images=True)
     settings = SETTINGS.model_copy(update={"clip": str(tmp_path), "quality": "clip_score", "extractor": str(tmp_path)})
-    scorer = Scorer(prepared, settings)
+    scorer = proxy_scorer(prepared, settings)
     score, found = scorer.at_rung(Silent(), draw).quality, scorer.at_end(Silent(), draw)
     assert score.label == f"1 − clip_score@40 ({tmp_path.name})"
     assert score.value == 1 - found.by_name["clip_score"].value
     assert -1 <= found.by_name["clip_score"].value <= 1
     assert found.by_name["fid"].label == f"fid@40 ({tmp_path.name})"
-    assert scorer.id != Scorer(prepared, SETTINGS).id
+    assert scorer.id != proxy_scorer(prepared, SETTINGS).id
     assert found.by_name["adherence"].label == "adherence@40 (digits-reader-8px)"
 
 
@@ -152,16 +153,16 @@ def test_clip_score_is_there_with_clip(prepared: Prepared, draw: Draws, tmp_path
 )
 def test_a_quality_that_cannot_be_had_is_refused(change: dict[str, Any], message: str, prepared: Prepared) -> None:
     with pytest.raises(BadInput, match=rf"proxy\.quality: {message}"):
-        Scorer(prepared, SETTINGS.model_copy(update=change))
+        proxy_scorer(prepared, SETTINGS.model_copy(update=change))
 
 
 def test_adherence_needs_facts(prepared: Prepared) -> None:
     unknown = replace(prepared.data, attributes={}, facts=torch.empty(1797, 0, dtype=torch.int64))
     with pytest.raises(BadInput, match=r"proxy\.quality: adherence needs to know what the captions state"):
-        Scorer(replace(prepared, data=unknown), SETTINGS.model_copy(update={"quality": "adherence"}))
+        proxy_scorer(replace(prepared, data=unknown), SETTINGS.model_copy(update={"quality": "adherence"}))
 
 
 def test_few_samples_leave_out_what_needs_neighbours(prepared: Prepared, draw: Draws) -> None:
     few = SETTINGS.model_copy(update={"samples": 7, "score_steps": ()})
-    found = Scorer(prepared, few).at_end(Silent(), draw)
+    found = proxy_scorer(prepared, few).at_end(Silent(), draw)
     assert [name for name in found.by_name if not name.startswith("val_loss")] == ["fid", "kid", "adherence"]

@@ -2,8 +2,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from archlab.encoders.prepare import Prepared, prepare
-from archlab.proxy_settings import ProxySettings, Scale
+from archlab.encoders.prepare import Prepared
+from archlab.proxy.parts import prepare_proxy
+from archlab.proxy.settings import ProxySettings, Scale
 from archlab.scores.validation import ValidationLoss
 
 SETTINGS = ProxySettings(data="digits", scale=Scale(sample_size=8))
@@ -23,7 +24,7 @@ class Constant(nn.Module):
 
 @pytest.fixture(scope="module")
 def prepared() -> Prepared:
-    return prepare(SETTINGS)
+    return prepare_proxy(SETTINGS)
 
 
 def test_loss_of_predicting_nothing_is_the_noises_variance(prepared: Prepared) -> None:
@@ -56,8 +57,7 @@ def test_losses_of_other_objectives_have_other_labels(prepared: Prepared) -> Non
     assert ValidationLoss(prepared, velocity).scores(Constant(0, 0))["val_loss"].label == "val_loss (v)"
 
 
-def test_of_many_images_some_stand_for_all(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archlab.scores.validation.VALIDATION_IMAGES", 10)
+def test_of_many_images_some_stand_for_all(prepared: Prepared) -> None:
     seen: list[Tensor] = []
 
     class Listening(Constant):
@@ -65,5 +65,5 @@ def test_of_many_images_some_stand_for_all(prepared: Prepared, monkeypatch: pyte
             seen.append(timestep)
             return super().forward(sample, timestep, context)
 
-    ValidationLoss(prepared, SETTINGS)(Listening(0, 0))
+    ValidationLoss(prepared, SETTINGS, images=10)(Listening(0, 0))
     assert len(torch.cat(seen)) == 2 * 10

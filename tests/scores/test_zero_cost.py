@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from archlab.architecture import Block, Stage, Transformer, UNetSpec
-from archlab.encoders.prepare import prepare
 from archlab.evaluation.measures import ZERO_COST
-from archlab.proxy_settings import ProxySettings, Scale
+from archlab.proxy.parts import prepare_proxy
+from archlab.proxy.settings import ProxySettings, Scale
 from archlab.scores.zero_cost import grad_norm, naswot, synflow, zero_cost
 from archlab.unet import build
 
@@ -81,16 +81,16 @@ def test_a_unet_has_all_three_and_always_the_same(normalizer: str, spec: UNetSpe
     transformer = Transformer(heads=2, ff_ratio=4, attention_normalizer=normalizer)
     middle = replace(spec, middle=(Block(transformers=(transformer,)),))
     torch.manual_seed(5)
-    first = zero_cost(middle, prepare(SETTINGS), SETTINGS)
+    first = zero_cost(middle, prepare_proxy(SETTINGS), SETTINGS)
     torch.manual_seed(6)
-    assert zero_cost(middle, prepare(SETTINGS), SETTINGS) == first
+    assert zero_cost(middle, prepare_proxy(SETTINGS), SETTINGS) == first
     assert tuple(first) == ZERO_COST
     assert list(first) == ["grad_norm", "synflow", "naswot"]
     assert all(score is not None and score > 0 for score in first.values())
 
 
 def test_synflow_and_naswot_grow_with_width(spec: UNetSpec) -> None:
-    prepared = prepare(SETTINGS)
+    prepared = prepare_proxy(SETTINGS)
     scores = [zero_cost(widened(spec, factor), prepared, SETTINGS) for factor in (1, 2, 4)]
     for name in ("synflow", "naswot"):
         values = [score[name] for score in scores]

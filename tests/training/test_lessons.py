@@ -12,8 +12,8 @@ from archlab.architecture import UNetSpec
 from archlab.checkpoint import Checkpoint, below, prefixed, read_checkpoint, write_checkpoint
 from archlab.diffusion.process import NoisyBatch
 from archlab.encoders.prepare import Prepared
+from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import examples
-from archlab.proxy_settings import ProxySettings
 from archlab.training.lessons import LESSONS
 from archlab.training.lessons.lesson import Lesson, Materials
 from archlab.training.optimizer import FlatAdamW
@@ -90,7 +90,7 @@ def begin(
     name: str, spec: UNetSpec, prepared: Prepared, settings: ProxySettings, micro_batch: int | None = None
 ) -> tuple[Training, Lesson[NoisyBatch], UNet]:
     network = untrained(spec, 3)
-    lesson = LESSONS[name](Materials(network=network, examples=examples(prepared, settings), seed=3))
+    lesson = LESSONS[name](Materials(network=network, examples=examples(prepared, settings), settings=settings, seed=3))
     training = Training(network, lesson, settings, steps=STEPS, seed=3, micro_batch=micro_batch)
     return training, lesson, network
 
@@ -131,7 +131,9 @@ def test_parameters_that_need_no_gradient_stay(
     network.requires_grad_(False)
     network.conv_out.requires_grad_(True)
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
-    lesson = LESSONS["denoising"](Materials(network=network, examples=examples(prepared, settings), seed=3))
+    lesson = LESSONS["denoising"](
+        Materials(network=network, examples=examples(prepared, settings), settings=settings, seed=3)
+    )
     Training(network, lesson, settings, steps=2, seed=3).run(2)
     changed = {name for name, weight in network.state_dict().items() if not weight.equal(before[name])}
     assert changed == {"conv_out.weight", "conv_out.bias"}

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from archlab.architecture import Block, UNetSpec
 from archlab.diffusion.process import NoisyBatch, error
 from archlab.encoders.prepare import Prepared
+from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import begin_training, examples
-from archlab.proxy_settings import Distillation, ProxySettings
 from archlab.training.lessons.teacher import TeacherLesson
+from archlab.training.settings import Distillation
 from archlab.unet import UNet
 from archlab.unet.untrained import untrained
 

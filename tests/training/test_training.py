@@ -14,9 +14,10 @@ from archlab.checkpoint import Checkpoint, below, read_checkpoint, write_checkpo
 from archlab.diffusion.process import loss
 from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput, RunFailed
+from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import Trained, begin_training, examples, train
-from archlab.proxy_settings import Distillation, ProxySettings
 from archlab.training.average import average_weights
+from archlab.training.settings import Distillation
 from archlab.training.training import Diverged, Training, first_relu_step
 from archlab.unet import UNet, transformer
 from archlab.unet.untrained import untrained

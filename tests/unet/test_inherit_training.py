@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from archlab.architecture import preset
-from archlab.encoders.prepare import prepare
-from archlab.proxy import proxy_spec
+from archlab.proxy.parts import prepare_proxy
+from archlab.proxy.proxy import proxy_spec
+from archlab.proxy.settings import ProxySettings, Scale
 from archlab.proxy.training import train
-from archlab.proxy_settings import ProxySettings, Scale
 from archlab.scores.validation import ValidationLoss
 from archlab.unet import build
 from archlab.unet.inheritance.methods import Methods
@@ -21,7 +21,7 @@ def test_training_starts_from_the_given_weights_and_leaves_them() -> None:
     settings = ProxySettings(
         data="digits", scale=Scale(width=0.1, sample_size=8), rungs=(1,), batch_size=2, learning_rate=1e-12
     )
-    prepared = prepare(settings)
+    prepared = prepare_proxy(settings)
     score = ValidationLoss(prepared, settings)
     start = build(proxy_spec(preset("tiny"), settings))
     before = {name: weight.clone() for name, weight in start.state_dict().items()}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from archlab.cost import count
-from archlab.proxy import proxy_spec
+from archlab.proxy.proxy import proxy_spec
 from archlab.space import SearchSpace, load_space
 from archlab.unet import build
 

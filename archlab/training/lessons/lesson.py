@@ -8,8 +8,8 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
-from archlab.proxy_settings import Distillation
 from archlab.training.examples import Examples
+from archlab.training.settings import LessonSettings
 from archlab.unet import UNet
 
 
@@ -79,15 +79,15 @@ class Materials:
         network: learns, on the device where it is.
         examples: captioned images.
         teacher: a trained network, where there is one; a lesson copies it.
-        distillation: weights of what the network learns from the teacher.
+        settings: of lessons.
         seed: of whatever a lesson begins with at random.
     """
 
     network: UNet
     examples: Examples
+    settings: LessonSettings
     seed: int
     teacher: UNet | None = None
-    distillation: Distillation | None = None
 
 
 MakeLesson = Callable[[Materials], Lesson[Any]]

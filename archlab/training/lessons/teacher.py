@@ -11,20 +11,19 @@ from torch import Tensor, nn
 
 from archlab.architecture import Node, UNetSpec, layout, match_stages
 from archlab.diffusion.process import NoisyBatch, error
-from archlab.proxy_settings import Distillation
 from archlab.training.examples import Examples
 from archlab.training.lessons.denoising import Denoising
 from archlab.training.lessons.lesson import Materials
+from archlab.training.settings import Distillation
 from archlab.unet import UNet
 
 
 def teacher(materials: Materials) -> "TeacherLesson":
     """A teacher and the weights of what is learnt from it are needed."""
-    if materials.teacher is None or materials.distillation is None:
+    weights = materials.settings.distill
+    if materials.teacher is None or weights is None:
         raise ValueError("the lesson teacher needs a teacher and the weights of its losses")
-    return TeacherLesson(
-        materials.network, materials.teacher, materials.distillation, materials.examples, materials.seed
-    )
+    return TeacherLesson(materials.network, materials.teacher, weights, materials.examples, materials.seed)
 
 
 class TeacherLesson(Denoising):
