@@ -19,6 +19,8 @@ from archlab.study.definition import StudyDefinition
 from archlab.study.file import StudyFile
 
 _MEND = "restore it"
+_FIRST = ("name", "uid", "archlab")  # in the file
+_NEW = {"revision": 1, "left_out": [], "storage": None}
 
 
 class SavedKnob(Section):
@@ -73,11 +75,8 @@ class SavedStudy(StudyFile):
 
     def to_plain(self) -> dict[str, Any]:
         """As YAML and JSON have it; what is as for a new study is left out."""
-        content = self.model_dump(mode="json")
-        for name in ("revision", "left_out", "storage"):
-            if content[name] == SavedStudy.model_fields[name].get_default() or not content[name]:
-                del content[name]
-        return content
+        content = {name: None for name in _FIRST} | self.model_dump(mode="json")
+        return {name: value for name, value in content.items() if name not in _NEW or value != _NEW[name]}
 
     def definition(self) -> StudyDefinition:
         """The study's space and settings; labels of knob values are read back as values.

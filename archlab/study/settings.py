@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
 from archlab.evaluation.measures import MEASURES, Measure
 from archlab.section import Amount, Count, Section
@@ -72,6 +72,10 @@ class OneLimit(NamedTuple):
 
 class LimitsByMeasure(Section):
     """All hard limits of a study: a field for every measure of the registry."""
+
+    @model_serializer(mode="wrap")
+    def _without_absent(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: limit for name, limit in serialize(self).items() if limit}
 
     def each(self) -> Iterator[OneLimit]:
         """Every limit, in the registry's order."""
