@@ -27,8 +27,9 @@ from archlab.evaluation import Evaluation, Record
 from archlab.report import write_report
 from archlab.space import label
 from archlab.study import Study, Watcher, run_study
+from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition, load_definition
-from archlab.study.evaluate import Job, Judge, Progress
+from archlab.study.evaluate import Job
 from archlab.study.executors.inline import Inline
 
 TRIALS, LAST = 10_000, 1_000
@@ -122,7 +123,7 @@ class Laps(Watcher):
         return tuple(1e3 * statistics.median(times) for times in (own, sampler, disk))
 
 
-def at_once(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+def at_once(job: Job, callbacks: Callbacks) -> Evaluation:
     """Costs as ever; a quality that wants width and little else."""
     cost = count(job.spec)
     quality = 1 / (1 + cost.params_m) + (int(job.spec.id[:6], 16) % 1000) / 1e4

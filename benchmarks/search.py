@@ -25,8 +25,9 @@ import pandas as pd
 
 from archlab.evaluation import Evaluation
 from archlab.study import run_study
+from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition, load_definition
-from archlab.study.evaluate import Job, Judge, Progress, costed
+from archlab.study.evaluate import Job, costed
 from archlab.study.executors import Inline
 from archlab.study.pruning.successive_halving import pooled_noise
 from archlab.study.sampler import suggest
@@ -96,9 +97,9 @@ def steps_by_rungs(bench: Bench, strategy: str) -> float:
     search = settings.search.model_copy(update={"strategy": strategy})
     definition = replace(bench.space, settings=settings.model_copy(update={"search": search}))
 
-    def evaluate(job: Job, progress: Progress, judge: Judge) -> Evaluation:
+    def evaluate(job: Job, callbacks: Callbacks) -> Evaluation:
         known, losses = costed(job.spec, {}), bench.losses[job.spec.id]
-        rung = next((rung for rung in rungs[:-1] if not judge(rung, [losses[rung]], known)), rungs[-1])
+        rung = next((rung for rung in rungs[:-1] if not callbacks.judge(rung, [losses[rung]], known)), rungs[-1])
         tally.add(job.spec.id, rung)
         stopped_at = None if rung == rungs[-1] else rung
         proxy = {

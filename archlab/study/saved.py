@@ -75,7 +75,7 @@ class SavedStudy(StudyFile):
 
     def to_plain(self) -> dict[str, Any]:
         """As YAML and JSON have it; what is as for a new study is left out."""
-        content = {name: None for name in _FIRST} | self.model_dump(mode="json")
+        content = dict.fromkeys(_FIRST) | self.model_dump(mode="json")
         return {name: value for name, value in content.items() if name not in _NEW or value != _NEW[name]}
 
     def definition(self) -> StudyDefinition:
