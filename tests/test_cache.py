@@ -1,6 +1,7 @@
 """One cache: entries that are whole or absent, locks between processes, one limit over all kinds."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -354,3 +355,13 @@ def test_hashes_are_of_content() -> None:
 def test_by_default_it_is_in_the_users_cache_directory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ARCHLAB_CACHE")
     assert root().name == "archlab"
+
+
+def test_the_docs_name_every_kind() -> None:
+    repository = Path(__file__).parents[1]
+    sources = (path.read_text(encoding="utf-8") for path in (repository / "archlab").rglob("*.py"))
+    declared = {name for source in sources for name in re.findall(r'= Kind\(\s*"(\w+)"', source)}
+    rows = [
+        line for line in (repository / "docs" / "cache.md").read_text(encoding="utf-8").splitlines() if "| `" in line
+    ]
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1])} == declared

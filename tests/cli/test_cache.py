@@ -45,7 +45,7 @@ def test_it_is_listed_by_kind(cache: Path) -> None:
     lines = archlab("cache", "--format", "csv").stdout.splitlines()
     assert [row["kind"] for row in csv.DictReader(lines)] == ["letters", "tables"]
     shown = archlab("cache", ARCHLAB_CACHE_GB="2").stdout
-    assert f"{cache}: 0.0075 of 2 GB" in shown
+    assert f"{cache}: 7.5 MB of 2 GB" in shown
     assert "what the user made" in shown
 
 
