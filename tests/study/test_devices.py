@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,17 @@ import yaml
 from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput, RunFailed
+from archlab.evaluation import Estimate, Latency, ProxyResult
+from archlab.evaluation.fact import to_plain
 from archlab.latency.lock import DeviceLock
 from archlab.latency.measurement import Measurement
 from archlab.progress import Progress
-from archlab.study import Study, evaluate, load_study, run_study
+from archlab.study import Study, load_study, run_study
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition, load_definition
+from archlab.study.evaluate import Job, Stages, estimate_target, evaluate, measure_target
 from tests.latency.test_latency_value import latency
+from tests.made_up_facts import estimated, measured, proxy_result
 from tests.study.spaces import MINI, write_space
 
 SPACE = """measure:
@@ -30,7 +35,7 @@ constraints:
 """
 TWO = MINI.replace("measure: []\n", SPACE).replace("[quality, macs_g]", "[quality, latency_ms, latency_ms_phone]")
 TWO = TWO.replace("trials: 6", "trials: 12")
-Run = Callable[[str], Study]
+Run = Callable[..., Study]
 
 
 def laptop_ms(spec: UNetSpec) -> float:
@@ -48,37 +53,40 @@ def record_all(definition: StudyDefinition, path: Path, milliseconds: Callable[[
         latency(
             samples_ms=(milliseconds(spec),) * 2,
             provenance={"device": path.stem, "kind": "measured", "architecture": spec.deployed.id},
-        ).to_dict()
+        )
         for spec in specs.values()
     ]
-    path.write_text(json.dumps(recordings))
+    path.write_text(json.dumps([to_plain(recording) for recording in recordings]))
+
+
+def train(job: Job, *_: object) -> ProxyResult:
+    return proxy_result(int(job.spec.id, 16) / 16**12)  # anything that does not fall as latency rises
+
+
+def estimate(spec: UNetSpec, where: Measurement) -> Estimate:
+    """By a made-up table for the phone: 2 % too high, and known to 5 %."""
+    return estimated(1.02 * phone_ms(spec), provenance={"device": "phone"})
+
+
+STAGES = Stages(train=train, estimate=estimate)
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+def run(tmp_path: Path) -> Run:
     """Run a study of this YAML beside recordings of both devices."""
     definition = load_definition(write_space(tmp_path))
     record_all(definition, tmp_path / "laptop.json", laptop_ms)
     record_all(definition, tmp_path / "phone.json", phone_ms)
 
-    def judge(job: evaluate.Job, *_: object) -> dict[str, Any]:
-        quality = int(job.spec.id, 16) / 16**12  # anything that does not fall as latency rises
-        return {"quality": quality, "quality_label": "val_loss", "val_loss": quality}
+    def run(text: str, stages: Stages = STAGES) -> Study:
+        return run_study(load_definition(write_space(tmp_path, text)), root=tmp_path / "studies", stages=stages)
 
-    monkeypatch.setattr(evaluate, "_train_proxy", judge)
-    return lambda text: run_study(load_definition(write_space(tmp_path, text)), root=tmp_path / "studies")
+    return run
 
 
 @pytest.fixture
-def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The space with a table for the phone, whose estimates are 2 % too high and know it to 5 %."""
-
-    def estimate(spec: UNetSpec, where: Measurement) -> dict[str, Any]:
-        guess = 1.02 * phone_ms(spec)
-        band = {"low_ms": 0.95 * guess, "high_ms": 1.05 * guess}
-        return {"median_ms": guess, **band, "provenance": {"kind": "estimated", "device": "phone"}}
-
-    monkeypatch.setattr(evaluate, "estimate_target", estimate)
+def table(tmp_path: Path) -> str:
+    """The space with a table for the phone; see `estimate`."""
     (tmp_path / "table.json").write_text("{}")
     return TWO.replace("name: phone}", "name: phone, table: table.json}")
 
@@ -109,7 +117,7 @@ def test_every_device_is_a_column_and_limits_are_of_its_own_baseline(run: Run, t
 def test_a_device_that_fails_ends_the_trial_with_its_reason_and_the_study_goes_on(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "phone.json"
     recordings = json.loads(path.read_text())
-    baseline = load_definition(tmp_path / "mini.yaml").baseline.id
+    baseline = load_definition(tmp_path / "mini.yaml").space.baseline.id
     kept = [one for n, one in enumerate(recordings) if n % 3 or one["provenance"]["architecture"] == baseline]
     path.write_text(json.dumps(kept))
     study = run(TWO.replace("60%", "100%"))
@@ -134,64 +142,56 @@ def test_an_estimate_is_measured_where_it_does_not_decide_or_is_on_the_front(run
     assert first["latency_kind_phone"] == "replayed"  # nothing dominates the first
 
 
-def test_without_the_device_its_estimates_stay_and_say_why(
-    run: Run, table: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    measure = evaluate.measure_target
-
-    def unplugged(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> dict[str, Any]:
+def test_without_the_device_its_estimates_stay_and_say_why(run: Run, table: str, tmp_path: Path) -> None:
+    def unplugged(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> Latency:
         if where.name == "phone":
             raise BadInput("the phone is not there")
-        return measure(spec, where, callbacks)
+        return measure_target(spec, where, callbacks)
 
-    monkeypatch.setattr(evaluate, "measure_target", unplugged)
-    study = run(table)
+    study = run(table, replace(STAGES, measure=unplugged))
     assert study.baseline["latency_kind_phone"] == "estimated"
     assert study.limits["latency_ms_phone"] == pytest.approx(0.6 * study.baseline["latency_ms_phone"])
     assert set(study.trials["latency_kind_phone"].dropna()) == {"estimated"}
     front = study.record(int(study.front["trial"].iloc[0])).evaluation
-    assert front.latency["phone"]["not_measured"] == "the phone is not there"
+    guess = front.latency["phone"]
+    assert isinstance(guess, Estimate)
+    assert guess.not_measured == "the phone is not there"
+    definition, stages = load_definition(write_space(tmp_path, TWO)), replace(STAGES, measure=unplugged)
     with pytest.raises(BadInput, match="the phone is not there"):
-        run_study(load_definition(write_space(tmp_path, TWO)), "untabled", root=tmp_path / "studies")
+        run_study(definition, "untabled", root=tmp_path / "studies", stages=stages)
 
 
 def test_over_the_limit_once_it_is_measured(tmp_path: Path, run: Run, table: str) -> None:
     definition = load_definition(write_space(tmp_path, table))
-    job = evaluate.Job(spec=definition.space.baseline, settings=definition.settings, limits={}, folder=tmp_path)
-    found = evaluate.evaluate(job, Callbacks())
+    job = Job(spec=definition.space.baseline, settings=definition.settings, limits={}, folder=tmp_path)
+    found = evaluate(job, Callbacks(), stages=STAGES)
     assert found.is_estimated
     limit = 0.99 * phone_ms(definition.space.baseline)
-    limited = evaluate.Job(
-        spec=definition.space.baseline,
-        settings=definition.settings,
-        limits={"latency_ms_phone": limit},
-        folder=tmp_path,
-    )
-    measured = evaluate.measure_estimated(found, limited, Callbacks())
+    limited = replace(job, limits={"latency_ms_phone": limit}, known=found)
+    measured = evaluate(limited, Callbacks(), stages=STAGES)
     assert (measured.status, measured.gate, measured.proxy) == ("gated", "latency_ms_phone", found.proxy)
-    assert measured.latency["phone"]["provenance"]["kind"] == "replayed"
+    assert measured.latency["phone"].kind == "replayed"
 
 
-def test_a_study_of_one_unnamed_device_still_goes_on(run: Run, tmp_path: Path) -> None:
+def test_facts_of_one_unnamed_device_are_refused_in_one_line(run: Run, tmp_path: Path) -> None:
     """As archlab wrote it before a study could measure on several."""
     text = MINI.replace("measure: []", "measure: [{device: tflite}]\nconstraints: {latency_ms: {max: '150%'}}")
     old = {"device": "tflite", "threads": 1, "precision": "fp32", "min_runs": 20, "min_seconds": 1.0}
-    with pytest.MonkeyPatch.context() as patch:
-        known = latency(provenance={"device": "tflite", "kind": "measured"}).to_dict()
-        patch.setattr(evaluate, "measure_target", lambda *_: known)
-        study = run(text.replace("trials: 6", "trials: 2"))
-        settings = yaml.safe_load((study.folder / "study.yaml").read_text())
-        settings["constraints"]["latency_ms"] = {"max": {"of_baseline": 1.5}, "device": "tflite"}
-        settings["measure"] = [old]
-        (study.folder / "study.yaml").write_text(yaml.safe_dump(settings))
-        for path in (study.folder / "baseline.json", *study.folder.glob("trials/*/evaluation.json")):
-            path.write_text(json.dumps(json.loads(path.read_text()) | {"latency": known}))
-        before = load_study("mini", tmp_path / "studies")
-        assert before.trials["latency_ms"].eq(2.5).all()
-        assert before.baseline["latency_ms"] == 2.5
-        after = run(text)
+    stages = replace(STAGES, measure=lambda *_: measured(2.5))
+    study = run(text.replace("trials: 6", "trials: 2"), stages)
+    settings = yaml.safe_load((study.folder / "study.yaml").read_text())
+    settings["constraints"]["latency_ms"] = {"max": {"of_baseline": 1.5}, "device": "tflite"}
+    settings["measure"] = [old]
+    (study.folder / "study.yaml").write_text(yaml.safe_dump(settings))
+    after = run(text, stages)
+    assert after.limits == {"latency_ms": 1.5 * 2.5}
     assert (after.trials["status"] == "complete").sum() == 6
     assert after.trials["latency_ms"].eq(2.5).all()
+    path = study.folder / "trials" / "1" / "evaluation.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"latency": to_plain(measured(2.5))}))
+    mended = r"1/evaluation\.json: damaged: latency[^\n]*; restore it, or delete it to have it made again$"
+    with pytest.raises(BadInput, match=mended):
+        load_study("mini", tmp_path / "studies")
 
 
 def test_the_stages_name_their_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,7 +209,7 @@ def test_the_stages_name_their_device(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr("archlab.latency.measure", measure)
     callbacks = Callbacks(progress=lambda *told: heard.append(told), lock=lambda device: nullcontext())
     with pytest.raises(RunFailed):
-        evaluate.measure_target(definition.space.baseline, definition.settings.measure[0], callbacks)
+        measure_target(definition.space.baseline, definition.settings.measure[0], callbacks)
     assert heard == [("wait on here", 0.2)]
 
 
@@ -219,15 +219,11 @@ def test_a_table_is_asked_with_the_settings_that_it_must_be_of(tmp_path: Path, m
     definition = load_definition(write_space(tmp_path, MINI.replace("measure: []", entry)))
     where = definition.settings.measure[0]
     with pytest.raises(BadInput, match=r"table\.json"):
-        evaluate.estimate_target(definition.space.baseline, where)  # the real one: this is no table
+        estimate_target(definition.space.baseline, where)  # the real one: this is no table
     asked: dict[str, Any] = {}
 
-    class Guess:
-        def to_dict(self) -> dict[str, Any]:
-            return {"median_ms": 3.0}
-
-    monkeypatch.setattr("archlab.latency.estimate", lambda spec, **how: asked.update(how) or Guess())
-    assert evaluate.estimate_target(definition.space.baseline, where) == {"median_ms": 3.0}
+    monkeypatch.setattr("archlab.latency.estimate", lambda spec, **how: asked.update(how) or estimated(3.0))
+    assert estimate_target(definition.space.baseline, where) == estimated(3.0)
     assert (asked["device"], asked["table"], asked["threads"], asked["precision"]) == (
         "android",
         where.table,

@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 import time
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -30,7 +31,7 @@ _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _END_SECONDS = 2.0
 _POLL_SECONDS = 0.5  # between looks at time and memory
 _LOST = 255  # the exit code that multiprocessing gives where the server of processes was killed
-_PRELOADED = ["torch", "archlab.proxy", "archlab.study.executors.worker"]
+_PRELOADED = ("torch", "archlab.proxy", "archlab.study.executors.worker")
 
 
 class Processes:
@@ -45,11 +46,12 @@ class Processes:
         slots: processes at once.
     """
 
-    def __init__(self, slots: int = 1, evaluate: Evaluate = evaluate) -> None:
+    def __init__(self, slots: int = 1, evaluate: Evaluate = evaluate, preloaded: Sequence[str] = _PRELOADED) -> None:
+        """``preloaded``: modules that the server of processes imports, so that no worker has to."""
         self.slots = slots
         self._evaluate = evaluate
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(_PRELOADED)
+        self._context.set_forkserver_preload(list(preloaded))
         self._threads = ThreadPoolExecutor(slots, thread_name_prefix="trial")
         self._free: SimpleQueue[int] = SimpleQueue()
         for slot in range(slots):

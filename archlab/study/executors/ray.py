@@ -23,8 +23,6 @@ from archlab.study.executors.executor import Evaluate, Listener
 from archlab.study.executors.processes import Processes
 from archlab.study.executors.worker import RungQuestion, StageReport
 
-_MOST_LOSSES = 3  # of one trial's node, before it fails
-_LOOK_SECONDS = 5.0  # between looks for nodes that have joined
 _CONNECT_SECONDS = 10.0
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray reads these when it is imported
@@ -41,13 +39,23 @@ class Ray:
         slots: trials at once: one for each GPU of the cluster or, where it has none, for each CPU.
     """
 
-    def __init__(self, address: str | None = None, slots: int | None = None, evaluate: Evaluate = evaluate) -> None:
+    def __init__(
+        self,
+        address: str | None = None,
+        slots: int | None = None,
+        evaluate: Evaluate = evaluate,
+        *,
+        most_losses: int = 3,
+        look_seconds: float = 5.0,
+    ) -> None:
         """Connect, and take the nodes' GPUs or CPUs.
 
         Args:
             address: ``host:port`` or ``auto``; None: ``$RAY_ADDRESS``, the cluster that this computer is a node of, or
                 a new one on this computer.
             slots: fewer than all.
+            most_losses: how many nodes may be lost with one trial before it fails.
+            look_seconds: between looks for nodes that have joined.
 
         Raises:
             BadInput: there is no cluster at the address.
@@ -59,6 +67,7 @@ class Ray:
             _connect(self._ray, address)
         self._unit = "GPU" if self._ray.cluster_resources().get("GPU") else "CPU"
         self._most, self._evaluate = slots, evaluate
+        self._most_losses, self._look_seconds = most_losses, look_seconds
         self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
         self._hosts: dict[str, _Host] = {}
         self._unfit: dict[str, str] = {}
@@ -92,7 +101,7 @@ class Ray:
             self._ray.shutdown()
 
     def _keep_looking(self) -> None:
-        while not self._closed.wait(_LOOK_SECONDS):
+        while not self._closed.wait(self._look_seconds):
             with suppress(self._ray.exceptions.RayError):  # the head may be away for a while
                 self._look()
 
@@ -167,8 +176,8 @@ class Ray:
     def _give_up_or_back(self, task: "_Task", error: Exception) -> None:
         if self._closed.is_set():
             task.future.set_exception(CancelledError())
-        elif task.losses == _MOST_LOSSES:
-            reason = f"its node was lost, {_MOST_LOSSES} times; the last: {_last_line(error)}"
+        elif task.losses == self._most_losses:
+            reason = f"its node was lost, {self._most_losses} times; the last: {_last_line(error)}"
             task.future.set_result(Evaluation(status="failed", reason=reason))
         else:
             self._tasks.put(task)

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from archlab.cost import count
-from archlab.evaluation import Evaluation
+from archlab.evaluation import Evaluation, SeedResult
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job
+from tests.made_up_facts import proxy_result, score, seed_result
 
 NOISE = {2: 0.4, 4: 0.02}  # standard deviation at each rung; the scores are within 1
 SECONDS = 0.5  # of a step
@@ -43,23 +44,17 @@ class Trainings:
             return Evaluation(status="failed", reason="the proxy diverged", params_m=cost.params_m, macs_g=cost.macs_g)
         long, rungs = self.spread * draw.random(), job.settings.proxy.rungs
         deviations = dict.fromkeys(rungs, self.luck) | self.noise
-        more = {"adherence": {"value": 1 - long}, "kid": {"value": long}}
-        runs = []
+        more = {"adherence": score(1 - long), "kid": score(long)}
+        runs: list[SeedResult] = []
         for seed in range(job.settings.proxy.seeds):
-            losses = {str(rung): long + deviations[rung] * draw.standard_normal() for rung in rungs}
+            losses = {rung: long + deviations[rung] * draw.standard_normal() for rung in rungs}
             scores = {
-                rung: {"val_loss": {"value": loss}} | (more if int(rung) >= self.more_from else {})
+                rung: {"val_loss": score(loss)} | (more if rung >= self.more_from else {})
                 for rung, loss in losses.items()
             }
-            runs.append({"seed": seed, "rungs": losses, "scores": scores})
+            runs.append(seed_result(seed, losses, scores=scores))
         steps = np.arange(1, rungs[-1] + 1)
         curve = pd.DataFrame({"seed": 0, "step": steps, "loss": 1.0, "seconds": SECONDS * steps})
         curve.to_csv(job.folder / "curve.csv", index=False)
-        proxy = {
-            "quality": long,
-            "quality_label": "val_loss",
-            "val_loss": long,
-            "by_seed": runs,
-            "zero_cost": {"naswot": -long, "synflow": 1.0},
-        }
+        proxy = proxy_result(long, by_seed=tuple(runs), zero_cost={"naswot": -long, "synflow": 1.0})
         return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from archlab.study.restored import restored_space
 from scipy.stats import kendalltau
 
 from archlab.analysis.audit import audit, scores_table
@@ -31,8 +30,8 @@ def run(definition: StudyDefinition, root: Path, trainings: Trainings, **named: 
 def test_the_cheapest_score_that_keeps_the_order_is_recommended(definition: StudyDefinition, tmp_path: Path) -> None:
     study = run(definition, tmp_path, Trainings(), architectures=12)
     assert study.name == "mini-audit"
-    assert study.settings["proxy"]["rungs"] == [2, 4, 40]
-    assert restored_space(study.settings).settings.search.trials == 12
+    assert study.proxy.rungs == (2, 4, 40)
+    assert study.definition.settings.search.trials == 12
     found = audit(study)
     assert found.dear.name == "val_loss@40"
     assert found.baseline == 0
@@ -52,10 +51,8 @@ def test_the_cheapest_score_that_keeps_the_order_is_recommended(definition: Stud
 def test_numbers_are_those_of_the_table(definition: StudyDefinition, tmp_path: Path) -> None:
     study = run(definition, tmp_path, Trainings(luck=0.3), architectures=12)
     found = audit(study)
-    proxies = [record.evaluation.proxy or {} for record in study.records]
-    rung, long = (
-        np.array([[run["rungs"][step] for run in proxy["by_seed"]] for proxy in proxies]) for step in ("2", "40")
-    )
+    runs = [record.evaluation.proxy.by_seed for record in study.records if record.evaluation.proxy]
+    rung, long = (np.array([[run.rungs[step] for run in seeds] for seeds in runs]) for step in (2, 40))
     verdict = next(each for each in found.verdicts if each.score.name == "val_loss@2")
     taus = [kendalltau(rung[:, seed], long.mean(axis=1)).statistic for seed in (0, 1)]
     assert verdict.tau.value == pytest.approx(np.mean(taus))

@@ -17,6 +17,18 @@ from archlab.latency.devices.registry import runner
 from archlab.latency.lock import THIS_COMPUTER
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job
+from tests.made_up_facts import proxy_result
+
+
+def saying(**facts: Any) -> Evaluation:
+    """A complete evaluation that has the facts in its provenance."""
+    return Evaluation(status="complete", proxy=proxy_result(1.0, provenance=facts))
+
+
+def said(evaluation: Evaluation) -> dict[str, Any]:
+    """The facts of an evaluation; see `saying`."""
+    assert evaluation.proxy is not None
+    return evaluation.proxy.provenance
 
 
 def curious(job: Job, callbacks: Callbacks) -> Evaluation:
@@ -29,7 +41,7 @@ def curious(job: Job, callbacks: Callbacks) -> Evaluation:
             break
     print("something", flush=True)
     facts = {"pid": os.getpid(), "threads": torch.get_num_threads(), "rung": rung, "cwd": str(Path.cwd())}
-    return Evaluation(status="complete", proxy=facts)
+    return saying(**facts)
 
 
 def mortal(job: Job, callbacks: Callbacks) -> Evaluation:
@@ -96,7 +108,7 @@ def greedy(job: Job, callbacks: Callbacks) -> Evaluation:
     images = job.micro_batch or job.settings.proxy.batch_size
     held = np.ones(int(images * 40e6), dtype=np.uint8)
     time.sleep(1.5)
-    return Evaluation(status="complete", proxy={"images": images, "held": len(held)})
+    return saying(images=images, held=len(held))
 
 
 def measuring(job: Job, callbacks: Callbacks) -> Evaluation:
@@ -115,4 +127,4 @@ def measuring(job: Job, callbacks: Callbacks) -> Evaluation:
         while time.monotonic() < until:
             times.append(time.time())
             time.sleep(0.02)
-    return Evaluation(status="complete", proxy={"times": times})
+    return saying(times=times)

@@ -24,6 +24,7 @@ from archlab.study.evaluate import Job
 from archlab.study.executors import Evaluate, Inline, Processes
 from archlab.study.executors.device_locks import DeviceLocks, Worker
 from tests.study.executors import made_up
+from tests.study.executors.made_up import said
 from tests.study.spaces import MINI, write_space
 
 JobFor = Callable[..., Job]
@@ -70,12 +71,12 @@ def test_it_is_heard_and_asked(make: Callable[[Evaluate], Inline | Processes], j
         found = executor.submit(job(), log).result(timeout=60)
     assert log.heard == [(7, "train", 1 / 3), (7, 10, 0.1, 2.0), (7, "train", 2 / 3), (7, 20, 0.05, 2.0)]
     assert found.status == "complete"
-    assert found.proxy is not None
-    assert found.proxy["rung"] == 20
-    assert found.proxy["cwd"] == str(Path.cwd())
+    facts = said(found)
+    assert facts["rung"] == 20
+    assert facts["cwd"] == str(Path.cwd())
     if isinstance(executor, Processes):
-        assert found.proxy["pid"] != os.getpid()
-        assert found.proxy["threads"] == 1
+        assert facts["pid"] != os.getpid()
+        assert facts["threads"] == 1
         assert (job().folder / "worker.log").read_text() == "something\n"
 
 
@@ -83,7 +84,7 @@ def test_every_trial_has_a_process_of_its_own_and_slots_run_at_once(job: JobFor)
     with closing(Processes(2, made_up.curious)) as executor:
         jobs = [job(str(number)) for number in range(4)]
         found = [future.result(timeout=60) for future in [executor.submit(each, Log()) for each in jobs]]
-    assert len({evaluation.proxy["pid"] for evaluation in found if evaluation.proxy}) == 4
+    assert len({said(evaluation)["pid"] for evaluation in found}) == 4
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_over_the_time_limit_it_is_ended_with_its_children(job: JobFor) -> None:
 def test_over_the_memory_limit_it_is_tried_once_more_with_half_the_images(job: JobFor) -> None:
     """16 images of 40 MB, then 8."""
     found = end(made_up.greedy, job("enough", memory_gb=0.9))
-    assert found.proxy == {"images": 8, "held": 320_000_000}
+    assert said(found) == {"images": 8, "held": 320_000_000}
     found = end(made_up.greedy, job("too little", memory_gb=0.3))
     assert (found.status, found.reason) == ("failed", "over the memory limit of 0.3 GB")
 
@@ -119,7 +120,7 @@ def test_over_the_memory_limit_it_is_tried_once_more_with_half_the_images(job: J
 def test_while_one_measures_on_this_computer_the_others_stand_still(job: JobFor) -> None:
     with closing(Processes(2, made_up.measuring)) as executor:
         trains, measures = (executor.submit(job(name), Log()) for name in ("trains", "measures"))
-        steps, (start, stop) = (f.result(timeout=60).proxy["times"] for f in (trains, measures))  # type: ignore[index]
+        steps, (start, stop) = (said(f.result(timeout=60))["times"] for f in (trains, measures))
     assert steps[0] < start < stop < steps[-1]
     assert not [moment for moment in steps if start + 0.1 < moment < stop - 0.1]
 
@@ -149,7 +150,7 @@ def test_on_a_phone_one_measures_at_a_time_and_nobody_stands_still(job: JobFor) 
     with closing(Processes(3, made_up.measuring)) as executor:
         futures = [executor.submit(on_phone(name), Log()) for name in folders]
         first, second, steps = sorted(
-            (f.result(timeout=60).proxy["times"] for f in futures),  # type: ignore[index]
+            (said(f.result(timeout=60))["times"] for f in futures),
             key=lambda times: (len(times), times),
         )
     assert first[1] <= second[0]
@@ -169,19 +170,20 @@ DRIVER = """
 from pathlib import Path
 import sys
 from archlab.latency.lock import THIS_COMPUTER
-from archlab.space import load_space
+from archlab.study.definition import load_definition
 from archlab.study.evaluate import Job
 from archlab.study.executors import Processes
 from tests.study.executors import made_up
 from tests.study.executors.test_processes import Log
 
 if __name__ == "__main__":
-    space = load_space(sys.argv[1])
+    definition = load_definition(sys.argv[1])
     executor = Processes(2, made_up.slow_or_measuring)
     for name in ("trains", "measures"):
         folder = Path(sys.argv[2]) / name
         folder.mkdir()
-        executor.submit(Job(spec=space.baseline, settings=space.settings, limits={}, folder=folder), Log())
+        job = Job(spec=definition.space.baseline, settings=definition.settings, limits={}, folder=folder)
+        executor.submit(job, Log())
 """
 
 

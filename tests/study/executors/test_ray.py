@@ -18,9 +18,8 @@ from archlab.study import Watcher, run_study
 from archlab.study.definition import load_definition
 from archlab.study.evaluate import Job
 from archlab.study.executors import Inline
-from archlab.study.executors import ray as ray_executor
 from archlab.study.executors.ray import Ray
-from tests.study.executors import on_nodes
+from tests.study.executors import made_up, on_nodes
 from tests.study.executors.test_processes import Log, all_end, wait_for, wait_until
 from tests.study.spaces import MINI, write_space
 
@@ -41,11 +40,8 @@ def cluster() -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def executor(cluster: Any) -> Iterator[Ray]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ray_executor, "_MOST_LOSSES", 2)
-        patch.setattr(ray_executor, "_LOOK_SECONDS", 0.2)
-        with closing(Ray(cluster.address, evaluate=on_nodes.by_folder)) as executor:
-            yield executor
+    with closing(Ray(cluster.address, evaluate=on_nodes.by_folder, most_losses=2, look_seconds=0.2)) as executor:
+        yield executor
 
 
 @pytest.fixture
@@ -67,9 +63,9 @@ def test_it_is_heard_and_asked(executor: Ray, job: JobFor) -> None:
     assert executor.slots == 2
     assert log.heard == [(7, "train", 1 / 3), (7, 10, 0.1, 2.0), (7, "train", 2 / 3), (7, 20, 0.05, 2.0)]
     assert found.status == "complete"
-    assert found.proxy is not None
-    assert found.proxy["rung"] == 20
-    assert found.proxy["threads"] == 1
+    facts = made_up.said(found)
+    assert facts["rung"] == 20
+    assert facts["threads"] == 1
 
 
 def test_files_come_back_where_a_node_does_not_see_the_drivers_folder(
@@ -142,11 +138,10 @@ def test_closing_ends_what_is_under_way(cluster: Any, executor: Ray, job: JobFor
 def test_where_no_node_can_import_it_a_trial_fails_with_that_reason(
     cluster: Any, job: JobFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ray_executor, "_LOOK_SECONDS", 0.2)
     module = types.ModuleType("only_here")
     exec("def evaluate(job, callbacks): ...", module.__dict__)
     monkeypatch.setitem(sys.modules, "only_here", module)
-    with closing(Ray(cluster.address, evaluate=module.evaluate)) as executor:
+    with closing(Ray(cluster.address, evaluate=module.evaluate, look_seconds=0.2)) as executor:
         found = executor.submit(job("trial"), Log()).result(timeout=120)
     assert found.reason == "no node can run archlab: ModuleNotFoundError: No module named 'only_here'"
 

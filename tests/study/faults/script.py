@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from archlab.study import run_study
 from archlab.study.definition import load_definition
-from archlab.study.executors import Processes, processes
+from archlab.study.executors import Processes
 from tests.study.faults.training import train
 
 
 def main(definition: str, root: str, url: Sequence[str]) -> None:
-    processes._PRELOADED[:] = ["torch", "archlab.study.executors.worker", "tests.study.faults.training"]
-    executor = Processes(2, evaluate=train)
+    preloaded = ["torch", "archlab.study.executors.worker", "tests.study.faults.training"]
+    executor = Processes(2, evaluate=train, preloaded=preloaded)
     run_study(load_definition(definition), root=root, executor=executor, storage=url[0] if url else None)
     executor.close()
 

@@ -1,14 +1,14 @@
 """A trial that sleeps instead of training, and notes when it begins and ends."""
 
-import json
 import os
 import time
 from pathlib import Path
 
 from archlab.cost import count
-from archlab.evaluation import Evaluation
-from archlab.files import write_text
+from archlab.evaluation import Evaluation, ProxyResult
+from archlab.evaluation.fact import read_fact, write_fact
 from archlab.study.evaluate import Job
+from tests.made_up_facts import proxy_result
 
 _SECONDS = 0.3
 
@@ -20,9 +20,9 @@ def train(job: Job, callbacks: object) -> Evaluation:
     if not result.is_file():
         _note(log, "begins", job)
         time.sleep(_SECONDS)
-        write_text(result, json.dumps({"quality": int(job.spec.id[:6], 16) / 2**24, "quality_label": "val_loss"}))
+        write_fact(proxy_result(int(job.spec.id[:6], 16) / 2**24), result)
         _note(log, "ends", job)
-    proxy = json.loads(result.read_text())
+    proxy = read_fact(ProxyResult, result)
     return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
 
 
