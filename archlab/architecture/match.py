@@ -51,7 +51,7 @@ def _up_pairs(new: Stage, old: Stage) -> Iterator[tuple[int, int]]:
 
 def _halvings(spec: UNetSpec) -> list[int]:
     """How often each stage's resolution has been halved."""
-    found = [0]
+    halvings = [0]
     for stage in spec.stages[:-1]:
-        found.append(found[-1] + (stage.downsample is not None))
-    return found
+        halvings.append(halvings[-1] + (stage.downsample is not None))
+    return halvings

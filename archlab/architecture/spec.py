@@ -1,6 +1,6 @@
 """A text-to-image UNet written down: plain data, no torch.
 
-Every published UNet of the Stable Diffusion family fits, and so does every architecture a search space can reach.
+Every published UNet of the Stable Diffusion family fits, and so does every architecture of a search space.
 """
 
 import hashlib

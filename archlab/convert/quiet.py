@@ -1,4 +1,4 @@
-"""Converters talk a lot, also from C++; what they say that matters, they raise."""
+"""Converters write a lot, also from C++; what matters of it, they raise."""
 
 import logging
 import os
@@ -28,17 +28,17 @@ def quiet() -> Iterator[None]:
 def _native_stderr_dropped() -> Iterator[None]:
     python_stderr = sys.stderr
     python_stderr.flush()
-    kept = os.dup(2)
+    stderr = os.dup(2)
     with suppress(OSError, ValueError, AttributeError):  # no descriptor: a notebook's or a test's stream
         if python_stderr.fileno() == 2:
-            sys.stderr = os.fdopen(os.dup(kept), "w", buffering=1, encoding=python_stderr.encoding)
+            sys.stderr = os.fdopen(os.dup(stderr), "w", buffering=1, encoding=python_stderr.encoding)
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
         yield
     finally:
-        os.dup2(kept, 2)
-        os.close(kept)
+        os.dup2(stderr, 2)
+        os.close(stderr)
         if sys.stderr is not python_stderr:
             sys.stderr.close()
             sys.stderr = python_stderr

@@ -32,7 +32,7 @@ _CHIPS_AT, _DEPTH_AT, _TAB = 174, 271, 20
 
 def paint(canvas: Canvas, info: DrawingInfo, placement: Placement) -> None:
     """Draw everything."""
-    dearest = max((value for cell in info.blocks for value in cell.cost if value), default=0.0)
+    most = max((value for cell in info.blocks for value in cell.cost if value), default=0.0)
     _header(canvas, info)
     if info.compares:
         _legend(canvas)
@@ -43,7 +43,7 @@ def paint(canvas: Canvas, info: DrawingInfo, placement: Placement) -> None:
         for skip in sorted(placed.skips, key=lambda skip: skip.status != "removed"):
             _skip(canvas, skip)
         for cell in (*placed.down, *placed.up):
-            _cell(canvas, cell, info.unit, dearest)
+            _cell(canvas, cell, info.unit, most)
 
 
 def _header(canvas: Canvas, info: DrawingInfo) -> None:
@@ -92,7 +92,7 @@ def _band(canvas: Canvas, placed: PlacedRow, name: str) -> None:
         canvas.text(MARGIN, y, line, size=size, color=color, fontweight=weight)
 
 
-def _cell(canvas: Canvas, placed: PlacedCell, unit: str, dearest: float) -> None:
+def _cell(canvas: Canvas, placed: PlacedCell, unit: str, most: float) -> None:
     cell, y = placed.cell, placed.top + CELL_HEIGHT / 2
     ink = MUTED if cell.status == "removed" else INK
     _status_box(canvas, placed.left, placed.top, CELL_WIDTH, placed.height, cell.status)
@@ -105,7 +105,7 @@ def _cell(canvas: Canvas, placed: PlacedCell, unit: str, dearest: float) -> None
     if cell.depth:
         canvas.text(placed.left + _DEPTH_AT, y, f"×{cell.depth}", color=ink)
     canvas.text(placed.right - 8, y - 2, cost_words(cell, unit), color=ink, align="right")
-    _cost_bar(canvas, placed, dearest)
+    _cost_bar(canvas, placed, most)
     for k, words in enumerate(placed.words):
         canvas.text(placed.left + _TAB + 8, placed.top + CELL_HEIGHT + (k + 0.3) * LINE_HEIGHT, words, size=10.2)
 
@@ -144,14 +144,14 @@ def _chip(canvas: Canvas, left: float, y: float, mark: Mark) -> None:
     canvas.text(left + width / 2, y, words, size=size, color="white", align="center", fontweight="bold")
 
 
-def _cost_bar(canvas: Canvas, placed: PlacedCell, dearest: float) -> None:
-    """The cell's share of the dearest cell's cost, under the number."""
-    if not dearest:
+def _cost_bar(canvas: Canvas, placed: PlacedCell, most: float) -> None:
+    """The cell's share of the most expensive cell's cost, under the number."""
+    if not most:
         return
     end, y, length = placed.right - 8, placed.top + CELL_HEIGHT - 5, 76
     for value, color in zip(placed.cell.cost, (FAINT, MUTED), strict=True):
         if value:
-            canvas.line([(end - length * value / dearest, y), (end, y)], color, width=3, order=3)
+            canvas.line([(end - length * value / most, y), (end, y)], color, width=3, order=3)
 
 
 def _flow(canvas: Canvas, placement: Placement, unit: str) -> None:

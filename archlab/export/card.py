@@ -17,7 +17,7 @@ def card(winner: Winner, files: list[Converted]) -> str:
         [
             f"# {winner.study}, trial {winner.trial}",
             "",
-            f"A text-to-image UNet found by archlab, picked as {winner.why}.",
+            f"A text-to-image UNet that archlab searched, picked as {winner.why}.",
             "",
             "## The architecture",
             "",

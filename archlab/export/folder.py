@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,27 @@ from archlab.architecture import save
 from archlab.errors import BadInput, RunFailed
 from archlab.evaluation.fact import to_plain
 from archlab.export.card import card
-from archlab.export.target import WEIGHTS_SEED, Converted, convert_target
+from archlab.export.target import RUNTIMES, WEIGHTS_SEED, Converted, convert_target
 from archlab.export.winner import Winner
 from archlab.files import atomic_folder
 
 
-def export_architecture(winner: Winner, out: Path, say: Callable[[str], object] = lambda line: None) -> Path:
+def export_architecture(
+    winner: Winner,
+    out: Path,
+    *,
+    runtimes: Collection[str] = tuple(RUNTIMES),
+    say: Callable[[str], object] = lambda line: None,
+) -> Path:
     """Write ``out``: architecture.yaml, proxy.yaml, proxy.safetensors, samples.png, target.tflite, target.mlpackage,
     diffusers, card.json and README.md. The target has random weights, the same in all its forms: only the proxy was
     trained.
 
-    An older export at ``out`` is replaced. ``say`` hears one line before each slow step.
+    An older export at ``out`` is replaced.
+
+    Args:
+        runtimes: for which the target is written, of `RUNTIMES`.
+        say: hears one line before each slow step.
 
     Raises:
         BadInput: ``out`` is something else than an export, or cannot be written.
@@ -39,7 +49,7 @@ def export_architecture(winner: Winner, out: Path, say: Callable[[str], object] 
         shutil.copyfile(checkpoint, folder / "proxy.safetensors")
         if (winner.files / "samples.png").is_file():
             shutil.copyfile(winner.files / "samples.png", folder / "samples.png")
-        files = convert_target(winner.spec.deployed, folder, say)
+        files = convert_target(winner.spec.deployed, folder, runtimes, say)
         (folder / "card.json").write_text(json.dumps(_facts(winner, files), indent=2) + "\n", encoding="utf-8")
         (folder / "README.md").write_text(card(winner, files), encoding="utf-8")
     return out

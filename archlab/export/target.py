@@ -1,6 +1,6 @@
 """The target as files: TFLite, Core ML, diffusers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,18 +42,16 @@ class Converted:
     note: str | None = None
 
 
-def convert_target(spec: UNetSpec, folder: Path, say: Callable[[str], object]) -> list[Converted]:
-    """Write the target, with the same random weights in every form that can be had, into ``folder``.
+def convert_target(
+    spec: UNetSpec, folder: Path, runtimes: Iterable[str], say: Callable[[str], object]
+) -> list[Converted]:
+    """Write the target, with the same random weights for each of these `RUNTIMES` that can have it, into ``folder``.
 
     ``say`` hears one line before each slow step.
     """
     torch.manual_seed(WEIGHTS_SEED)
     network, inputs = FlatInputs(build(spec)).eval(), example_inputs(spec)
-    return [
-        _convert_tflite(network, inputs, folder, say),
-        _convert_coreml(network, inputs, folder, say),
-        _convert_diffusers(network, inputs, folder, say),
-    ]
+    return [RUNTIMES[runtime](network, inputs, folder, say) for runtime in runtimes]
 
 
 def _convert_tflite(
@@ -116,3 +114,12 @@ def _convert_diffusers(
         parity_max_abs=parity.max_abs,
         parity_max_relative=parity.max_relative,
     )
+
+
+Convert = Callable[[FlatInputs, Mapping[str, Tensor], Path, Callable[[str], object]], Converted]
+
+RUNTIMES: dict[str, Convert] = {
+    "TFLite": _convert_tflite,
+    "Core ML": _convert_coreml,
+    "diffusers": _convert_diffusers,
+}

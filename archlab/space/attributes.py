@@ -19,26 +19,27 @@ def with_attributes(spec: UNetSpec, attributes: Iterable[Attributes]) -> UNetSpe
     return replace(
         spec,
         stages=tuple(_change_stage(stage, chosen) for stage, chosen in zip(spec.stages, stages, strict=True)),
-        middle=tuple(_change_block(block, middle) for block in spec.middle),
+        middle=tuple(change_block(block, middle) for block in spec.middle),
     )
 
 
-_Items = tuple[tuple[str, Any], ...]
+Items = tuple[tuple[str, Any], ...]
 
 
-def _change_stage(stage: Stage, chosen: _Items) -> Stage:
+def _change_stage(stage: Stage, chosen: Items) -> Stage:
     conv = dict(chosen).get("conv")
     return replace(
         stage,
-        down=tuple(_change_block(block, chosen) for block in stage.down),
-        up=tuple(_change_block(block, chosen) for block in stage.up),
+        down=tuple(change_block(block, chosen) for block in stage.down),
+        up=tuple(change_block(block, chosen) for block in stage.up),
         downsample=stage.downsample and (conv or stage.downsample),
         upsample=stage.upsample and (conv or stage.upsample),
     )
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _change_block(block: Block, chosen: _Items) -> Block:
+def change_block(block: Block, chosen: Items) -> Block:
+    """The block with these attributes, and its transformers with theirs; remembered, for spaces repeat themselves."""
     own = {name: value for name, value in chosen if name in _BLOCK_ATTRIBUTES}
     inner = {name: value for name, value in chosen if name not in _BLOCK_ATTRIBUTES}
     return replace(block, transformers=tuple(replace(each, **inner) for each in block.transformers), **own)

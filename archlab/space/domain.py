@@ -95,11 +95,11 @@ def _read_domain(document: Document, knob: Knob, raw: Any, baseline: UNetSpec) -
             knob.apply(baseline, value)
         except BadInput as error:
             raise document.error(place if ordered else [*place, index], str(error)) from None
-    found = tuple(canonical(value) for value in values)
-    for index, value in enumerate(found):
-        if value in found[:index]:
+    domain = tuple(canonical(value) for value in values)
+    for index, value in enumerate(domain):
+        if value in domain[:index]:
             raise document.error([*place, index], f"{label(value)!r} is there twice")
-    return Domain(knob, found, ordered)
+    return Domain(knob, domain, ordered)
 
 
 def _range(document: Document, place: Place, raw: Mapping[str, Any]) -> list[Value]:

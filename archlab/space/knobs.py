@@ -106,20 +106,20 @@ def _attention_flags(stages: int, value: Any) -> list[bool]:
 
 def _read_attention(kind: Literal["self", "cross"], spec: UNetSpec) -> Value | None:
     middle = len(spec.stages)
-    found: dict[int, set[bool]] = {}
+    flags_at: dict[int, set[bool]] = {}
 
     def note(transformer: Transformer, place: int) -> Transformer:
-        found.setdefault(place, set()).add(getattr(transformer, f"{kind}_attention"))
+        flags_at.setdefault(place, set()).add(getattr(transformer, f"{kind}_attention"))
         return transformer
 
     map_transformers(spec, note)
-    if any(len(flags) > 1 for flags in found.values()):
+    if any(len(flags) > 1 for flags in flags_at.values()):
         return None
     for word in ("all", "none", "inner", "middle", *(f"stage>={k}" for k in range(middle))):
         flags = _attention_flags(middle, word)
-        if all({flags[place]} == seen for place, seen in found.items()):
+        if all({flags[place]} == seen for place, seen in flags_at.items()):
             return word
-    return tuple(found.get(place, {True}) == {True} for place in range(middle + 1))
+    return tuple(flags_at.get(place, {True}) == {True} for place in range(middle + 1))
 
 
 def _everywhere(attribute: str, kind: Any, stages: int, value: Any) -> list[Attributes]:
@@ -138,14 +138,14 @@ def _ff_ratio(stages: int, value: Any) -> list[Attributes]:
 
 
 def _read_attribute(attribute: str, spec: UNetSpec) -> Value | None:
-    found: set[Value] = set()
+    values: set[Value] = set()
 
     def note(transformer: Transformer, _: int) -> Transformer:
-        found.add(getattr(transformer, attribute))
+        values.add(getattr(transformer, attribute))
         return transformer
 
     map_transformers(spec, note)
-    return _single(found)
+    return _single(values)
 
 
 def _conv(stages: int, value: Any) -> list[Attributes]:

@@ -15,7 +15,7 @@ from archlab.architecture import load, map_transformers, preset
 from archlab.convert import can_run_coreml, example_inputs, run_tflite, torch_output
 from archlab.cost import count
 from archlab.errors import BadInput, MissingExtra, RunFailed
-from archlab.export import Winner, export_architecture, folder, target
+from archlab.export import Winner, export_architecture, target
 from archlab.proxy.proxy import evaluate_proxy, proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale
 from archlab.unet import build
@@ -24,7 +24,6 @@ SETTINGS = ProxySettings(
     data="digits", scale=Scale(width=0.125, sample_size=8), rungs=(2,), samples=20, sampling_steps=2
 )
 SPEC = preset("tiny").scaled(width=0.25, sample_size=8)
-NOTHING = target.Converted(runtime="another", file=None, note="Not asked for.")
 
 
 @pytest.fixture(scope="module")
@@ -94,15 +93,11 @@ def test_diffusers_loads_the_same_weights_from_the_folder(exported: Path) -> Non
     assert stated["parity_max_abs"] < 1e-5
 
 
-def test_the_card_says_why_diffusers_cannot_have_it(
-    winner: Winner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_card_says_why_diffusers_cannot_have_it(winner: Winner, tmp_path: Path) -> None:
     spec = map_transformers(SPEC, lambda transformer, _: replace(transformer, kv_sharing="self"))
-    monkeypatch.setattr(target, "_convert_tflite", lambda *_: NOTHING)
-    monkeypatch.setattr(target, "_convert_coreml", lambda *_: NOTHING)
-    out = export_architecture(replace(winner, spec=spec), tmp_path / "out")
+    out = export_architecture(replace(winner, spec=spec), tmp_path / "out", runtimes=["diffusers"])
     assert not (out / "diffusers").exists()
-    stated = json.loads((out / "card.json").read_text(encoding="utf-8"))["files"][2]
+    (stated,) = json.loads((out / "card.json").read_text(encoding="utf-8"))["files"]
     assert "shared keys and values (down.0.0, down.1.0, middle.0 and 4 more)" in stated["note"]
     assert f"- diffusers: not written. {stated['note']}" in (out / "README.md").read_text(encoding="utf-8")
 
@@ -125,9 +120,7 @@ def test_an_older_export_is_replaced_and_anything_else_is_not(winner: Winner, ex
     stale.mkdir()
     (stale / "card.json").write_text("{}")
     (stale / "leftover").write_text("")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(folder, "convert_target", lambda *_: [])
-        export_architecture(winner, stale)
+    export_architecture(winner, stale, runtimes=[])
     assert not (stale / "leftover").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 

@@ -8,7 +8,7 @@ import pytest
 from archlab.architecture import preset
 from archlab.cost import count
 from archlab.space import SearchSpace, load_space
-from archlab.space.attributes import _change_block
+from archlab.space.attributes import change_block
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 
@@ -40,4 +40,4 @@ def test_what_is_remembered_is_bounded(space: SearchSpace, monkeypatch: pytest.M
     small = load_space(SPACES / "mobilediffusion.yaml")
     assert [small.sample(seed) for seed in range(100)] == [space.sample(seed) for seed in range(100)]
     assert len(small._structures) <= 3
-    assert _change_block.cache_info().maxsize is not None
+    assert change_block.cache_info().maxsize is not None

@@ -26,7 +26,7 @@ def carry_time_embedding(transfer: Transfer, target: TimeEmbedding, source: Time
     error = ((waves @ solution - wanted).norm() / wanted.norm()).item()
     write(target.linear1, solution[:-1, hidden.origins].T, solution[-1, hidden.origins])
     params = carried_params(target.linear1, hidden, by_position(target.sinusoid_dim, target.sinusoid_dim))
-    transfer.ledger.enter(target.linear1, [source.linear1], "fitted", params, error, "least squares over time steps")
+    transfer.log.enter(target.linear1, [source.linear1], "fitted", params, error, "least squares over time steps")
 
 
 def carry_added_embedding(
@@ -37,7 +37,7 @@ def carry_added_embedding(
         return
     if source is None or (target.linear1.in_features, target.time_dim) != (source.linear1.in_features, source.time_dim):
         silence(target.linear2)
-        transfer.ledger.leave_new(target.linear1, target.linear2)
+        transfer.log.leave_new(target.linear1, target.linear2)
         return
     hidden = choose(transfer.importance(source.linear2), target.linear2.in_features)
     inputs = by_position(source.linear1.in_features, target.linear1.in_features)

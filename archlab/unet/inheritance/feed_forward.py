@@ -25,7 +25,7 @@ def carry_feed_forward(transfer: Transfer, target: FeedForward, source: FeedForw
     """
     if source.gated and not target.gated:
         silence(target.contract)
-        transfer.ledger.leave_new(target.expand, target.contract)
+        transfer.log.leave_new(target.expand, target.contract)
         return
     moments = transfer.observations.moments.get(source.contract)
     criterion: NeuronCriterion = transfer.methods.neurons if moments else "weights"
@@ -40,7 +40,7 @@ def carry_feed_forward(transfer: Transfer, target: FeedForward, source: FeedForw
         target.expand.bias[:gate_offset] = 1
     how: How = "trimmed" if len(neurons.dropped) + len(tokens.dropped) else "kept"
     params, note = carried_params(target.expand, rows, tokens), f"by {criterion}" if len(neurons.dropped) else ""
-    transfer.ledger.enter(target.expand, [source.expand], how, params, error, note)
+    transfer.log.enter(target.expand, [source.expand], how, params, error, note)
     transfer.layer(target.contract, source.contract, tokens, neurons)
 
 

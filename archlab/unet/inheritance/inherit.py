@@ -13,10 +13,10 @@ from archlab.unet.blocks import UNetBlock
 from archlab.unet.inheritance.blocks import Axes, carry_block, start_as_identity
 from archlab.unet.inheritance.embeddings import carry_added_embedding, carry_time_embedding
 from archlab.unet.inheritance.layers import Transfer
-from archlab.unet.inheritance.ledger import Ledger
 from archlab.unet.inheritance.methods import Methods
 from archlab.unet.inheritance.observations import observe
 from archlab.unet.inheritance.selection import Selection, by_position, choose, unrelated
+from archlab.unet.inheritance.transfer_log import TransferLog
 from archlab.unet.unet import UNet, build
 
 
@@ -70,11 +70,11 @@ def inherit(
     if weight.device.type != "cpu" or weight.dtype != precision:
         parent = copy.deepcopy(parent).to("cpu", precision)
     child = build(spec).to(precision)
-    ledger = Ledger(parent, child)
+    log = TransferLog(parent, child)
     with torch.no_grad():
-        transfer = Transfer(observe(parent, calibration or ()), methods or Methods(), ledger)
+        transfer = Transfer(observe(parent, calibration or ()), methods or Methods(), log)
         _Succession(parent, child, transfer).run()
-    child.inheritance = ledger.close()
+    child.inheritance = log.close()
     return child.to(weight)
 
 
@@ -135,7 +135,7 @@ class _Succession:
         return self._stream(self._new.stage[node.skip_from], self._old.stage[origin.skip_from])
 
     def _stream(self, stage: int, origin: int) -> Selection:
-        """Channels of a stage told by those of a stage of the parent; by position where that is another one's."""
+        """A stage's channels as those of a stage of the parent; by position where that is another one's."""
         if self._stage_origin.get(stage) == origin:
             return self._streams[stage]
         return by_position(self._parent.spec.stages[origin].channels, self._child.spec.stages[stage].channels)

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from archlab.unet.blocks import SeparableConv
-from archlab.unet.inheritance.ledger import Ledger
 from archlab.unet.inheritance.methods import Methods
 from archlab.unet.inheritance.observations import Moments, Observations
 from archlab.unet.inheritance.selection import Selection
+from archlab.unet.inheritance.transfer_log import TransferLog
 from archlab.unet.inherited import How
 
 Layer = nn.Linear | nn.Conv2d
@@ -22,7 +22,7 @@ _RIDGE = 1e-4
 
 
 class Fit(NamedTuple):
-    """How weights were found that do nearly what others did, and their relative error."""
+    """How weights were fitted that do nearly what others did, and their relative error."""
 
     way: str
     error: float
@@ -30,11 +30,11 @@ class Fit(NamedTuple):
 
 @dataclass(frozen=True)
 class Transfer:
-    """One handing-on of weights: what was observed of the parent, by which methods, and the account that is kept."""
+    """One inheritance: what was observed of the parent, by which methods, and where each weight came from."""
 
     observations: Observations
     methods: Methods
-    ledger: Ledger
+    log: TransferLog
 
     def layer(self, target: Layer, source: Layer, outputs: Selection, inputs: Selection) -> None:
         """A linear layer or dense convolution."""
@@ -64,13 +64,13 @@ class Transfer:
         how: How = "fitted" if fit else "trimmed" if len(inputs.dropped) + len(outputs.dropped) else "kept"
         params = carried_params(target, outputs, inputs)
         errors = [error for error in (fit and fit.error, lost) if error is not None]
-        self.ledger.enter(target, sources, how, params, max(errors, default=None), fit.way if fit else "")
+        self.log.enter(target, sources, how, params, max(errors, default=None), fit.way if fit else "")
 
     def norm(self, target: nn.Module, source: nn.Module, channels: Selection) -> None:
         """Scale and shift of a GroupNorm or LayerNorm."""
         write(target, _weight(source)[channels.origins], cast(Tensor, source.bias)[channels.origins])
         how: How = "trimmed" if len(channels.dropped) else "kept"
-        self.ledger.enter(target, [source], how, 2 * len(channels.kept))
+        self.log.enter(target, [source], how, 2 * len(channels.kept))
 
     def convolution(self, target: nn.Module, source: nn.Module, outputs: Selection, inputs: Selection) -> None:
         """A 3×3 convolution, dense or separable, as either.
@@ -80,7 +80,7 @@ class Transfer:
         if isinstance(target, SeparableConv) and isinstance(source, SeparableConv):
             write(target.depthwise, source.depthwise.weight[inputs.origins])
             how: How = "trimmed" if len(inputs.dropped) else "kept"
-            self.ledger.enter(target.depthwise, [source.depthwise], how, 9 * len(inputs.kept))
+            self.log.enter(target.depthwise, [source.depthwise], how, 9 * len(inputs.kept))
             self.layer(target.pointwise, source.pointwise, outputs, inputs)
         elif isinstance(source, SeparableConv):
             kernel = source.pointwise.weight * source.depthwise.weight.movedim(0, 1)
@@ -104,9 +104,9 @@ class Transfer:
         depthwise, pointwise, error = rank_one(kernel)
         write(target.depthwise, depthwise)
         write(target.pointwise, pointwise[outputs.origins], cast(Tensor, bias)[outputs.origins])
-        self.ledger.enter(target.depthwise, [source], "fitted", 9 * len(inputs.kept), error, "rank one")
+        self.log.enter(target.depthwise, [source], "fitted", 9 * len(inputs.kept), error, "rank one")
         params = carried_params(target.pointwise, outputs, inputs)
-        self.ledger.enter(target.pointwise, [source], "fitted", params, error, "rank one")
+        self.log.enter(target.pointwise, [source], "fitted", params, error, "rank one")
 
     def others(self, target: nn.Module, source: nn.Module) -> None:
         """Layers within ``target`` that no rule has settled: taken over where ``source`` has the same in the same
@@ -114,10 +114,10 @@ class Transfer:
         origins = dict(source.named_modules())
         for name, layer in target.named_modules():
             shapes, theirs = _own_shapes(layer), _own_shapes(origins.get(name))
-            if shapes and shapes == theirs and not self.ledger.is_settled(layer):
+            if shapes and shapes == theirs and not self.log.is_settled(layer):
                 for parameter, weight in zip(_own(layer), _own(origins[name]), strict=True):
                     parameter.copy_(weight)
-                self.ledger.enter(layer, [origins[name]], "kept", sum(weight.numel() for weight in _own(layer)))
+                self.log.enter(layer, [origins[name]], "kept", sum(weight.numel() for weight in _own(layer)))
 
     def importance(self, layer: nn.Module, norm: nn.Module | None = None) -> Tensor:
         """Share of each input channel in what the layer gives out: [inputs], adding up to 1.

@@ -62,9 +62,11 @@ def observe(unet: UNet, calibration: Iterable[tuple[Any, ...]]) -> Observations:
     Raises:
         BadInput: something that enters is not finite.
     """
-    found = Observations()
+    observations = Observations()
     hooks = [
-        module.register_forward_pre_hook(partial(_note_attention if isinstance(module, Attention) else _note, found))
+        module.register_forward_pre_hook(
+            partial(_note_attention if isinstance(module, Attention) else _note, observations)
+        )
         for module in unet.modules()
         if isinstance(module, (nn.Linear, nn.Conv2d, Attention))
     ]
@@ -74,9 +76,9 @@ def observe(unet: UNet, calibration: Iterable[tuple[Any, ...]]) -> Observations:
     finally:
         for hook in hooks:
             hook.remove()
-    if not all(moments.products.isfinite().all() for moments in found.moments.values()):
+    if not all(moments.products.isfinite().all() for moments in observations.moments.values()):
         raise BadInput("inherit: on the calibration data the parent computes numbers that are not finite")
-    return found
+    return observations
 
 
 def _beside(weight: Tensor, part: Any) -> Any:
@@ -86,18 +88,18 @@ def _beside(weight: Tensor, part: Any) -> Any:
     return part.to(weight.device, weight.dtype if part.is_floating_point() else None)
 
 
-def _note(found: Observations, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+def _note(observations: Observations, layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     x = inputs[0].detach().float()
     vectors = (x.movedim(1, -1) if isinstance(layer, nn.Conv2d) else x).flatten(0, -2)
     total, products = vectors.sum(0).double(), (vectors.T @ vectors).double()
-    if layer in found.moments:
-        seen = found.moments[layer]
+    if layer in observations.moments:
+        seen = observations.moments[layer]
         seen.count, seen.total, seen.products = seen.count + len(vectors), seen.total + total, seen.products + products
     else:
-        found.moments[layer] = Moments(len(vectors), total, products)
+        observations.moments[layer] = Moments(len(vectors), total, products)
 
 
-def _note_attention(found: Observations, attention: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-    if attention not in found.attention_inputs:
+def _note_attention(observations: Observations, attention: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    if attention not in observations.attention_inputs:
         x, context = (part[:_MOST_SAMPLES].detach().float() for part in inputs)
-        found.attention_inputs[attention] = (x, context)
+        observations.attention_inputs[attention] = (x, context)

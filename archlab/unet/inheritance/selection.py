@@ -10,7 +10,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """One axis of the child's weights, told by the parent's.
+    """One axis of the child's weights as channels of the parent.
 
     Attributes:
         origins: int64 [after]: the parent's channel that each channel is taken from.

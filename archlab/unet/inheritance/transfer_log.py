@@ -1,4 +1,4 @@
-"""Keeps account of every weight while it is handed on."""
+"""Notes where every weight of a child comes from while weights are inherited."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -11,8 +11,11 @@ from archlab.unet.unet import UNet
 _PART_DEPTH = {"down": 3, "up": 3, "middle": 2, "downsample": 2, "upsample": 2}
 
 
-class Ledger:
-    """Which weights of ``child`` came from ``parent``; what nobody enters is new in the one, dropped in the other."""
+class TransferLog:
+    """Which weights of ``child`` came from ``parent``.
+
+    What no rule enters is new in the child, or dropped with the parent.
+    """
 
     def __init__(self, parent: UNet, child: UNet) -> None:
         self._parent, self._child = parent, child
@@ -43,7 +46,7 @@ class Ledger:
         return layer in self._entries or layer in self._left_new
 
     def close(self) -> Inheritance:
-        """The account, in the order of the child's modules."""
+        """The whole, in the order of the child's modules."""
         dropped: dict[str, int] = defaultdict(int)
         for name, layer in _layers(self._parent):
             dropped[_split(name)[0]] += max(0, _params(layer) - self._taken[layer])
