@@ -13,7 +13,8 @@ from archlab.architecture import AddedConditioning, Block, UNetSpec, map_blocks,
 from archlab.cost import count
 from archlab.errors import BadInput
 from archlab.proxy.proxy import proxy_spec
-from archlab.space import KNOBS, load_space
+from archlab.space import KNOBS
+from archlab.study import load_definition
 from archlab.unet import UNet, build, inherit
 from archlab.unet.blocks import SeparableConv
 from archlab.unet.inheritance.layers import rank_one
@@ -230,11 +231,12 @@ def test_making_up_for_dropped_channels_loses_less(small: UNetSpec) -> None:
 
 @pytest.mark.parametrize("first", range(0, 100, 50))
 def test_sampled_architectures_inherit_from_the_baseline(first: int) -> None:
-    space = load_space(SPACE)
-    parent = build(proxy_spec(space.baseline, space.settings.proxy))
+    definition = load_definition(SPACE)
+    space, settings = definition.space, definition.settings.proxy
+    parent = build(proxy_spec(space.baseline, settings))
     inputs = batch(parent.spec, 2)
     for seed in range(first, first + 50):
-        spec = proxy_spec(space.sample(seed), space.settings.proxy)
+        spec = proxy_spec(space.sample(seed), settings)
         child = inherit(parent, spec, [inputs] if seed % 2 else None)
         assert child(*inputs).isfinite().all(), seed
         assert child.inheritance is not None

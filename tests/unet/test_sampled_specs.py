@@ -7,7 +7,7 @@ import torch
 
 from archlab.cost import count
 from archlab.proxy.proxy import proxy_spec
-from archlab.space import SearchSpace, load_space
+from archlab.study import StudyDefinition, load_definition
 from archlab.unet import build
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "mobilediffusion.yaml"
@@ -15,14 +15,14 @@ SAMPLES = 300
 
 
 @pytest.fixture(scope="module")
-def space() -> SearchSpace:
-    return load_space(SPACE)
+def definition() -> StudyDefinition:
+    return load_definition(SPACE)
 
 
 @pytest.mark.parametrize("first", range(0, SAMPLES, 50))
-def test_sampled_architectures_run_forward_and_backward(space: SearchSpace, first: int) -> None:
+def test_sampled_architectures_run_forward_and_backward(definition: StudyDefinition, first: int) -> None:
     for seed in range(first, first + 50):
-        spec = proxy_spec(space.sample(seed), space.settings.proxy)
+        spec = proxy_spec(definition.space.sample(seed), definition.settings.proxy)
         unet = build(spec)
         assert sum(parameter.numel() for parameter in unet.parameters()) == count(spec).params, seed
         sample = torch.randn(1, spec.in_channels, spec.sample_size, spec.sample_size)
@@ -35,8 +35,8 @@ def test_sampled_architectures_run_forward_and_backward(space: SearchSpace, firs
             assert parameter.grad.isfinite().all(), (seed, name)
 
 
-def test_samples_are_many_different_architectures(space: SearchSpace) -> None:
-    specs = [space.sample(seed) for seed in range(SAMPLES)]
+def test_samples_are_many_different_architectures(definition: StudyDefinition) -> None:
+    specs = [definition.space.sample(seed) for seed in range(SAMPLES)]
     assert len({spec.id for spec in specs}) > 0.95 * SAMPLES
     with torch.device("meta"):
         for spec in specs[::10]:
