@@ -15,6 +15,7 @@ from archlab.architecture import load, map_transformers, preset
 from archlab.convert import can_run_coreml, example_inputs, run_tflite, torch_output
 from archlab.cost import count
 from archlab.errors import BadInput, MissingExtra, RunFailed
+from archlab.evaluation import Estimate, Evaluation, Latency
 from archlab.export import Winner, export_architecture, target
 from archlab.proxy.proxy import evaluate_proxy, proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale
@@ -32,16 +33,24 @@ def winner(tmp_path_factory: pytest.TempPathFactory) -> Winner:
     proxy = evaluate_proxy(SPEC, SETTINGS, files)
     how = {"device": "tflite", "kind": "measured", "threads": 1, "precision": "fp32", "runtime": "ai-edge-litert 2.3"}
     phone = {"device": "android:R5CT", "kind": "estimated"}
-    latency = {
-        "laptop": {"median_ms": 12.5, "p90_ms": 13.0, "runs": 40, "provenance": how},
-        "pixel8": {"median_ms": 31.0, "low_ms": 29.5, "high_ms": 32.5, "provenance": phone},
-    }
+    measured = Latency(
+        samples_ms=(12.5,) * 35 + (13.0,) * 5,
+        load_ms=1.0,
+        first_run_ms=None,
+        peak_memory_mb=None,
+        model_mb=1.0,
+        partitions=1,
+        accelerated_share=1.0,
+        parity_max_abs=0.0,
+        provenance=how,
+    )
+    estimated = Estimate(median_ms=31.0, low_ms=29.5, high_ms=32.5, provenance=phone)
     return Winner(
         study="a study",
         trial=7,
         why="knee: nearest to the best",
         knobs={"conv": "standard", "ff_ratio": 8},
-        evaluation={"proxy": proxy.to_dict(), "latency": latency},
+        evaluation=Evaluation(status="complete", proxy=proxy, latency={"laptop": measured, "pixel8": estimated}),
         spec=SPEC,
         proxy=proxy_spec(SPEC, SETTINGS),
         files=files,
