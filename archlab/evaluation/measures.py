@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Direction = Literal["minimize", "maximize"]
-Need = Literal["formula", "device", "training", "initialisation"]
+Need = Literal["formula", "device", "training", "images", "initialisation"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +24,9 @@ class Measure:
         noun: the start of a sentence about it.
         unit: as it is written behind a number; empty for a number without a unit.
         direction: which way is better.
-        needs: what has to happen before it is known: nothing but a formula, a measurement on a device, a training, or
-            the network with random weights.
+        needs: what has to be there before it is known: nothing but a formula, a measurement on a device, a trained
+            network, images that it drew (the metric of that name in `archlab.scores.metrics`), or the network with
+            random weights.
         attribute: of `archlab.evaluation.Latency`, for what a device decides.
         is_compared: whether its label says with how many images and which features: tables are headed by that.
     """
@@ -43,6 +44,11 @@ class Measure:
     def is_cost(self) -> bool:
         """Whether it is what quality is paid with."""
         return self.needs in ("formula", "device")
+
+    @property
+    def is_score(self) -> bool:
+        """Whether it is known after a training."""
+        return self.needs in ("training", "images")
 
 
 MEASURES = {
@@ -65,12 +71,12 @@ MEASURES = {
         ),
         Measure(name="quality", heading="quality", needs="training"),
         Measure(name="val_loss", heading="validation loss", needs="training"),
-        Measure(name="fid", heading="fid", needs="training", is_compared=True),
-        Measure(name="kid", heading="kid", needs="training", is_compared=True),
-        Measure(name="precision", heading="precision", direction="maximize", needs="training", is_compared=True),
-        Measure(name="recall", heading="recall", direction="maximize", needs="training", is_compared=True),
-        Measure(name="adherence", heading="adherence", direction="maximize", needs="training"),
-        Measure(name="clip_score", heading="CLIP score", direction="maximize", needs="training"),
+        Measure(name="fid", heading="fid", needs="images", is_compared=True),
+        Measure(name="kid", heading="kid", needs="images", is_compared=True),
+        Measure(name="precision", heading="precision", direction="maximize", needs="images", is_compared=True),
+        Measure(name="recall", heading="recall", direction="maximize", needs="images", is_compared=True),
+        Measure(name="adherence", heading="adherence", direction="maximize", needs="images"),
+        Measure(name="clip_score", heading="CLIP score", direction="maximize", needs="images"),
         Measure(name="grad_norm", heading="gradient norm", direction="maximize", needs="initialisation"),
         Measure(name="synflow", heading="synflow", direction="maximize", needs="initialisation"),
         Measure(name="naswot", heading="naswot", direction="maximize", needs="initialisation"),
@@ -78,7 +84,7 @@ MEASURES = {
 }
 
 COSTS = tuple(name for name, measure in MEASURES.items() if measure.needs == "formula")
-QUALITIES = tuple(name for name, measure in MEASURES.items() if measure.needs == "training" and name != "quality")
+QUALITIES = tuple(name for name, measure in MEASURES.items() if measure.is_score and name != "quality")
 ZERO_COST = tuple(name for name, measure in MEASURES.items() if measure.needs == "initialisation")
 OF_DEVICES = tuple(name for name, measure in MEASURES.items() if measure.needs == "device")
 

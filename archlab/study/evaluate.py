@@ -195,9 +195,7 @@ def _trained(known: Evaluation, job: Job, callbacks: Callbacks, stages: Stages) 
     proxy = stages.train(job, callbacks, known)
     if proxy.stopped_at is not None:
         return replace(known, status="stopped", reason=f"stopped at {proxy.stopped_at} steps", proxy=proxy)
-    of_training = {
-        name: limit for name, limit in job.limits.items() if name in MEASURES and MEASURES[name].needs == "training"
-    }
+    of_training = {name: limit for name, limit in job.limits.items() if name in MEASURES and MEASURES[name].is_score}
     return _gated_by(replace(known, proxy=proxy), of_training)
 
 

@@ -75,7 +75,7 @@ class StudyFile(SpaceSettings):
         valid = ["quality", *COSTS, *of_devices]
         for index, objective in enumerate(self.objectives):
             found = find_column(objective)
-            is_known = found is not None and found.measure.needs in ("formula", "training")
+            is_known = found is not None and (found.measure.needs == "formula" or found.measure.is_score)
             if not is_known and objective not in of_devices:
                 raise ValueError(f"objectives.{index}: no {objective!r}{nearest(objective, [*valid, *QUALITIES])}")
         if len(set(self.objectives)) < len(self.objectives):

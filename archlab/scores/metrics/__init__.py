@@ -1,9 +1,11 @@
-"""Scores of drawn images, by name. A further metric is a file here and a line below; its name, heading and direction
-are a line of the measures.
+"""Scores of drawn images, by name. A further metric is a file here and a line of the measures.
+
+The file bears the measure's name, and what it has for it is the same name in capitals: `kid.KID`.
 """
 
 from typing import TYPE_CHECKING
 
+from archlab.evaluation.measures import MEASURES
 from archlab.registry import Registry
 
 if TYPE_CHECKING:
@@ -11,11 +13,8 @@ if TYPE_CHECKING:
 
 METRICS: "Registry[ImageMetric]" = Registry(
     {
-        "fid": "archlab.scores.metrics.fid:FID",
-        "kid": "archlab.scores.metrics.kid:KID",
-        "precision": "archlab.scores.metrics.precision:PRECISION",
-        "recall": "archlab.scores.metrics.recall:RECALL",
-        "adherence": "archlab.scores.metrics.adherence:ADHERENCE",
-        "clip_score": "archlab.scores.metrics.clip_score:CLIP_SCORE",
+        name: f"archlab.scores.metrics.{name}:{name.upper()}"
+        for name, measure in MEASURES.items()
+        if measure.needs == "images"
     }
 )
