@@ -53,13 +53,13 @@ def read_checkpoint(path: Path, identity: str) -> Checkpoint | None:
     return Checkpoint(tensors, json.loads(facts))
 
 
-def now_and_then(save: Callable[[], None]) -> Callable[[], None]:
-    """What to call after every step: it saves when `CHECKPOINT_SECONDS` have passed since it last did."""
+def now_and_then(save: Callable[[], None], seconds: float = CHECKPOINT_SECONDS) -> Callable[[], None]:
+    """What to call after every step: it saves when so many seconds have passed since it last did."""
     saved = time.monotonic()
 
     def after_step() -> None:
         nonlocal saved
-        if time.monotonic() - saved >= CHECKPOINT_SECONDS:
+        if time.monotonic() - saved >= seconds:
             save()
             saved = time.monotonic()
 

@@ -15,9 +15,9 @@ _SIDE, _WHITE = 8, 16  # pixels; the grey levels are 0 … 16
 
 def digits(image_size: int) -> CaptionedImages:
     """The digits with captions; at 8 the pixels are exact, else resized (bilinear). 20% of each class validate."""
-    known = load_digits()
-    pixels = (known.images[:, None] / (_WHITE / 2) - 1).astype(np.float32)
-    captions = [f"a handwritten {_NUMBERS[digit]}" for digit in known.target]
+    loaded = load_digits()
+    pixels = (loaded.images[:, None] / (_WHITE / 2) - 1).astype(np.float32)
+    captions = [f"a handwritten {_NUMBERS[digit]}" for digit in loaded.target]
     train, validation = train_test_split(
         np.arange(len(captions)), test_size=VALIDATION_SHARE, random_state=0, stratify=captions
     )
@@ -31,7 +31,7 @@ def digits(image_size: int) -> CaptionedImages:
         train=torch.from_numpy(train),
         validation=torch.from_numpy(validation),
         attributes={"digit": _NUMBERS},
-        facts=torch.from_numpy(known.target.astype(np.int64))[:, None],
+        facts=torch.from_numpy(loaded.target.astype(np.int64))[:, None],
         id=content_hash(pixels.tobytes(), captions, train.tolist(), validation.tolist(), image_size),
         origin=Origin(
             kind="scikit-learn's handwritten digits",

@@ -63,7 +63,7 @@ class CachedImages:
 def cached_images(source: Source, image_size: int, progress: Progress) -> CachedImages:
     """The source's images, decoded where the cache lacks them.
 
-    The cache knows a source again by the names, sizes and times of its files. Whoever stops it loses a few images at
+    The cache recognises a source by the names, sizes and times of its files. Whoever stops it loses a few images at
     most; of two processes one decodes and the other waits.
 
     Raises:
@@ -72,14 +72,14 @@ def cached_images(source: Source, image_size: int, progress: Progress) -> Cached
     entry = IMAGES.entry(content_hash(*DECODER, image_size, source.kind, list(source.fingerprint())))
     with entry.locked():
         entry.hold()
-        known = _read(entry.path)
-        if known is None:
+        cached = _read(entry.path)
+        if cached is None:
             _write(entry.path, source, image_size, progress)
-            known = _read(entry.path)
+            cached = _read(entry.path)
             make_room()
-    if known is None:
+    if cached is None:
         raise BadInput(f"{entry.path}: cannot be read back; delete it to have it made again")
-    return known
+    return cached
 
 
 def _read(folder: Path) -> CachedImages | None:

@@ -25,7 +25,7 @@ def load_data(source: str, image_size: int, progress: Progress = silent) -> Capt
         source: ``digits``, ``shapes``, or the path of captioned images: a folder, shards, COCO captions. Those are
             turned as EXIF says, cropped in the middle, and put into the cache; the fifth whose hashes are the lowest
             validates, so that more images change no image's side.
-        progress: told the share of the images that is decoded, as the stage ``images``.
+        progress: called with the stage ``images`` and the share of them that is decoded.
 
     Raises:
         BadInput: there is no such data set, or nothing usable in it; the message says what was left out and why.

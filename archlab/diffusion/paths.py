@@ -32,15 +32,15 @@ class NoisePath(ABC):
 
     @abstractmethod
     def timesteps(self, times: Tensor) -> Tensor:
-        """What a network is told of these times: [B]."""
+        """The time steps that a network is given for these times: [B]."""
 
     @abstractmethod
     def at(self, timestep: Tensor) -> tuple[Tensor, Tensor]:
-        """α and σ at what a network was told: []."""
+        """α and σ at a time step that a network is given: []."""
 
 
 class VariancePreserving(NoisePath):
-    """α² + σ² = 1 (arXiv 2006.11239). The network is told the time itself.
+    """α² + σ² = 1 (arXiv 2006.11239). The network is given the time itself.
 
     Attributes:
         betas: the schedule as arguments of diffusers' schedulers.
@@ -61,7 +61,7 @@ class VariancePreserving(NoisePath):
 
 
 class Straight(NoisePath):
-    """α + σ = 1 (arXiv 2210.02747). The network is told 1,000 σ, as diffusers has it."""
+    """α + σ = 1 (arXiv 2210.02747). The network is given 1,000 σ, as diffusers has it."""
 
     unshifted_side = 32
 

@@ -91,7 +91,7 @@ class Process:
 
         Args:
             noisy, prediction: [B, C, H, W].
-            timestep: of all of them, as the network was told it: [].
+            timestep: of all of them, as the network is given it: [].
         """
         return self.objective.clean(noisy, prediction, *self.path.at(timestep))
 

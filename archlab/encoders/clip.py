@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from archlab.cache import content_hash
-from archlab.encoders.contracts import Share, no_share
 from archlab.encoders.local_models import (
     as_bad_input,
     hash_of_files,
@@ -21,6 +20,7 @@ from archlab.encoders.local_models import (
 from archlab.encoders.shards import Shards, encoded
 from archlab.encoders.words import context_length
 from archlab.errors import BadInput
+from archlab.progress import ShareDone, silent_share
 
 _CPU = torch.device("cpu")
 _SETTING = "proxy.text"
@@ -75,7 +75,7 @@ class Clip:
         hidden: Tensor = self._model(tokens["input_ids"].to(self._device)).last_hidden_state
         return hidden.cpu()
 
-    def rows(self, captions: Sequence[str], progress: Share = no_share) -> Shards:
+    def rows(self, captions: Sequence[str], progress: ShareDone = silent_share) -> Shards:
         key = {
             "encoder": "CLIPTextModel",
             "weights": self.id,

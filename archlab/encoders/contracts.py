@@ -1,18 +1,14 @@
 """What every encoder of captions and of images can do."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 from torch import Tensor
 
 from archlab.data.captioned import CaptionedImages
+from archlab.progress import ShareDone, silent_share
 
 NULL_PROMPT = ""  # what guidance compares with
-Share = Callable[[float], None]  # told how much is done, from 0 to 1
-
-
-def no_share(_share: float) -> None:
-    """Nobody listens."""
 
 
 class Rows(Protocol):
@@ -51,8 +47,8 @@ class TextEncoder(Protocol):
     def encode(self, captions: Sequence[str]) -> Tensor:
         """float32 [N, length, dim]; captions that are too long are cut."""
 
-    def rows(self, captions: Sequence[str], progress: Share = no_share) -> Rows:
-        """The same for many, as [N, length, dim]; what is costly is done once and kept in the cache.
+    def rows(self, captions: Sequence[str], progress: ShareDone = silent_share) -> Rows:
+        """The same for many, as [N, length, dim]; what is costly is done once and cached.
 
         Raises:
             BadInput: the encoder gives infinite or NaN values.
@@ -89,8 +85,8 @@ class Codec(Protocol):
     def decode(self, latents: Tensor) -> Tensor:
         """The inverse; float32 in [-1, 1]."""
 
-    def rows(self, data: CaptionedImages, progress: Share = no_share) -> Rows:
-        """Latents of all images, as [N, channels, H', W']; what is costly is done once and kept in the cache.
+    def rows(self, data: CaptionedImages, progress: ShareDone = silent_share) -> Rows:
+        """Latents of all images, as [N, channels, H', W']; what is costly is done once and cached.
 
         Raises:
             BadInput: see `encode`; or the codec gives infinite or NaN values.

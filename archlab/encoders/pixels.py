@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from archlab.data.captioned import CaptionedImages
-from archlab.encoders.contracts import Rows, Share, no_share
+from archlab.encoders.contracts import Rows
+from archlab.progress import ShareDone, silent_share
 
 
 @dataclass(frozen=True)
@@ -25,5 +26,5 @@ class Pixels:
     def decode(self, latents: Tensor) -> Tensor:
         return latents.clamp(-1, 1)
 
-    def rows(self, data: CaptionedImages, progress: Share = no_share) -> Rows:
+    def rows(self, data: CaptionedImages, progress: ShareDone = silent_share) -> Rows:
         return data.images

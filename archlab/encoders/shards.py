@@ -13,9 +13,9 @@ from torch import Tensor
 
 from archlab import versions
 from archlab.cache import Kind, content_hash, make_room
-from archlab.encoders.contracts import Share
 from archlab.errors import BadInput
 from archlab.files import atomic_path, file_hash, read_json, write_text
+from archlab.progress import ShareDone
 
 SHARD_ROWS = 256  # what a kill can cost: minutes with a large VAE on a CPU
 ENCODINGS = Kind("encodings", "images as latents and captions as contexts, of VAEs and text encoders")
@@ -48,11 +48,12 @@ def encoded(
     *,
     batch: int,
     source: str,
-    progress: Share,
+    progress: ShareDone,
+    shard_rows: int = SHARD_ROWS,
 ) -> Shards:
     """``count`` rows from the cache; what is not there, or damaged, is encoded and written, shard by shard.
 
-    A killed process costs the shard that it was at. Several processes at once take turns.
+    A killed process costs the shard that it was at. Of several processes one encodes a shard and the others wait.
 
     Args:
         kind: of rows, for the folder's name.
@@ -63,11 +64,11 @@ def encoded(
     Raises:
         BadInput: ``encode`` gives values that fp16 cannot hold.
     """
-    content = {"version": versions.ENCODERS, **key, "rows": count, "shard_rows": SHARD_ROWS}
+    content = {"version": versions.ENCODERS, **key, "rows": count, "shard_rows": shard_rows}
     entry = ENCODINGS.entry(f"{kind}-{content_hash(content)}")
     entry.hold()
     paths = []
-    for number, shard in enumerate(_spans(0, count, SHARD_ROWS)):
+    for number, shard in enumerate(_spans(0, count, shard_rows)):
         paths.append(entry.path / f"{number:05}.safetensors")
         if not _is_whole(paths[-1]):
             with entry.locked():
@@ -79,7 +80,7 @@ def encoded(
 
 
 def _batches(
-    shard: slice, encode: Callable[[slice], Tensor], batch: int, source: str, count: int, progress: Share
+    shard: slice, encode: Callable[[slice], Tensor], batch: int, source: str, count: int, progress: ShareDone
 ) -> Iterator[Tensor]:
     for span in _spans(shard.start, shard.stop, batch):
         yield _in_fp16(encode(span), f"{source}: rows {span.start} to {span.stop - 1}")

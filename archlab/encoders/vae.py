@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from archlab.data.captioned import CaptionedImages
-from archlab.encoders.contracts import Share, no_share
 from archlab.encoders.local_models import (
     as_bad_input,
     hash_of_files,
@@ -19,6 +18,7 @@ from archlab.encoders.local_models import (
 )
 from archlab.encoders.shards import Shards, encoded
 from archlab.errors import BadInput, nearest
+from archlab.progress import ShareDone, silent_share
 
 _CPU = torch.device("cpu")
 _SETTING = "proxy.vae"
@@ -82,7 +82,7 @@ class Vae:
         images = torch.cat([self._model.decode(batch).sample for batch in batches])
         return images.clamp(-1, 1).to(latents.device)
 
-    def rows(self, data: CaptionedImages, progress: Share = no_share) -> Shards:
+    def rows(self, data: CaptionedImages, progress: ShareDone = silent_share) -> Shards:
         key = {
             "encoder": self._config["_class_name"],
             "weights": self.id,

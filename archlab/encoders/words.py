@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from archlab.encoders.contracts import Share, no_share
+from archlab.progress import ShareDone, silent_share
 from archlab.unet.unet import sinusoids
 
 CONTEXT_DIM = 64
@@ -41,8 +41,8 @@ class Words:
     def encode(self, captions: Sequence[str]) -> Tensor:
         return self.rows(captions)[torch.arange(len(captions))]
 
-    def rows(self, captions: Sequence[str], progress: Share = no_share) -> "WordRows":
-        """Only the words' numbers are kept for each caption, so that a million of them need no memory to speak of."""
+    def rows(self, captions: Sequence[str], progress: ShareDone = silent_share) -> "WordRows":
+        """Each caption is held as the words' numbers alone, so that a million of them need no memory to speak of."""
         numbers = {PAD: 0}
         tokens = [[numbers.setdefault(token, len(numbers)) for token in self.tokens(caption)] for caption in captions]
         vectors = torch.stack([word_vector(token) for token in numbers])

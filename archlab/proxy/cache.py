@@ -1,4 +1,4 @@
-"""Trainings already made, found again by what decides them."""
+"""Trainings already made, cached under the hash of what decides them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ _TRAINED_BY = (DiffusionSettings, TrainingSettings)
 _LEARNT_AND_SCORED_BY = (*_TRAINED_BY, LessonSettings, SamplingSettings, ScoreSettings)
 
 
-class End(NamedTuple):
+class FinalNetwork(NamedTuple):
     """What a training came to at its last rung.
 
     Attributes:
@@ -39,11 +39,11 @@ class End(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Known:
-    """What is known of one seed's training, up to some rung.
+class CachedTraining:
+    """What the cache has of one seed's training, up to some rung.
 
     Attributes:
-        rungs: scores at each rung that it reached.
+        rungs: scores at each rung up to there.
         curve: one row a step.
         score_seconds: time spent on scoring, drawing included.
         inherited: what it began with, if with a baseline's weights.
@@ -54,7 +54,7 @@ class Known:
     curve: Sequence[CurveRow] = ()
     score_seconds: float = 0.0
     inherited: dict[str, Any] | None = None
-    end: End | None = None
+    end: FinalNetwork | None = None
 
 
 def training_id(
@@ -78,16 +78,16 @@ def baseline_id(spec: UNetSpec, settings: ProxySettings, prepared_id: str, devic
     return content_hash("baseline", spec.id, deciding, prepared_id, device, *_computed_with())
 
 
-def known_training(identity: str) -> Known:
+def read_training(identity: str) -> CachedTraining:
     """What the cache has; nothing where it has none or a damaged one."""
-    found = read_entry(identity)
-    if found is None:
-        return Known()
-    tensors, facts = found
+    entry = read_entry(identity)
+    if entry is None:
+        return CachedTraining()
+    tensors, facts = entry
     end = None
     if "images" in tensors:
-        end = End(tensors["images"], below("weights", tensors))
-    return Known(
+        end = FinalNetwork(tensors["images"], below("weights", tensors))
+    return CachedTraining(
         rungs=rungs_of(facts),
         curve=curve_rows(tensors["curve"]),
         score_seconds=facts["score_seconds"],
@@ -96,18 +96,18 @@ def known_training(identity: str) -> Known:
     )
 
 
-def keep_training(identity: str, known: Known) -> None:
+def write_training(identity: str, training: CachedTraining) -> None:
     """Write it, whole or not at all, unless another study has come as far meanwhile."""
-    if len(known_training(identity).curve) >= len(known.curve):
+    if len(read_training(identity).curve) >= len(training.curve):
         return
-    tensors = {"curve": curve_tensor(known.curve)}
+    tensors = {"curve": curve_tensor(training.curve)}
     facts = {
-        "rungs": rung_facts(known.rungs),
-        "score_seconds": known.score_seconds,
-        "inherited": known.inherited,
+        "rungs": rung_facts(training.rungs),
+        "score_seconds": training.score_seconds,
+        "inherited": training.inherited,
     }
-    if known.end is not None:
-        tensors |= {"images": known.end.images, **prefixed("weights", known.end.weights)}
+    if training.end is not None:
+        tensors |= {"images": training.end.images, **prefixed("weights", training.end.weights)}
     write_entry(identity, Checkpoint(tensors, facts))
 
 

@@ -1,15 +1,15 @@
 """The trained baseline: what a proxy may begin with, and whom it may learn from."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from archlab.architecture import UNetSpec
-from archlab.checkpoint import Checkpoint, now_and_then
+from archlab.checkpoint import CHECKPOINT_SECONDS, Checkpoint, now_and_then
 from archlab.encoders.prepare import Prepared
 from archlab.errors import RunFailed
+from archlab.progress import ShareDone, silent_share
 from archlab.proxy.cache import baseline_id, read_entry, training_entry, write_entry
 from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import begin_training, examples, training_device
@@ -32,7 +32,8 @@ def trained_baseline(
     prepared: Prepared,
     settings: ProxySettings,
     micro_batch: int | None = None,
-    progress: Callable[[float], None] = lambda _: None,
+    progress: ShareDone = silent_share,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> UNet:
     """The baseline's proxy ``spec``, trained from random weights to the last rung: from the cache, or trained now.
 
@@ -47,13 +48,15 @@ def trained_baseline(
     """
     identity = baseline_id(spec, settings, prepared.id, training_device(settings).type)
     with training_entry(identity).locked():
-        known = read_entry(identity)
-        if known is None:
-            known = Checkpoint(_trained(identity, spec, prepared, settings, micro_batch, progress), {})
-            write_entry(identity, known)
+        weights = read_entry(identity)
+        if weights is None:
+            weights = Checkpoint(
+                _trained(identity, spec, prepared, settings, micro_batch, progress, checkpoint_seconds), {}
+            )
+            write_entry(identity, weights)
             training_entry(_state(identity)).remove()
     unet = untrained(spec, BASELINE_SEED)
-    unet.load_state_dict(known.tensors)
+    unet.load_state_dict(weights.tensors)
     return unet.eval()
 
 
@@ -80,14 +83,15 @@ def _trained(
     prepared: Prepared,
     settings: ProxySettings,
     micro_batch: int | None,
-    progress: Callable[[float], None],
+    progress: ShareDone,
+    checkpoint_seconds: float,
 ) -> dict[str, Tensor]:
     state, steps = _state(identity), settings.rungs[-1]
     training = begin_training(spec, prepared, settings, seed=BASELINE_SEED, micro_batch=micro_batch)
     begun = read_entry(state)
     if begun is not None:
         training.load_state(begun.tensors)
-    save = now_and_then(lambda: write_entry(state, Checkpoint(training.state(), {})))
+    save = now_and_then(lambda: write_entry(state, Checkpoint(training.state(), {})), checkpoint_seconds)
 
     def after_step() -> None:
         progress(training.step / steps)

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save
 
 from archlab.architecture import ArchitectureError, UNetSpec
+from archlab.checkpoint import CHECKPOINT_SECONDS
 from archlab.cost import count
 from archlab.data.pictures import grid
 from archlab.encoders.prepare import Prepared
@@ -20,14 +21,14 @@ from archlab.evaluation.proxy import ScoresByName
 from archlab.files import atomic_path
 from archlab.progress import Progress, silent, throttled, together
 from archlab.proxy.parts import prepare_proxy, proxy_sources
-from archlab.proxy.run import Finished, SeedRun
+from archlab.proxy.run import FinishedRun, SeedRun
 from archlab.proxy.settings import ProxySettings
 from archlab.proxy.setup import ProxySetup
 from archlab.scores.zero_cost import zero_cost
 from archlab.training.curve import write_curves
 from archlab.training.training import Diverged
 
-Judge = Callable[[int, Sequence[float]], bool]
+RungJudge = Callable[[int, Sequence[float]], bool]
 
 _ALLOCATION_FAILED = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")  # as RuntimeError
 
@@ -84,13 +85,14 @@ def evaluate_proxy(
     seed: int = 0,
     micro_batch: int | None = None,
     progress: Progress = silent,
-    judge: Judge = always,
+    judge: RungJudge = always,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> ProxyResult:
     """Train the proxy of ``spec`` rung by rung, all seeds in step, draw from it, and say how good it is.
 
     Writes ``curve.csv`` (seed, step, loss, seconds), ``samples.png`` and ``checkpoint.safetensors`` (averaged
     weights, for `build(proxy_spec(...))`) into ``folder``; the last two are the first seed's, and a training that is
-    stopped leaves neither. Called again after it was interrupted, it goes on from the state that it keeps there,
+    stopped leaves neither. Called again after it was interrupted, it goes on from the state that it left there,
     bit for bit. Seeds that an earlier evaluation trained are not trained again.
 
     Args:
@@ -103,6 +105,7 @@ def evaluate_proxy(
             ``reference``, ``train the baseline``, ``train``, ``sample`` and ``score``.
         judge: called after every rung but the last with (steps, each seed's quality there); says whether to go on.
             Not called again for a rung that training had left behind when it was interrupted.
+        checkpoint_seconds: how often the state is written between rungs.
 
     Raises:
         BadInput: see `proxy_spec`; or a baseline is needed and there is none.
@@ -111,11 +114,11 @@ def evaluate_proxy(
         OutOfMemory: what is in memory at once was too much; with a smaller micro-batch it goes on where it was.
     """
     images = min(micro_batch or settings.micro_batch or settings.batch_size, settings.batch_size)
-    told = throttled(progress)
-    report = together(told, settings.seeds)
+    throttle = throttled(progress)
+    report = together(throttle, settings.seeds)
     with _threads(settings.threads), _naming_out_of_memory(images):
         parent = None if baseline is None else proxy_spec(baseline, settings)
-        setup = ProxySetup(proxy_spec(spec, settings), settings, images, parent, told)
+        setup = ProxySetup(proxy_spec(spec, settings), settings, images, parent, throttle, checkpoint_seconds)
         runs = [SeedRun(setup, seed + index, folder, partial(report, index)) for index in range(settings.seeds)]
         try:
             rung = _end_rung(runs, settings.rungs, judge)
@@ -128,7 +131,7 @@ def evaluate_proxy(
         return _result(setup, finished, rung, seed)
 
 
-def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], judge: Judge) -> int:
+def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], judge: RungJudge) -> int:
     """The rung at which the judge ends it, trained up to there; or the last."""
     for rung in rungs[:-1]:
         was_passed = any(run.step > rung for run in runs)
@@ -138,7 +141,7 @@ def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], judge: Judge) -> in
     return rungs[-1]
 
 
-def _result(setup: ProxySetup, finished: Sequence[Finished], rung: int, seed: int) -> ProxyResult:
+def _result(setup: ProxySetup, finished: Sequence[FinishedRun], rung: int, seed: int) -> ProxyResult:
     settings, results = setup.settings, tuple(run.result for run in finished)
     qualities = [run.quality.value for run in finished]
     scores = _means([result.scores[rung] for result in results])
@@ -196,7 +199,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return fmean(known) if known else None
 
 
-def _write_files(folder: Path, setup: ProxySetup, finished: Sequence[Finished]) -> None:
+def _write_files(folder: Path, setup: ProxySetup, finished: Sequence[FinishedRun]) -> None:
     write_curves(folder / "curve.csv", ((run.result.seed, run.curve) for run in finished))
     end = finished[0].end
     if end is not None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from archlab.checkpoint import Checkpoint, now_and_then, read_checkpoint, write_checkpoint
 from archlab.evaluation import Score, SeedResult
 from archlab.progress import Progress
-from archlab.proxy.cache import End, Known, keep_training, known_training, rung_facts, rungs_of
+from archlab.proxy.cache import CachedTraining, FinalNetwork, read_training, rung_facts, rungs_of, write_training
 from archlab.proxy.setup import ProxySetup
 from archlab.scores.score import Scores
 from archlab.training.curve import CurveRow
@@ -20,41 +20,41 @@ from archlab.training.training import Diverged, Training, finite
 
 
 @dataclass(frozen=True, eq=False)
-class Finished:
+class FinishedRun:
     """A run that came to its end or was stopped at a rung.
 
     Attributes:
         quality: at that rung.
         inherited: what it began with, if with a baseline's weights.
         end: None where it was stopped.
-        is_cached: whether all of it was known from an earlier evaluation.
+        is_cached: whether all of it came from an earlier evaluation.
     """
 
     result: SeedResult
     quality: Score
     curve: list[CurveRow]
     inherited: dict[str, Any] | None
-    end: End | None
+    end: FinalNetwork | None
     is_cached: bool
 
 
 class SeedRun:
-    """A training run with its scores. What the cache knows of it is not computed again.
+    """A training run with its scores. What the cache has of it is not computed again.
 
     Its state is in ``folder`` at every rung and every few seconds; a new one with the same arguments goes on from
     there.
 
     Attributes:
-        step: how many steps were made for this evaluation; fewer than were scored where an earlier one is known.
+        step: how many steps were made for this evaluation; fewer than were scored where an earlier one is cached.
     """
 
     def __init__(self, setup: ProxySetup, seed: int, folder: Path, report: Progress) -> None:
         self._setup, self._seed, self._report = setup, seed, report
         self._path = folder / f"training-{seed}.safetensors"
         self._id = setup.identity(seed)
-        self._known, self._state = known_training(self._id), read_checkpoint(self._path, self._id)
-        self._rungs, self._score_seconds = dict(self._known.rungs), self._known.score_seconds
-        self._inherited, self._end = self._known.inherited, self._known.end
+        self._cached, self._state = read_training(self._id), read_checkpoint(self._path, self._id)
+        self._rungs, self._score_seconds = dict(self._cached.rungs), self._cached.score_seconds
+        self._inherited, self._end = self._cached.inherited, self._cached.end
         self.step = 0
         if self._state is not None:
             self._rungs |= rungs_of(self._state.facts)
@@ -62,7 +62,7 @@ class SeedRun:
             self.step = len(self._state.tensors["curve"])
 
     def quality(self, rung: int) -> Score:
-        """The score at a rung by the metric that the settings chose; trains up to there where it is not known.
+        """The score at a rung by the metric that the settings chose; trains up to there where none is cached.
 
         Raises:
             Diverged: the loss or the score is infinite or NaN.
@@ -75,8 +75,8 @@ class SeedRun:
             self._save()
         return self._rungs[rung].quality
 
-    def finish(self, rung: int) -> Finished:
-        """What came out at the rung where the run ends, the last or an earlier one; kept for later evaluations.
+    def finish(self, rung: int) -> FinishedRun:
+        """What came out at the rung where the run ends, the last or an earlier one; cached for later evaluations.
 
         Raises:
             Diverged: see `quality`.
@@ -84,23 +84,25 @@ class SeedRun:
         quality = self.quality(rung)
         if rung == self._setup.last_rung and self._end is None:
             self._score(rung)  # killed after that rung was scored
-        curve = self._known.curve
+        curve = self._cached.curve
         if self.step > len(curve):
             curve = self._training.curve
-            keep_training(self._id, Known(self._rungs, curve, self._score_seconds, self._inherited, self._end))
+            write_training(
+                self._id, CachedTraining(self._rungs, curve, self._score_seconds, self._inherited, self._end)
+            )
         end = self._end if rung == self._setup.last_rung else None
-        reached = {step: scores for step, scores in self._rungs.items() if step <= rung}
-        measured = {name: score.value for name, score in reached[rung].by_name.items()}
+        scored = {step: scores for step, scores in self._rungs.items() if step <= rung}
+        measured = {name: score.value for name, score in scored[rung].by_name.items()}
         result = SeedResult(
             seed=self._seed,
             val_loss=measured.get("val_loss"),
             fid=measured.get("fid"),
-            rungs={step: scores.quality.value for step, scores in reached.items()},
-            scores={step: scores.by_name for step, scores in reached.items()},
+            rungs={step: scores.quality.value for step, scores in scored.items()},
+            scores={step: scores.by_name for step, scores in scored.items()},
             train_seconds=curve[rung - 1].seconds,
             score_seconds=self._score_seconds,
         )
-        return Finished(result, quality, list(curve[:rung]), self._inherited, end, is_cached=self.step < rung)
+        return FinishedRun(result, quality, list(curve[:rung]), self._inherited, end, is_cached=self.step < rung)
 
     def discard(self) -> None:
         """Delete the state that it would go on from, and what a kill left of writing it."""
@@ -117,7 +119,7 @@ class SeedRun:
         return training
 
     def _train(self, rung: int) -> None:
-        save = now_and_then(self._save)
+        save = now_and_then(self._save, self._setup.checkpoint_seconds)
 
         def after_step() -> None:
             self.step = self._training.step
@@ -129,16 +131,16 @@ class SeedRun:
     def _score(self, rung: int) -> Scores:
         started = time.perf_counter()
         if rung == self._setup.last_rung:
-            scores = self._come_to_end()
+            scores = self._score_all()
         else:
-            tell = partial(self._tell_drawing, rung)
-            scores = self._setup.scorer.at_rung(self._training.network, self._draw, tell)
+            report = partial(self._report_drawing, rung)
+            scores = self._setup.scorer.at_rung(self._training.network, self._draw, report)
         self._score_seconds += time.perf_counter() - started
         finite(scores.quality.value, rung, scores.quality.label)
         return scores
 
-    def _come_to_end(self) -> Scores:
-        """Measure everything, and keep that, what it draws and its weights."""
+    def _score_all(self) -> Scores:
+        """Measure everything, and hold on to what it draws and its weights."""
         first: list[Tensor] = []
 
         def draw(prompts: Sequence[str], steps: int, progress: Callable[[float], None]) -> Tensor:
@@ -147,9 +149,9 @@ class SeedRun:
             return images
 
         network, rung = self._training.network, self._setup.last_rung
-        scores = self._setup.scorer.at_end(network, draw, partial(self._tell_drawing, rung))
+        scores = self._setup.scorer.at_end(network, draw, partial(self._report_drawing, rung))
         weights = {name: weight.cpu() for name, weight in network.state_dict().items()}
-        self._end = End(first[0], weights)
+        self._end = FinalNetwork(first[0], weights)
         self._report("score", 1.0)
         return scores
 
@@ -164,10 +166,10 @@ class SeedRun:
             raise Diverged(self.step, "it draws infinite or NaN pixels")
         return images
 
-    def _tell_drawing(self, rung: int, share: float) -> None:
+    def _report_drawing(self, rung: int, share: float) -> None:
         self._report("sample", self._setup.share_drawn(rung, share))
 
     def _save(self) -> None:
-        reached = {rung: score for rung, score in self._rungs.items() if rung <= self.step}
-        facts = {"rungs": rung_facts(reached), "score_seconds": self._score_seconds}
+        scored = {rung: score for rung, score in self._rungs.items() if rung <= self.step}
+        facts = {"rungs": rung_facts(scored), "score_seconds": self._score_seconds}
         write_checkpoint(self._path, self._id, Checkpoint(self._training.state(), facts))

@@ -4,6 +4,7 @@ from functools import cached_property
 from typing import Any
 
 from archlab.architecture import UNetSpec
+from archlab.checkpoint import CHECKPOINT_SECONDS
 from archlab.data.pictures import shown_prompts
 from archlab.diffusion.process import AT_ONCE
 from archlab.errors import BadInput
@@ -22,6 +23,7 @@ class ProxySetup:
 
     Attributes:
         device: where it is trained.
+        checkpoint_seconds: how often a run's state is written between rungs.
         shown: prompts of the images that are written to be looked at.
 
     Args:
@@ -32,7 +34,13 @@ class ProxySetup:
     """
 
     def __init__(
-        self, spec: UNetSpec, settings: ProxySettings, micro_batch: int, baseline: UNetSpec | None, report: Progress
+        self,
+        spec: UNetSpec,
+        settings: ProxySettings,
+        micro_batch: int,
+        baseline: UNetSpec | None,
+        report: Progress,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
     ) -> None:
         if needs_baseline(settings) and baseline is None:
             raise BadInput("proxy: init: inherit and distill need a baseline, and there is none")
@@ -44,7 +52,7 @@ class ProxySetup:
         self.draw = text_to_image(self.prepared, settings, at_once)
         self.shown = shown_prompts(self.scorer.prompts)
         self._baseline = baseline if needs_baseline(settings) else None
-        self._report = report
+        self._report, self.checkpoint_seconds = report, checkpoint_seconds
 
     @property
     def last_rung(self) -> int:
@@ -92,4 +100,5 @@ class ProxySetup:
             self.settings,
             self.micro_batch,
             lambda share: self._report("train the baseline", share),
+            self.checkpoint_seconds,
         )

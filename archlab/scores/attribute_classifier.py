@@ -110,7 +110,7 @@ def load_classifier(data: CaptionedImages, progress: Progress = silent) -> Attri
     cache is replaced; of several processes one trains and the others wait.
 
     Args:
-        progress: told how much is learnt, as the stage ``reference``.
+        progress: called with the stage ``reference`` after every step.
     """
     side = _side(data.images.shape[-1])
     values, facts = _questions(data)
@@ -119,15 +119,15 @@ def load_classifier(data: CaptionedImages, progress: Progress = silent) -> Attri
     entry = CLASSIFIERS.entry(f"{identity}.safetensors")
     network = _untrained(data.channels, side, values)
     with entry.locked():
-        known = read_checkpoint(entry.path, identity) if entry.use() else None
-        if known is None:
+        cached = read_checkpoint(entry.path, identity) if entry.use() else None
+        if cached is None:
             with _one_thread():
                 _train(network, data, facts, lambda share: progress("reference", share))
                 network.eval()
-                known = made = Checkpoint(network.state_dict(), {"accuracy": _accuracy(network, data, facts)})
+                cached = made = Checkpoint(network.state_dict(), {"accuracy": _accuracy(network, data, facts)})
             entry.keep(lambda path: write_checkpoint(path, identity, made))
-    network.load_state_dict(known.tensors)
-    return AttributeClassifier(f"{data.name}-reader-{side}px", identity, network.eval(), known.facts["accuracy"])
+    network.load_state_dict(cached.tensors)
+    return AttributeClassifier(f"{data.name}-reader-{side}px", identity, network.eval(), cached.facts["accuracy"])
 
 
 def _questions(data: CaptionedImages) -> tuple[list[int], Tensor]:

@@ -196,10 +196,12 @@ def _weights(path: Path, expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     with as_bad_input(f"{_SETTING}: {path}: not a file of weights"):
         is_safe = path.suffix == ".safetensors"
-        found = load_file(path) if is_safe else torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(found, dict):
-        raise BadInput(f"{_SETTING}: {path}: not a file of weights: {type(found).__name__}; tensors by name are needed")
-    weights = {name: found[name] for name in expected if name in found}
+        loaded = load_file(path) if is_safe else torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(loaded, dict):
+        raise BadInput(
+            f"{_SETTING}: {path}: not a file of weights: {type(loaded).__name__}; tensors by name are needed"
+        )
+    weights = {name: loaded[name] for name in expected if name in loaded}
     for name, tensor in expected.items():
         other = f"{_SETTING}: {path}: no Inception v3 as FID libraries have it: {name} is"
         if name not in weights and not name.endswith(_COUNTER):

@@ -47,12 +47,12 @@ def _compared_with(asked: _Question) -> tuple[Extractor, RealFeatures]:
     extractor = load_extractor(asked.extractor, asked.data, asked.device, asked.progress)
     identity = content_hash(extractor.id, asked.data.id, asked.most, versions.SCORES)
     entry = FEATURES.entry(f"{identity}.safetensors")
-    known = read_checkpoint(entry.path, identity) if entry.use() else None
-    if known is None:
+    cached = read_checkpoint(entry.path, identity) if entry.use() else None
+    if cached is None:
         chosen, parts = spread(torch.arange(len(asked.data.images)), asked.most), []
         for part in torch.split(chosen, _AT_ONCE):
             parts.append(extractor.features(asked.data.images[part]))
             asked.progress("reference", len(parts) * _AT_ONCE / (len(chosen) + _AT_ONCE))
-        known = made = Checkpoint({"features": torch.cat(parts)}, {})
+        cached = made = Checkpoint({"features": torch.cat(parts)}, {})
         entry.keep(lambda path: write_checkpoint(path, identity, made))
-    return extractor, RealFeatures(known.tensors["features"].double().numpy())
+    return extractor, RealFeatures(cached.tensors["features"].double().numpy())

@@ -89,7 +89,7 @@ class Scorer:
 
         Args:
             draw: from this network.
-            progress: told the share of the drawing that is done.
+            progress: called with the share of the drawing that is done.
         """
         if self._settings.score_rungs:
             return self.at_end(network, draw, progress)

@@ -57,13 +57,13 @@ class ValidationLoss:
         A quarter is left out where a single validation image has no draw in it.
         """
         losses = self._losses(unet)
-        found = {"val_loss": self._score(self._label, losses, torch.ones_like(losses))}
+        scores = {"val_loss": self._score(self._label, losses, torch.ones_like(losses))}
         band_of = self._times * BANDS // TRAIN_TIMESTEPS
         for band in torch.unique(band_of).tolist():
             first, last = band * TRAIN_TIMESTEPS // BANDS, (band + 1) * TRAIN_TIMESTEPS // BANDS - 1
             label = f"{self._label} at times {first} to {last}"
-            found[f"val_loss_q{band + 1}"] = self._score(label, losses, (band_of == band).double())
-        return found
+            scores[f"val_loss_q{band + 1}"] = self._score(label, losses, (band_of == band).double())
+        return scores
 
     @torch.no_grad()
     def _losses(self, unet: nn.Module) -> Tensor:

@@ -1,4 +1,4 @@
-"""What can be told of an architecture by its random weights: scores that cost no training. More is better."""
+"""What random weights say of an architecture: scores that cost no training. More is better."""
 
 import copy
 from collections.abc import Callable

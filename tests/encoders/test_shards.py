@@ -21,19 +21,18 @@ TRUTH = torch.randn(ROWS, 3, 2, generator=torch.Generator().manual_seed(0))
 CHILD = """
 import sys, time, torch
 from archlab.encoders import shards
-shards.SHARD_ROWS = int(sys.argv[1])
 truth = torch.randn(95, 3, 2, generator=torch.Generator().manual_seed(0))
 def encode(span):
     time.sleep(0.05)
     return truth[span]
-shards.encoded("rows", {"what": "test"}, 95, encode, batch=4, source="test", progress=lambda share: None)
+shards.encoded("rows", {"what": "test"}, 95, encode, batch=4, source="test", progress=lambda share: None,
+    shard_rows=int(sys.argv[1]))
 """
 
 
 @pytest.fixture(autouse=True)
 def small_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
-    monkeypatch.setattr("archlab.encoders.shards.SHARD_ROWS", SHARD)
 
 
 class Encoder:
@@ -48,7 +47,9 @@ class Encoder:
 
 
 def rows(encode: Callable[[slice], Tensor], progress: Callable[[float], None] = lambda _: None) -> Shards:
-    return encoded("rows", {"what": "test"}, ROWS, encode, batch=BATCH, source="test", progress=progress)
+    return encoded(
+        "rows", {"what": "test"}, ROWS, encode, batch=BATCH, source="test", progress=progress, shard_rows=SHARD
+    )
 
 
 def folder() -> Path:

@@ -135,13 +135,14 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("archlab.checkpoint.CHECKPOINT_SECONDS", 0)
     settings = quick.model_copy(update=change)
     through = evaluate_proxy(slimmer, settings, tmp_path / "through", baseline=baseline)
     for steps in (2, 6, 8, 10):  # 6 of the baseline, then 6 of its heir
         monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / f"cache-{steps}"))
         folder = tmp_path / str(steps)
-        interrupt_after(steps, monkeypatch, spec=slimmer, settings=settings, folder=folder, baseline=baseline)
+        interrupt_after(
+            steps, monkeypatch, spec=slimmer, settings=settings, folder=folder, baseline=baseline, checkpoint_seconds=0
+        )
         made.clear()
         result = evaluate_proxy(slimmer, settings, folder, baseline=baseline)
         assert len(made) == 12 - steps

@@ -80,8 +80,8 @@ def test_result_means_over_seeds(result: ProxyResult, two_seeds: ProxySettings) 
     assert result.fid == fmean(run.fid or 0 for run in result.by_seed) == result.rungs[20]
     assert result.rungs[10] == fmean(run.rungs[10] for run in result.by_seed)
     assert (result.quality, result.quality_label) == (result.fid, result.fid_label)
-    assert result.fid == result.scores["fid"]["value"]
-    assert result.quality_error == fmean(run.scores[20]["fid"]["error"] for run in result.by_seed) > 0
+    assert result.fid == result.scores["fid"].value
+    assert result.quality_error == fmean(run.scores[20]["fid"].error for run in result.by_seed) > 0
     assert "val_loss_q1" in result.scores
     assert result.steps == 20
     assert result.images_per_second == pytest.approx(2 * 20 * 32 / result.train_seconds)

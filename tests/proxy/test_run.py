@@ -57,7 +57,9 @@ def on_each_step(monkeypatch: pytest.MonkeyPatch, hear: Callable[[NoisyBatch], A
     monkeypatch.setattr(Training, "learn", heard)
 
 
-def evaluate_until(error: BaseException, steps: int, monkeypatch: pytest.MonkeyPatch, *arguments: Any) -> None:
+def evaluate_until(
+    error: BaseException, steps: int, monkeypatch: pytest.MonkeyPatch, *arguments: Any, **options: Any
+) -> None:
     """`evaluate_proxy` that fails when so many steps have been made."""
     left = steps
 
@@ -69,7 +71,7 @@ def evaluate_until(error: BaseException, steps: int, monkeypatch: pytest.MonkeyP
 
     with monkeypatch.context() as patch:
         on_each_step(patch, count_down)
-        evaluate_proxy(*arguments)
+        evaluate_proxy(*arguments, **options)
 
 
 def scores(result: ProxyResult) -> Any:
@@ -167,7 +169,7 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = quick.model_copy(update={"quality": quality})
-    monkeypatch.setattr("archlab.checkpoint.CHECKPOINT_SECONDS", checkpoint_seconds)
+    often = {"checkpoint_seconds": checkpoint_seconds}
     through = evaluate_proxy(tiny_unet, settings, tmp_path / "through")
     judged: list[int] = []
 
@@ -180,9 +182,9 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
         folder = tmp_path / str(steps)
         learnt.clear()
         with pytest.raises(Interrupted):
-            evaluate_until(Interrupted(), steps, monkeypatch, tiny_unet, settings, folder)
+            evaluate_until(Interrupted(), steps, monkeypatch, tiny_unet, settings, folder, **often)
         judged.clear()
-        result = evaluate_proxy(tiny_unet, settings, folder, judge=judge)
+        result = evaluate_proxy(tiny_unet, settings, folder, judge=judge, checkpoint_seconds=checkpoint_seconds)
         assert scores(result) == scores(through)
         assert files(folder) == files(tmp_path / "through")
         assert judged == rungs
