@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Discriminator, Tag, computed_field
 from archlab.errors import RunFailed
 from archlab.evaluation.fact import COMPUTED, STRICT
 
-CLOCK_RESOLUTION_MS = 1e-3  # benchmark_model counts whole microseconds
+CLOCK_RESOLUTION_MS = 1e-4  # a few hundred ticks of a processor; the smallest piece of a network takes a microsecond
 
 LatencyKind = Literal["measured", "estimated", "replayed"]
 KINDS: tuple[LatencyKind, ...] = get_args(LatencyKind)
