@@ -9,11 +9,13 @@ from statistics import stdev
 import optuna
 
 from archlab.cost import count
-from archlab.evaluation import Baseline, Evaluation
+from archlab.errors import RunFailed
+from archlab.evaluation import Baseline, Evaluation, find_column
+from archlab.evaluation.evaluation import device_cells
 from archlab.evaluation.fact import from_plain, to_plain
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition
-from archlab.study.evaluate import STAGES, Job, Stages, measured_or_estimated
+from archlab.study.evaluate import STAGES, Job, Stages, measured_or_estimated, untold
 from archlab.study.folder import StudyFolder
 from archlab.study.limits import hard_limits
 
@@ -68,6 +70,13 @@ def _measured(definition: StudyDefinition, callbacks: Callbacks, stages: Stages)
         where.name: measured_or_estimated(space.baseline, where, callbacks, stages)
         for where in definition.settings.measure
     }
+    values = device_cells(latency)
+    for column in definition.settings.named_columns:
+        if column in values and values[column] is None:
+            found = find_column(column)
+            assert found is not None
+            device = found.device or definition.settings.devices[0]
+            raise RunFailed(f"the baseline: {untold(found.measure.name, device, latency[device])}")
     return Baseline(
         knobs=space.baseline_values,
         params_m=cost.params_m,

@@ -8,7 +8,7 @@ from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput, OutOfMemory, RunFailed
 from archlab.evaluation import AnyLatency, Estimate, Evaluation, Latency, ProxyResult
-from archlab.evaluation.measures import COSTS, MEASURES, OF_DEVICES, breaks, column_suffixes
+from archlab.evaluation.measures import COSTS, OF_DEVICES, breaks, column_suffixes, find_column
 from archlab.latency.measurement import Measurement
 from archlab.study.callbacks import Callbacks
 from archlab.study.disk import DISK, Disk, is_full
@@ -114,7 +114,7 @@ def evaluate(job: Job, callbacks: Callbacks, *, stages: Stages = STAGES, disk: D
                 return measure_estimated(job.known, job, callbacks, stages)
             for where in job.settings.measure:
                 if where.name not in known.latency:
-                    latency = target_latency(job.spec, where, _device_limits(job, where.name), callbacks, stages)
+                    latency = target_latency(job, where, callbacks, stages)
                     known = _with_latency(known, where.name, latency, job)
                     if known.gate:
                         return known
@@ -149,7 +149,7 @@ def measure_estimated(evaluation: Evaluation, job: Job, callbacks: Callbacks, st
     """The evaluation with its estimated latencies measured; one that turns out over its limit is gated."""
     for where in job.settings.measure:
         latency = evaluation.latency[where.name]
-        if latency.kind != "estimated" or getattr(latency, "not_measured", None) is not None:
+        if not isinstance(latency, Estimate) or latency.not_measured is not None:
             continue
         latency = measured_or_estimated(job.spec, where, callbacks, stages)
         evaluation = _with_latency(evaluation, where.name, latency, job)
@@ -158,21 +158,17 @@ def measure_estimated(evaluation: Evaluation, job: Job, callbacks: Callbacks, st
     return evaluation
 
 
-def target_latency(
-    spec: UNetSpec, where: Measurement, limits: Mapping[str, float], callbacks: Callbacks, stages: Stages = STAGES
-) -> AnyLatency:
-    """Latency of the target: estimated where there is a table and its error band decides every limit, else measured.
-
-    Args:
-        limits: on what is measured on this device, by measure.
-    """
+def target_latency(job: Job, where: Measurement, callbacks: Callbacks, stages: Stages = STAGES) -> AnyLatency:
+    """Latency of the target: estimated where there is a table, its error band decides the limit, and the study asks for
+    nothing else that the device decides; else measured."""
     if where.table is not None:
-        estimate = stages.estimate(spec, where)
-        limit = limits.get("latency_ms")
+        estimate = stages.estimate(job.spec, where)
+        columns = _named_columns(job, where.name)
+        limit = job.limits.get(columns.get("latency_ms", ""))
         is_decided = limit is None or not estimate.low_ms <= limit <= estimate.high_ms
-        if is_decided and limits.keys() <= {"latency_ms"}:
+        if is_decided and columns.keys() <= {"latency_ms"}:
             return estimate
-    return measured_or_estimated(spec, where, callbacks, stages)
+    return measured_or_estimated(job.spec, where, callbacks, stages)
 
 
 def measured_or_estimated(
@@ -195,23 +191,43 @@ def _trained(known: Evaluation, job: Job, callbacks: Callbacks, stages: Stages) 
     proxy = stages.train(job, callbacks, known)
     if proxy.stopped_at is not None:
         return replace(known, status="stopped", reason=f"stopped at {proxy.stopped_at} steps", proxy=proxy)
-    of_training = {name: limit for name, limit in job.limits.items() if name in MEASURES and MEASURES[name].is_score}
-    return _gated_by(replace(known, proxy=proxy), of_training)
+    known = replace(known, proxy=proxy)
+    named = [*job.settings.objectives, *job.limits]
+    of_training = [name for name in named if (found := find_column(name)) and found.measure.is_score]
+    for name in of_training:
+        if known.value(name) is None:
+            raise RunFailed(
+                f"{name} was not scored, which objectives or constraints name; docs/scores.md has its needs"
+            )
+    return _gated_by(known, {name: job.limits[name] for name in of_training if name in job.limits})
 
 
-def _device_limits(job: Job, device: str) -> dict[str, float]:
-    """The limits on what is measured on one of the study's devices, by measure."""
+def _named_columns(job: Job, device: str) -> dict[str, str]:
+    """What is measured on one of the study's devices and objectives or limits name: columns by measure."""
     suffix = column_suffixes(job.settings.devices)[device]
-    columns = {measure: f"{measure}{suffix}" for measure in OF_DEVICES}
-    return {measure: job.limits[column] for measure, column in columns.items() if column in job.limits}
+    named = {*job.settings.objectives, *job.limits}
+    return {measure: column for measure in OF_DEVICES if (column := f"{measure}{suffix}") in named}
 
 
 def _with_latency(known: Evaluation, device: str, latency: AnyLatency, job: Job) -> Evaluation:
-    """The evaluation with a device's latency; gated where that, or its memory or size, is over a limit."""
+    """The evaluation with a device's latency; gated where that, or its memory or size, is over a limit.
+
+    Raises:
+        RunFailed: the device does not tell what objectives or limits name.
+    """
     known = replace(known, latency=known.latency | {device: latency})
-    suffix = column_suffixes(job.settings.devices)[device]
-    limits = {f"{measure}{suffix}": limit for measure, limit in _device_limits(job, device).items()}
-    return _gated_by(known, limits, device)
+    columns = _named_columns(job, device)
+    for measure, column in columns.items():
+        if known.value(column) is None:
+            raise RunFailed(untold(measure, device, latency))
+    return _gated_by(known, {column: job.limits[column] for column in columns.values() if column in job.limits}, device)
+
+
+def untold(measure: str, device: str, latency: AnyLatency) -> str:
+    """Why a device's measure is not known though objectives or constraints name it, in one line."""
+    if isinstance(latency, Estimate) and latency.not_measured:
+        return f"{measure} of {device} was not measured, and no table estimates it: {latency.not_measured}"
+    return f"{device} does not tell its {measure}; take it out of objectives and constraints"
 
 
 def _gated_by(known: Evaluation, limits: Mapping[str, float], device: str = "") -> Evaluation:

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from archlab.errors import nearest
-from archlab.evaluation.measures import COSTS, OF_DEVICES, QUALITIES, device_columns, find_column
+from archlab.evaluation.measures import COSTS, MEASURES, OF_DEVICES, QUALITIES, device_columns, find_column
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, LadderStep
@@ -72,20 +72,33 @@ class StudyFile(SpaceSettings):
         if not self.measure and "latency_ms" in self.objectives:
             raise ValueError("objectives: latency_ms (the default) needs an entry under measure; or name others")
         of_devices = [column for name in OF_DEVICES for column in device_columns(name, self.devices)]
-        valid = ["quality", *COSTS, *of_devices]
+        valid = ["quality", *COSTS, *of_devices, *self._scores]
         for index, objective in enumerate(self.objectives):
-            found = find_column(objective)
-            is_known = found is not None and (found.measure.needs == "formula" or found.measure.is_score)
-            if not is_known and objective not in of_devices:
-                raise ValueError(f"objectives.{index}: no {objective!r}{nearest(objective, [*valid, *QUALITIES])}")
+            if objective not in valid:
+                raise ValueError(f"objectives.{index}: no {objective!r}{nearest(objective, valid)}")
+            self._check_score(f"objectives.{index}", objective)
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError(f"objectives: one is there twice: {list(self.objectives)}")
         if "quality" not in self.objectives:
             raise ValueError("objectives: quality must be one of them")
 
+    @property
+    def _scores(self) -> list[str]:
+        """Columns of the scores that a training comes to, as far as the settings tell."""
+        drawn = [name for name in QUALITIES if MEASURES[name].needs == "images"]
+        steps = [steps for steps in self.proxy.score_steps if steps != self.proxy.sampling_steps]
+        quarters = [f"val_loss_q{quarter}" for quarter in (1, 2, 3, 4)]
+        return [*QUALITIES, *quarters, *(f"{name}_{number}_steps" for number in steps for name in drawn)]
+
+    def _check_score(self, place: str, column: str) -> None:
+        found = find_column(column)
+        if found and found.measure.name == "clip_score" and self.proxy.clip is None:
+            raise ValueError(f"{place}: {column} needs proxy.clip, a transformers folder with CLIP")
+
     def _check_device_limits(self) -> None:
         limited: set[tuple[str, str]] = set()
         for measure, device, _, index in self.constraints.each():
+            self._check_score(f"constraints.{measure.name}", measure.name)
             if measure.needs != "device":
                 continue
             if not self.devices:

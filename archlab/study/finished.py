@@ -7,11 +7,15 @@ from itertools import takewhile
 from statistics import median
 
 from archlab.evaluation import Evaluation, Record, pooled
-from archlab.evaluation.measures import minimised
+from archlab.evaluation.measures import direction, find_column, minimised
 from archlab.study.file import StudyFile
 
 _SAID_AFTER = 30  # trials, of which
 _NEARLY_ALL = 0.9  # were gated
+_WORDS = {
+    "minimize": ("over", "more", "allowed", "raise", "cheaper"),
+    "maximize": ("under", "less", "needed", "lower", "better"),
+}
 
 
 class FinishedTrials:
@@ -91,9 +95,12 @@ class FinishedTrials:
             return None
         gate, number = Counter(str(record.evaluation.gate) for record in gated).most_common(1)[0]
         values = median(value for record in gated if (value := record.evaluation.value(gate)) is not None)
+        over, more, allowed, raised, cheaper = _WORDS[direction(gate)]
+        column = find_column(gate)
+        limit = f"constraints.{column.measure.name if column else gate}"
         return (
-            f"of the first {len(first)} trials, {number} were over the limit on {gate}: half of them {values:.4g} or "
-            f"more where {limits[gate]:.4g} is allowed; raise constraints.{gate}, or give the knobs cheaper values"
+            f"of the first {len(first)} trials, {number} were {over} the limit on {gate}: half of them {values:.4g} or "
+            f"{more} where {limits[gate]:.4g} is {allowed}; {raised} {limit}, or give the knobs {cheaper} values"
         )
 
     def point(self, evaluation: Evaluation) -> tuple[float, ...] | None:

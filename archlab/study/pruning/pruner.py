@@ -8,7 +8,7 @@ from typing import Any
 import optuna
 
 from archlab.evaluation import Evaluation
-from archlab.evaluation.measures import minimised
+from archlab.evaluation.measures import find_column, minimised
 from archlab.study.file import StudyFile
 from archlab.study.pruning.successive_halving import Standing, decide, pooled_noise
 
@@ -16,6 +16,7 @@ from archlab.study.pruning.successive_halving import Standing, decide, pooled_no
 class Pruner:
     """Decides at every rung of a study whether a trial goes on.
 
+    It compares quality and what is known before any training; an objective that is scored at the end alone has no say.
     What a trial scored at a rung, and whether it went on, is a user attribute of its Optuna trial: ``rung:<steps>``. A
     trial that is taken up again keeps its decisions.
 
@@ -26,7 +27,7 @@ class Pruner:
     def __init__(self, study: optuna.Study, settings: StudyFile) -> None:
         self.study, self.settings = study, settings
         self.noise: Mapping[int, float] = {}
-        self.quality = settings.objectives.index("quality")
+        self.objectives = _known_at_rungs(settings.objectives)
 
     def goes_on(self, trial: optuna.Trial, rung: int, qualities: Sequence[float], known: Evaluation) -> bool:
         """Whether the trial goes on; where one of its objectives is not known it does, and nothing is kept."""
@@ -35,7 +36,7 @@ class Pruner:
         seen: dict[int, dict[str, Any]] = {t.number: t.user_attrs[name] for t in trials if name in t.user_attrs}
         if trial.number in seen:
             return bool(seen[trial.number]["goes_on"])
-        found = {name: known.value(name) for name in self.settings.objectives} | {"quality": fmean(qualities)}
+        found = {name: known.value(name) for name in self.objectives} | {"quality": fmean(qualities)}
         point = minimised(found)
         if point is None:
             return True
@@ -44,7 +45,7 @@ class Pruner:
             [Standing(number, tuple(facts["point"])) for number, facts in seen.items()],
             reduction=self.settings.search.reduction,
             noise=self._noise(rung, [*(facts["qualities"] for facts in seen.values()), qualities]),
-            quality=self.quality,
+            quality=self.objectives.index("quality"),
         )
         facts = {"qualities": list(qualities), "point": point, "goes_on": decision.goes_on, "why": decision.why}
         trial.set_user_attr(name, facts)
@@ -61,3 +62,8 @@ class Pruner:
         if one_seed is None:
             one_seed = self.noise.get(rung) if self.settings.proxy.seeds == 1 else pooled_noise(qualities)
         return None if one_seed is None else one_seed / sqrt(self.settings.proxy.seeds)
+
+
+def _known_at_rungs(objectives: Sequence[str]) -> list[str]:
+    found = {name: find_column(name) for name in objectives}
+    return [n for n, column in found.items() if n == "quality" or (column and not column.measure.is_score)]
