@@ -23,7 +23,7 @@ from archlab.encoders.words import Words
 from archlab.progress import Progress, silent
 
 
-class Sources(NamedTuple):
+class DataWithEncoders(NamedTuple):
     """A data set and its encoders; nothing is encoded yet."""
 
     data: CaptionedImages
@@ -76,7 +76,7 @@ class Prepared:
 
 
 @dataclass(frozen=True)
-class _Question:
+class _Request:
     """What decides what is prepared, and who listens meanwhile."""
 
     data: str
@@ -103,42 +103,44 @@ def prepare(
     Raises:
         BadInput: there is no such data, or an encoder cannot be read or does not fit it.
     """
-    return _prepared(_question(data, encoders, sample_size, compute, progress))
+    return _prepared(_request(data, encoders, sample_size, compute, progress))
 
 
-def sources(data: DataSettings, encoders: EncoderSettings, sample_size: int, compute: ComputeSettings) -> Sources:
+def data_with_encoders(
+    data: DataSettings, encoders: EncoderSettings, sample_size: int, compute: ComputeSettings
+) -> DataWithEncoders:
     """The data set at the size that the codec asks for, and the encoders.
 
     Raises:
         BadInput: see `prepare`.
     """
-    return _sources(_question(data, encoders, sample_size, compute, silent))
+    return _data_with_encoders(_request(data, encoders, sample_size, compute, silent))
 
 
-def _question(
+def _request(
     data: DataSettings, encoders: EncoderSettings, sample_size: int, compute: ComputeSettings, progress: Progress
-) -> _Question:
-    return _Question(data.data, encoders.vae, encoders.text, sample_size, device_of(compute), progress)
+) -> _Request:
+    return _Request(data.data, encoders.vae, encoders.text, sample_size, device_of(compute), progress)
 
 
 @lru_cache(maxsize=4)
-def _sources(asked: _Question) -> Sources:
-    vae = None if asked.vae is None else Vae(asked.vae, asked.device)
-    image_size = asked.sample_size if vae is None else vae.image_size(asked.sample_size)
-    data = load_data(asked.data, image_size, asked.progress)
-    text = Words(data.prompts) if asked.text is None else Clip(asked.text, data.prompts, asked.device)
-    return Sources(data, vae or Pixels(data.channels), text)
+def _data_with_encoders(request: _Request) -> DataWithEncoders:
+    vae = None if request.vae is None else Vae(request.vae, request.device)
+    image_size = request.sample_size if vae is None else vae.image_size(request.sample_size)
+    data = load_data(request.data, image_size, request.progress)
+    text = Words(data.prompts) if request.text is None else Clip(request.text, data.prompts, request.device)
+    return DataWithEncoders(data, vae or Pixels(data.channels), text)
 
 
 @lru_cache(maxsize=4)
-def _prepared(asked: _Question) -> Prepared:
-    data, codec, text = _sources(asked)
+def _prepared(request: _Request) -> Prepared:
+    data, codec, text = _data_with_encoders(request)
     prompts = list(dict.fromkeys([NULL_PROMPT, *data.prompts]))
-    images_to_encode, prompts_to_encode = len(data.images) if asked.vae else 0, len(prompts) if asked.text else 0
+    images_to_encode, prompts_to_encode = len(data.images) if request.vae else 0, len(prompts) if request.text else 0
     share_of_images = images_to_encode / max(1, images_to_encode + prompts_to_encode)
-    latents = codec.rows(data, lambda share: asked.progress("encode", share_of_images * share))
+    latents = codec.rows(data, lambda share: request.progress("encode", share_of_images * share))
     contexts = text.rows(
-        prompts, lambda share: asked.progress("encode", share_of_images + (1 - share_of_images) * share)
+        prompts, lambda share: request.progress("encode", share_of_images + (1 - share_of_images) * share)
     )
     return Prepared(
         data=data,

@@ -5,7 +5,7 @@ from archlab.data.settings import DataSettings
 from archlab.diffusion.process import AT_ONCE
 from archlab.diffusion.sample import TextToImage
 from archlab.diffusion.settings import DiffusionSettings, SamplingSettings
-from archlab.encoders.prepare import Prepared, Sources, prepare, sources
+from archlab.encoders.prepare import DataWithEncoders, Prepared, data_with_encoders, prepare
 from archlab.encoders.settings import EncoderSettings
 from archlab.progress import Progress, silent
 from archlab.proxy.settings import ProxySettings
@@ -19,10 +19,10 @@ def prepare_proxy(settings: ProxySettings, progress: Progress = silent) -> Prepa
     return prepare(data, encoders, settings.scale.sample_size, settings.part(ComputeSettings), progress)
 
 
-def proxy_sources(settings: ProxySettings) -> Sources:
+def proxy_data_and_encoders(settings: ProxySettings) -> DataWithEncoders:
     """Its data and encoders; nothing is encoded."""
     data, encoders = settings.part(DataSettings), settings.part(EncoderSettings)
-    return sources(data, encoders, settings.scale.sample_size, settings.part(ComputeSettings))
+    return data_with_encoders(data, encoders, settings.scale.sample_size, settings.part(ComputeSettings))
 
 
 def proxy_scorer(

@@ -20,7 +20,7 @@ from archlab.evaluation import MeanScore, ProxyResult
 from archlab.evaluation.proxy import ScoresByName
 from archlab.files import atomic_path
 from archlab.progress import Progress, silent, throttled, together
-from archlab.proxy.parts import prepare_proxy, proxy_sources
+from archlab.proxy.parts import prepare_proxy, proxy_data_and_encoders
 from archlab.proxy.run import FinishedRun, SeedRun
 from archlab.proxy.settings import ProxySettings
 from archlab.proxy.setup import ProxySetup
@@ -39,9 +39,9 @@ def proxy_spec(spec: UNetSpec, settings: ProxySettings) -> UNetSpec:
     SDXL-style added conditioning is left out: the data has no sizes or crops to condition on.
 
     Raises:
-        BadInput: the sample size cannot be halved as often as the architecture does; or see `sources`.
+        BadInput: the sample size cannot be halved as often as the architecture does; or see `data_with_encoders`.
     """
-    _, codec, text = proxy_sources(settings)
+    _, codec, text = proxy_data_and_encoders(settings)
     try:
         return replace(
             spec.scaled(width=settings.scale.width, sample_size=settings.scale.sample_size),

@@ -20,7 +20,7 @@ FEATURES = Kind("features", "features of real images, for FID and the like")
 
 
 @dataclass(frozen=True)
-class _Question:
+class _Request:
     data: CaptionedImages
     extractor: str
     device: torch.device
@@ -39,20 +39,20 @@ def compared_with(
     Raises:
         BadInput: see `load_extractor`.
     """
-    return _compared_with(_Question(data, extractor, device, most, progress))
+    return _compared_with(_Request(data, extractor, device, most, progress))
 
 
 @lru_cache(maxsize=2)
-def _compared_with(asked: _Question) -> tuple[Extractor, RealFeatures]:
-    extractor = load_extractor(asked.extractor, asked.data, asked.device, asked.progress)
-    identity = content_hash(extractor.id, asked.data.id, asked.most, versions.SCORES)
+def _compared_with(request: _Request) -> tuple[Extractor, RealFeatures]:
+    extractor = load_extractor(request.extractor, request.data, request.device, request.progress)
+    identity = content_hash(extractor.id, request.data.id, request.most, versions.SCORES)
     entry = FEATURES.entry(f"{identity}.safetensors")
     cached = read_checkpoint(entry.path, identity) if entry.use() else None
     if cached is None:
-        chosen, parts = spread(torch.arange(len(asked.data.images)), asked.most), []
+        chosen, parts = spread(torch.arange(len(request.data.images)), request.most), []
         for part in torch.split(chosen, _AT_ONCE):
-            parts.append(extractor.features(asked.data.images[part]))
-            asked.progress("reference", len(parts) * _AT_ONCE / (len(chosen) + _AT_ONCE))
+            parts.append(extractor.features(request.data.images[part]))
+            request.progress("reference", len(parts) * _AT_ONCE / (len(chosen) + _AT_ONCE))
         cached = made = Checkpoint({"features": torch.cat(parts)}, {})
         entry.keep(lambda path: write_checkpoint(path, identity, made))
     return extractor, RealFeatures(cached.tensors["features"].double().numpy())

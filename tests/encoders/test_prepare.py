@@ -12,7 +12,7 @@ from archlab.encoders.pixels import Pixels
 from archlab.encoders.prepare import Prepared, device_of
 from archlab.encoders.words import Words
 from archlab.errors import BadInput
-from archlab.proxy.parts import prepare_proxy, proxy_sources
+from archlab.proxy.parts import prepare_proxy, proxy_data_and_encoders
 from archlab.proxy.settings import ProxySettings, Scale
 from tests.encoders.tiny import save_clip, save_kl
 
@@ -106,7 +106,7 @@ def test_sources_encode_nothing(tmp_path: Path, clip: str) -> None:
     vae.encoder.conv_in.bias.data[0] = float("nan")
     vae.save_pretrained(tmp_path)
     settings = PLAIN.model_copy(update={"vae": str(tmp_path), "text": clip})
-    data, codec, text = proxy_sources(settings)
+    data, codec, text = proxy_data_and_encoders(settings)
     assert (data.images.shape[-1], codec.channels, text.dim) == (16, 2, 16)
     with pytest.raises(BadInput, match=r"proxy\.vae: .* infinite, NaN"):
         prepare_proxy(settings)

@@ -12,7 +12,7 @@ from torch import nn
 from archlab.architecture import Block, Stage, UNetSpec, preset, presets
 from archlab.errors import BadInput
 from archlab.evaluation.fact import to_plain
-from archlab.proxy.parts import proxy_sources
+from archlab.proxy.parts import proxy_data_and_encoders
 from archlab.proxy.proxy import ProxyResult, evaluate_proxy, proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale
 from archlab.unet import build
@@ -47,7 +47,9 @@ def test_every_preset_shrinks_to_a_proxy_that_runs(name: str) -> None:
     spec = proxy_spec(preset(name), settings)
     assert (spec.sample_size, spec.in_channels, spec.out_channels) == (8, 1, 1)
     drawn = build(spec)(
-        torch.zeros(2, 1, 8, 8), torch.tensor([0, 999]), proxy_sources(settings).text.encode(["a handwritten one", ""])
+        torch.zeros(2, 1, 8, 8),
+        torch.tensor([0, 999]),
+        proxy_data_and_encoders(settings).text.encode(["a handwritten one", ""]),
     )
     assert drawn.shape == (2, 1, 8, 8)
 
