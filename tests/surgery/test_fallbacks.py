@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from archlab.surgery.forkserver import close_server_handle
 from archlab.surgery.litert_operators import operators
 from archlab.surgery.torch_export import quick_decompositions
 from archlab.surgery.torch_lerp import lerp_all
@@ -58,3 +59,11 @@ def test_a_graph_that_is_no_case_for_the_short_cut_is_no_news(capfd: pytest.Capt
 def test_an_interpreter_that_does_not_tell_its_operators(capfd: pytest.CaptureFixture[str]) -> None:
     assert operators(object()) is None
     assert "it stays unknown which operators XNNPACK takes" in capfd.readouterr().err
+
+
+def test_a_server_of_processes_without_its_handle(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delattr("multiprocessing.forkserver._forkserver")
+    close_server_handle()
+    assert "workers that stand still when their driver is killed must be ended by hand" in capfd.readouterr().err

@@ -15,7 +15,7 @@ from archlab.evaluation import Evaluation
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job, in_one_line
 from archlab.study.executors.executor import Evaluate
-from archlab.study.executors.server_handle import close_server_handle
+from archlab.surgery.forkserver import close_server_handle
 
 LOG = "worker.log"  # what converters and kernels print; there only if they did
 
