@@ -44,6 +44,11 @@ def curious(job: Job, callbacks: Callbacks) -> Evaluation:
     return saying(**facts)
 
 
+def imported(job: Job, callbacks: Callbacks) -> Evaluation:
+    """Says whether the modules that train and score were there before it began."""
+    return saying(training=all(name in sys.modules for name in ("torch", "archlab.proxy.proxy", "archlab.scores")))
+
+
 def mortal(job: Job, callbacks: Callbacks) -> Evaluation:
     """Its process is killed in its first life; in the next it finds what the first left."""
     seen = job.folder / "seen"

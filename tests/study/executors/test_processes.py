@@ -233,3 +233,7 @@ def wait_until(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_workers_have_what_training_needs_from_the_start(job: JobFor) -> None:
+    assert said(end(made_up.imported, job()))["training"] is True
