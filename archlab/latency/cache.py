@@ -1,4 +1,4 @@
-"""Measurements already made, found again by what decides them."""
+"""Measurements in the cache, by what decides them."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What every device has to offer, and what it is asked."""
+"""What every device offers: its settings, its status and its measurement."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

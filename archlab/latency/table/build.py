@@ -106,7 +106,7 @@ def _start(path: Path, circumstances: Circumstances, baseline: UNetSpec) -> Tabl
 def _whole_networks(
     space: SearchSpace, fitted: int, checked: int, width: float, sample_size: int | None
 ) -> Iterator[tuple[Role, UNetSpec]]:
-    """To fit: one from each of as many slices by MACs of a random sample. To check: drawn from the space like any."""
+    """Networks to fit on, one from each of as many slices (by MACs) of a random sample; then networks to check."""
     source = random.Random(0)
 
     def draw(number: int) -> list[UNetSpec]:

@@ -28,7 +28,7 @@ _CONCERNED: Mapping[str, frozenset[PieceKind]] = {
 
 
 class SpacePieces(NamedTuple):
-    """Pieces in a fixed order. Where they are not ``proven`` to be all, a rare architecture may have another."""
+    """The pieces in a fixed order. Unless ``proven``, a rare architecture may have a piece that is not here."""
 
     pieces: tuple[Piece, ...]
     proven: bool

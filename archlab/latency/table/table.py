@@ -60,7 +60,7 @@ class Timing:
 
     @property
     def ratio(self) -> float:
-        """To the reference: drift of the clock is in both. The least, for what disturbs a burst only adds to it."""
+        """The least ratio to the reference: drift is in both, and what disturbs a burst only adds to it."""
         return min(burst.median_ms / burst.reference_ms for burst in self.bursts)
 
 
@@ -81,7 +81,7 @@ class Circumstances:
 
     @property
     def flat(self) -> dict[str, Any]:
-        """All of it in one dictionary."""
+        """Device, settings and versions in one dictionary."""
         return {"device": self.device, **self.settings, **self.versions}
 
     @property
@@ -121,7 +121,7 @@ class Table:
         return median(burst.reference_ms for timing in self.timings() for burst in timing.bursts)
 
     def timings(self) -> Iterable[Timing]:
-        """All of them."""
+        """Every timing of the table."""
         yield self.idle
         yield from self.pieces.values()
         for timings in self.whole.values():

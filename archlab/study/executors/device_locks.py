@@ -36,12 +36,12 @@ class Worker:
         return self.idle_before + (0.0 if self.still_since is None else time.monotonic() - self.still_since)
 
     def stop(self) -> None:
-        """Have it stand still."""
+        """Stop the process and what it started; it keeps its place and its memory."""
         self.still_since = time.monotonic()
         self.signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        """Have it run again."""
+        """Let a stopped process run again."""
         self.signal(signal.SIGCONT)
         self.idle_before, self.still_since = self.idle_seconds, None
 
@@ -108,7 +108,7 @@ class DeviceLocks:
 
     @contextmanager
     def _waiting(self, worker: Worker) -> Iterator[None]:
-        """The time in here counts as idle."""
+        """Hold the lock of this table; the time spent here counts as the worker's idle time."""
         since, idle_seconds = time.monotonic(), worker.idle_seconds
         with self._changed:
             yield
@@ -126,5 +126,5 @@ class DeviceLocks:
         self._changed.notify_all()
 
     def _others(self) -> set[Worker]:
-        """Those that stand still while this computer is measured on."""
+        """The workers to stop while one measures on this computer: all that hold no device."""
         return self._workers - set(self._holders.values())

@@ -15,7 +15,7 @@ class Listener(Protocol):
     """Takes the progress of jobs and decides about them. The executor's threads call it."""
 
     def progress(self, job: Job, stage: str, done: float) -> None:
-        """The job's stage of work is done to this share."""
+        """Take note that a stage of the job is done to this share, 0 to 1."""
 
     def judge(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
         """Whether to go on training; see `archlab.study.callbacks.Judge`."""

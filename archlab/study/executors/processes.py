@@ -120,7 +120,7 @@ class Processes:
             ours.close()
 
     def _follow(self, worker: Worker, connection: Connection, job: Job, listener: Listener) -> Evaluation:
-        """Pass on what the worker says, and answer it, until it is done."""
+        """Pass the worker's messages on to the listener and send the answers back, until the trial is done."""
         limits = _Limits(worker, job)
         while not self._is_closed:
             limits.check()
@@ -143,17 +143,17 @@ class Processes:
 
 
 class _Killed(RunFailed):
-    """The process was killed by somebody; it may be started again."""
+    """Something outside archlab killed the process; the trial may be started again."""
 
 
 class _Limits:
-    """What a trial may take."""
+    """The time and the memory that a trial may take."""
 
     def __init__(self, worker: Worker, job: Job) -> None:
         self._worker, self._trial, self._started = worker, job.settings.trial, time.monotonic()
 
     def check(self) -> None:
-        """Look at time and memory.
+        """Compare the time and memory taken with the limits.
 
         Raises:
             RunFailed, OutOfMemory: it takes more.

@@ -122,7 +122,7 @@ class Ray:
                 task.future.set_result(Evaluation(status="failed", reason=fault))
 
     def _waiting(self) -> Iterator["_Task"]:
-        """Take what no node has taken."""
+        """Take the trials that wait for a node out of the queue."""
         with suppress(Empty):
             while True:
                 if task := self._tasks.get_nowait():
@@ -155,7 +155,7 @@ class Ray:
             self._ray.kill(host.actor)  # unreachable is not dead
 
     def _do(self, task: "_Task", actor: Any) -> None:
-        """See the trial through.
+        """Run one trial on the node until it ends.
 
         Raises:
             ray.exceptions.RayError: the node is lost; the trial is another's now, or given up.
@@ -194,7 +194,7 @@ class Ray:
         return key
 
     def _follow(self, task: "_Task", actor: Any, key: str) -> Evaluation:
-        """Pass on what the trial says, and answer it, until it is done."""
+        """Pass the trial's messages on to its listener and send the answers back, until it is done."""
         job, answer = task.job, None
         while True:
             message, answer = self._ray.get(actor.exchange.remote(key, answer)), None
@@ -238,7 +238,7 @@ class _Outcome(NamedTuple):
 
 
 class _Trial:
-    """A trial on a node: a listener that keeps what it hears until the driver fetches it."""
+    """A trial on a node: a listener whose messages wait until the driver fetches them."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder  # None: the driver's own

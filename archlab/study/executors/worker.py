@@ -1,4 +1,4 @@
-"""One trial in a process of its own: what runs there, and what it says to the executor."""
+"""One trial in a process of its own: what runs there, and the messages between it and the executor."""
 
 import os
 import signal
@@ -21,14 +21,14 @@ LOG = "worker.log"  # what converters and kernels print; there only if they did
 
 
 class StageReport(NamedTuple):
-    """A stage of work is done to this share."""
+    """A stage of the trial is done to this share, 0 to 1."""
 
     stage: str
     done: float
 
 
 class RungQuestion(NamedTuple):
-    """Whether to go on training; answered with a bool."""
+    """The worker asks whether to go on training; the answer is a bool."""
 
     rung: int
     qualities: tuple[float, ...]
@@ -36,13 +36,13 @@ class RungQuestion(NamedTuple):
 
 
 class LockRequest(NamedTuple):
-    """The worker wants a device for itself; answered with None when it has it."""
+    """The worker asks for a device; the answer, None, comes when it alone has it."""
 
     device: str
 
 
 class LockRelease(NamedTuple):
-    """The worker has done with the device that it holds; answered with None when the worker may go on."""
+    """The worker gives its device back; the answer, None, comes when nobody measures on this computer."""
 
 
 Message = StageReport | RungQuestion | LockRequest | LockRelease | Evaluation
@@ -64,7 +64,7 @@ class Surroundings:
 
 
 def run_trial(connection: Connection, evaluate: Evaluate, job: Job, surroundings: Surroundings) -> None:
-    """Evaluate and send what comes out; end when the driver has ended."""
+    """Evaluate the job and send the evaluation to the driver. The process ends itself when the driver has ended."""
     os.setpgid(0, 0)  # the executor stops and ends the whole group, converters included
     _settle_in(surroundings)
     log = job.folder / LOG
@@ -138,7 +138,7 @@ def _settle_in(surroundings: Surroundings) -> None:
 
 
 def _print_to(path: str) -> None:
-    """What this process and its own print goes to a file, not into the driver's display."""
+    """Send what this process and its children print to a file instead of the driver's display."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
     for stream in (1, 2):
