@@ -13,8 +13,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from archlab.space import load_space
-from archlab.study import load_study
+from archlab.study import load_definition, load_study
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -87,7 +86,7 @@ def test_a_finished_study_says_so(quickstart: Path) -> None:
 def test_the_readmes_yaml_is_a_valid_space(tmp_path: Path) -> None:
     (text,) = blocks("yaml")
     (tmp_path / "own.yaml").write_text(text, encoding="utf-8")
-    assert load_space(tmp_path / "own.yaml").size > 100
+    assert load_definition(tmp_path / "own.yaml").space.size > 100
 
 
 def test_the_readmes_python_runs(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import pytest
 from click.testing import CliRunner
 
 from archlab.cli.check import check
-from archlab.space import plan
 from archlab.study.definition import load_definition
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
@@ -23,7 +22,7 @@ def checked(definition: Path, form: str) -> str:
 
 def test_the_shipped_ablation_is_shown_arm_by_arm() -> None:
     path = SPACES / "mobilediffusion_ablate.yaml"
-    arms = [arm.name for arm in plan(load_definition(path))]
+    arms = [arm.name for arm in load_definition(path).plan().arms]
     facts = json.loads(checked(path, "json"))
     assert facts["arms"] == len(arms) == 10
     assert [row["arm"] for row in facts["ablate"]] == arms

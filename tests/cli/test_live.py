@@ -6,11 +6,12 @@ from pathlib import Path
 from rich.console import Console
 
 from archlab.cli.live import LiveDisplay
-from archlab.evaluation import Evaluation, Record
+from archlab.evaluation import AnyLatency, Evaluation, Record
 from archlab.study import Study
 from archlab.study.compatibility import open_folder
 from archlab.study.definition import load_definition
 from archlab.study.folder import StudyFolder
+from tests.made_up_facts import estimated, measured, proxy_result
 from tests.study.spaces import write_space
 
 
@@ -33,9 +34,8 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
         display.trial_started(0, {"transformers": "0 1 1 [2]"})
         for done in (0.0, 0.5, 1.0):
             display.progress(0, "train", done)
-        proxy = {"quality": 0.125}
-        here = {"tflite": {"median_ms": 7.5, "provenance": {"kind": "measured"}}}
-        display.trial_finished(record(0, 30.0, Evaluation(status="complete", latency=here, proxy=proxy)))
+        trained = Evaluation(status="complete", latency={"tflite": measured(7.5)}, proxy=proxy_result(0.125))
+        display.trial_finished(record(0, 30.0, trained))
         display.trial_finished(
             record(1, 10.0, Evaluation(status="gated", gate="macs_g", reason="macs_g 5 is over [4]"))
         )
@@ -63,13 +63,9 @@ def test_several_devices_are_named_and_no_estimate_looks_measured(tmp_path: Path
         display.trial_started(0, {})
         display.progress(0, "measure on pixel8", 0.0)
         display.progress(0, "wait on pixel8", 0.0)
-        latency = {
-            "here": {"median_ms": 7.5, "provenance": {"kind": "measured"}},
-            "pixel8": {"median_ms": 31.0, "provenance": {"kind": "estimated"}},
-        }
-        display.trial_finished(
-            record(0, 30.0, Evaluation(status="complete", latency=latency, proxy={"quality": 0.125}))
-        )
+        latency: dict[str, AnyLatency] = {"here": measured(7.5), "pixel8": estimated(31.0)}
+        trained = Evaluation(status="complete", latency=latency, proxy=proxy_result(0.125))
+        display.trial_finished(record(0, 30.0, trained))
     shown = output.getvalue()
     assert "trial 0: measuring latency (pixel8)" in shown
     assert "trial 0: waiting for the device (pixel8)" in shown
@@ -80,7 +76,7 @@ def test_several_trials_at_once_share_the_time_that_is_left(tmp_path: Path) -> N
     folder = StudyFolder(tmp_path / "mini")
     open_folder(folder, load_definition(write_space(tmp_path)))
     output = io.StringIO()
-    complete = Evaluation(status="complete", proxy={"quality": 0.5})
+    complete = Evaluation(status="complete", proxy=proxy_result(0.5))
     with LiveDisplay(Console(file=output)) as display:
         display.study_started(Study(folder))
         for number in range(2):

@@ -2,11 +2,11 @@
 
 import hashlib
 import io
-import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,28 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from archlab.architecture import UNetSpec, preset
+from archlab.evaluation import AnyLatency, Evaluation, Record
+from archlab.evaluation.measures import device_columns
+from archlab.latency.measurement import Measurement
+from archlab.proxy_settings import ProxySettings
+from archlab.space import KNOBS as ALL_KNOBS
+from archlab.space import Design, Domain, SearchSpace
+from tests.made_up_facts import estimated, measured, proxy_result
+
 KNOBS = ["transformers", "self_attention", "kv_sharing", "ff_ratio", "conv", "res_blocks"]
 VALUES: dict[str, list[Any]] = {
-    "transformers": ["sd", "no_stage0", "low_res", "0 1 1 0 1"],
+    "transformers": ["sd", "no_stage0", "low_res", "0 1 1 1"],
     "self_attention": ["all", "inner", "middle"],
     "kv_sharing": ["none", "self"],
     "ff_ratio": [4, 5, 6, 7, 8],
     "conv": ["standard", "separable"],
     "res_blocks": ["2/3", "1/1"],
 }
+HERE = Measurement(device="tflite", threads=2)
+PROXY = ProxySettings(data="digits", rungs=(200, 600))
+SEARCH = Design(strategy="tpe")
+TINY = preset("tiny")
 
 
 @dataclass(frozen=True)
@@ -43,19 +56,54 @@ class MadeUpStudy:
             | {"ff_ratio": 8, "params_m": 7.4, "macs_g": 1.685, "latency_ms": 26.4}
         )
     )
-    settings: dict[str, Any] = field(
-        default_factory=lambda: {
-            "baseline": "tiny",
-            "measure": [{"device": "tflite", "name": "tflite", "threads": 2, "precision": "fp32"}],
-            "proxy": {"data": "digits", "rungs": (200, 600), "seeds": 1},
-            "constraints": {"latency_ms": {"max": 15.0}},
-        }
-    )
+    measure: Sequence[Measurement] = (HERE,)
+    proxy: ProxySettings = PROXY
+    design: Design = SEARCH
+    baseline_spec: UNetSpec = TINY
+    resolved: Mapping[str, Any] = field(default_factory=lambda: {"baseline": "tiny", "proxy": {"data": "digits"}})
     trials_wanted: int = 40
 
     @property
     def front(self) -> pd.DataFrame:
         return self.trials[self.trials["on_front"].astype(bool)].sort_values("latency_ms")
+
+    @property
+    def space(self) -> SearchSpace:
+        domains = {name: Domain(ALL_KNOBS[name], tuple(map(as_value, VALUES[name]))) for name in self.knobs}
+        return SearchSpace(self.name, self.baseline_spec, domains)
+
+    @cached_property
+    def records(self) -> list[Record]:
+        return [self._record(row) for row in self.trials.to_dict("records") if "trial" in row]
+
+    def _record(self, row: Mapping[Any, Any]) -> Record:
+        known = {name: value for name, value in row.items() if pd.notna(value)}
+        proxy = proxy_result(known["quality"], self.quality_label) if "quality" in known else None
+        facts = {name: known.get(name) for name in ("gate", "reason", "params_m", "macs_g")}
+        return Record(
+            trial=row["trial"],
+            architecture=row["architecture"],
+            knobs={name: row[name] for name in self.knobs},
+            evaluation=Evaluation(status=row["status"], latency=self._latency(known), proxy=proxy, **facts),
+            seconds=known.get("seconds", 1.0),
+            finished=known.get("finished", "2026-01-01T10:00:00+00:00"),
+        )
+
+    def _latency(self, known: Mapping[Any, Any]) -> dict[str, AnyLatency]:
+        entries = {entry.name: entry for entry in self.measure}
+        kinds = dict(zip(device_columns("latency_ms", entries), device_columns("latency_kind", entries), strict=True))
+        latency: dict[str, AnyLatency] = {}
+        for column, name in device_columns("latency_ms", entries).items():
+            if column in known:
+                make = estimated if known.get(kinds[column]) == "estimated" else measured
+                how = entries[name].model_dump(include={"device", "threads", "precision"})
+                latency[name] = make(known[column], provenance=how)
+        return latency
+
+
+def as_value(shown: Any) -> Any:
+    """``0 1 1 1`` as the list that it is the label of."""
+    return tuple(map(int, shown.split())) if isinstance(shown, str) and " " in shown else shown
 
 
 MakeStudy = Callable[..., MadeUpStudy]
@@ -69,7 +117,7 @@ def make_study(tmp_path: Path) -> MakeStudy:
         folder = tmp_path / "studies" / "digits-on-a-phone"
         trials = made_up_trials(count)
         if samples:
-            write_files(folder, trials)
+            write_samples(folder, trials)
         return MadeUpStudy(folder=folder, trials=changes.pop("trials", trials), **changes)
 
     return make
@@ -137,8 +185,8 @@ def made_up_trials(count: int) -> pd.DataFrame:
     return trials[[*order, *(name for name in trials if name not in order)]]
 
 
-def write_files(folder: Path, trials: pd.DataFrame) -> None:
-    """Samples and an evaluation for every trained trial."""
+def write_samples(folder: Path, trials: pd.DataFrame) -> None:
+    """Samples of every trained trial."""
     draw = np.random.default_rng(3)
     for row in trials[trials["status"] == "complete"].to_dict("records"):
         place = folder / "trials" / str(row["trial"])
@@ -147,9 +195,6 @@ def write_files(folder: Path, trials: pd.DataFrame) -> None:
         buffer = io.BytesIO()
         Image.fromarray(noise).resize((320, 320), Image.Resampling.BICUBIC).save(buffer, format="PNG")
         (place / "samples.png").write_bytes(buffer.getvalue())
-        provenance = {"kind": "measured", "device": "tflite", "threads": 2, "precision": "fp32", "runs": 61}
-        evaluation = {"latency": {"tflite": {"median_ms": row["latency_ms"], "provenance": provenance}}}
-        (place / "evaluation.json").write_text(json.dumps(evaluation))
 
 
 @pytest.fixture
@@ -161,20 +206,14 @@ def two_devices(make_study: MakeStudy) -> MadeUpStudy:
     trials["latency_p90_ms_pixel8"] = np.nan
     kinds = np.where(trials["trial"] % 2, "estimated", "measured")
     trials["latency_kind_pixel8"] = pd.Series(kinds, dtype=object).where(trials["latency_ms"].notna())
-    for row in trials[trials["status"] == "complete"].to_dict("records"):
-        path = study.folder / "trials" / str(row["trial"]) / "evaluation.json"
-        provenance = {"kind": row["latency_kind_pixel8"], "device": "android:R5", "threads": 4, "precision": "int8"}
-        evaluation = json.loads(path.read_text())
-        evaluation["latency"]["pixel8"] = {"median_ms": row["latency_ms_pixel8"], "provenance": provenance}
-        path.write_text(json.dumps(evaluation))
-    phone = {"device": "android:R5", "name": "pixel8", "threads": 4, "precision": "int8", "table": "pixel8.json"}
+    phone = Measurement(device="android:R5", name="pixel8", threads=4, precision="int8", table="pixel8.json")
     return replace(
         study,
         trials=trials,
         objectives=["quality", "latency_ms", "latency_ms_pixel8"],
         limits=study.limits | {"latency_ms_pixel8": 75.0},
         baseline=study.baseline | {"latency_ms_pixel8": 140.0, "latency_kind_pixel8": "estimated"},
-        settings=study.settings | {"measure": [*study.settings["measure"], phone]},
+        measure=[*study.measure, phone],
     )
 
 

@@ -81,7 +81,7 @@ def test_scores_with_another_label_are_never_on_one_chart(make_study: Any, small
 
 
 def test_cost_without_a_device_is_counted(make_study: Any) -> None:
-    study = make_study(samples=False, objectives=["quality", "macs_g"], limits={}, settings={})
+    study = make_study(samples=False, objectives=["quality", "macs_g"], limits={}, measure=())
     info = front_info(study)
     assert info.cost == "macs_g"
     assert "counted by formula" in info.cost_title
@@ -96,10 +96,8 @@ def test_baseline_takes_quality_from_the_trial_that_is_it(make_study: Any) -> No
 
 
 def test_estimated_latency_never_looks_measured(make_study: Any) -> None:
-    study = make_study()
-    for file in (study.folder / "trials").glob("*/evaluation.json"):
-        file.write_text(file.read_text().replace("measured", "estimated"))
-    title = front_info(study).cost_title
+    trials = make_study(samples=False).trials.assign(latency_kind="estimated")
+    title = front_info(make_study(samples=False, trials=trials)).cost_title
     assert "estimated" in title
     assert "measured" not in title
 

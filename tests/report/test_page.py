@@ -66,7 +66,7 @@ def test_html_in_values_is_text(make_study: Any, tmp_path: Path) -> None:
     trials = make_study().trials.copy()
     trials["conv"] = HOSTILE
     trials.loc[trials["status"] == "failed", "reason"] = HOSTILE
-    study = make_study(trials=trials, name=HOSTILE, quality_label="fid<b>@256", settings={"note": HOSTILE})
+    study = make_study(trials=trials, name=HOSTILE, quality_label="fid<b>@256", resolved={"note": HOSTILE})
     index = write_report(study, tmp_path / "report")
     text = index.read_text()
     assert HOSTILE not in text

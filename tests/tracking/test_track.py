@@ -47,8 +47,9 @@ def test_the_whole_mirror_is_rebuilt_from_the_table(study: Study) -> None:
         record.evaluation.reason for record in study.records[:6]
     ]
     assert [trial.steps for trial in trials] == [[1, 2, 3], [1, 2, 3], [1, 2, 3], [], [1, 2], []]
-    rungs = study.records[0].evaluation.proxy["rungs"]  # type: ignore[index]  # it is trained
-    assert [line.get("rung/quality") for line in trials[0].history] == [None, rungs["2"], rungs["3"]]
+    proxy = study.records[0].evaluation.proxy
+    assert proxy is not None
+    assert [line.get("rung/quality") for line in trials[0].history] == [None, proxy.rungs[2], proxy.rungs[3]]
     assert [cells[0] for cells in run.table("front")["data"]] == study.front["trial"].tolist()
     assert len(run.table("trials")["data"]) == len(study.records)
     assert {"knob", "value", "quality_change"} <= set(run.table("price_list")["columns"])
