@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from archlab.errors import BadInput
+
+_LONGEST_NAME = 60
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)  # to read it is to set it, for all threads: so it is read before there are any
@@ -105,3 +108,8 @@ def writable_folder(path: Path) -> Path:
     except OSError as error:
         raise BadInput(f"{path}: cannot be written ({error.strerror})") from None
     return path
+
+
+def file_name(name: str) -> str:
+    """What a user called an architecture as a part of a file's name; of a long one the end."""
+    return re.sub(r"[^\w.+]+", "_", name).strip("._")[-_LONGEST_NAME:] or "_"

@@ -11,10 +11,9 @@ from archlab.analysis.hypervolume import covered
 from archlab.analysis.picks import picks
 from archlab.analysis.table import StudyTable, cost_objectives, devices, minimised
 from archlab.errors import BadInput
-from archlab.evaluation.measures import OF_DEVICES, device_columns
+from archlab.evaluation.measures import COSTS, OF_DEVICES, device_columns
 from archlab.latency.measurement import Measurement
 
-_SHOWN = ("params_m", "macs_g")
 _OF_A_DEVICE = ("device", "threads", "precision", "compute", "attention")
 _OF_A_RUN = ("rungs", "seeds", "threads", "micro_batch")  # of a proxy's settings: do not change what its quality means
 
@@ -97,7 +96,7 @@ def compare(studies: Sequence[StudyTable]) -> Comparison:
 def _complete(study: StudyTable) -> pd.DataFrame:
     trials = study.trials[study.trials["status"] == "complete"].dropna(subset=list(study.objectives))
     kinds = [name for name in device_columns("latency_kind", devices(study)) if name in trials]
-    columns = dict.fromkeys(["trial", *study.objectives, *_SHOWN, *kinds, *study.knobs])
+    columns = dict.fromkeys(["trial", *study.objectives, *COSTS, *kinds, *study.knobs])
     return trials[list(columns)].assign(study=study.name)[["study", *columns]]
 
 

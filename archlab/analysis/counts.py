@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from archlab.evaluation.measures import beyond
+
 
 class Counts(NamedTuple):
     """How many trials were asked for, and how each ended; the most frequent first.
@@ -31,7 +33,7 @@ class Counts(NamedTuple):
         limits = {gate: number for gate, number in self.gated.items() if gate != "require"}
         rungs = {f"{steps} steps": number for steps, number in self.stopped.items()}
         ends = [f"{self.trained} trained"]
-        ends += [f"{sum(limits.values())} over a limit ({_listed(limits)})"] if limits else []
+        ends += [f"{sum(limits.values())} {beyond(limits)} a limit ({_listed(limits)})"] if limits else []
         ends += [f"{self.gated['require']} excluded by require"] if "require" in self.gated else []
         ends += [f"{sum(rungs.values())} stopped at a rung ({_listed(rungs)})"] if rungs else []
         ends += [f"{sum(self.failed.values())} failed"] if self.failed else []

@@ -15,7 +15,6 @@ WORDS = ("knee", "fastest", "best", "smallest", "cheapest")
 WITHIN = 0.1  # of the front's quality range: what `fastest` may give away of the best quality
 
 _MOST_DIGITS = 10
-_UNITS = {"params_m": "M parameters", "macs_g": "G MACs"}  # as a sentence has them
 
 
 class Pick(NamedTuple):
@@ -91,8 +90,7 @@ def pick(
 def amount(column: str, row: Mapping[str, float] | pd.Series) -> str:
     """A number with its unit: ``7.5 ms``, ``3.2 M parameters``."""
     found = find_column(column)
-    unit = _UNITS.get(column, found.measure.unit if found else "")
-    return f"{row[column]:.4g} {unit}".strip()
+    return f"{row[column]:.4g} {found.measure.unit_in_a_sentence if found else ''}".strip()
 
 
 def _knee(front: pd.DataFrame, objectives: Sequence[str]) -> Pick:

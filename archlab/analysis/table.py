@@ -70,9 +70,10 @@ def latency_columns(study: StudyTable) -> dict[str, str]:
 
 
 def cost_columns(study: StudyTable) -> list[str]:
-    """``params_m``, ``macs_g`` and a latency for each of the study's devices, as far as the table has them."""
-    names = [*COSTS, *device_columns("latency_ms", devices(study))]
-    return [name for name in names if name in study.trials]
+    """``params_m``, ``macs_g``, a latency for each of the study's devices, and further costs among the objectives, as
+    far as the table has them."""
+    names = [*COSTS, *device_columns("latency_ms", devices(study)), *cost_objectives(study.objectives)]
+    return [name for name in dict.fromkeys(names) if name in study.trials]
 
 
 def cost_objectives(objectives: Sequence[str]) -> list[str]:

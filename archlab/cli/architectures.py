@@ -2,9 +2,7 @@
 
 from pathlib import Path
 
-from archlab.architecture import UNetSpec, find, load
-
-_MOST_DIGITS = 10
+from archlab.architecture import UNetSpec, find
 
 
 def find_architecture(name: str) -> UNetSpec:
@@ -19,7 +17,4 @@ def find_architecture(name: str) -> UNetSpec:
         return find(name)
     from archlab.study import load_study
 
-    study = load_study(study_name)
-    number = int(word) if word.isdecimal() and len(word) < _MOST_DIGITS else study.pick(word).trial
-    study.record(number)
-    return load(study.files.trial(number) / "architecture.yaml")
+    return load_study(study_name).architecture(word)

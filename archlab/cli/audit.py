@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from archlab.cli.folders import reports_option, studies_option
-from archlab.cli.listing import format_option, print_listing
+from archlab.cli.options import format_option, reports_option, studies_option
+from archlab.terminal.listing import print_listing
 
 
 @click.command()
@@ -52,20 +52,20 @@ def audit(
 
     from archlab.analysis.audit import audit as audit_study
     from archlab.analysis.audit import scores_table
-    from archlab.cli.live import LiveDisplay
-    from archlab.cli.ready import make_ready
     from archlab.files import writable_folder
     from archlab.report.audit import finding, shown_scores, write_audit
     from archlab.study import load_definition
     from archlab.study.audit import run_audit
     from archlab.study.executors import Inline, Processes
+    from archlab.terminal.live import LiveDisplay
 
     loaded = load_definition(space)
     writable_folder(reports)
     executor = Processes(workers) if workers else Inline()
     name = f"{loaded.name}-audit" if name is None else name
     with closing(executor), LiveDisplay(Console(stderr=True)) as display:
-        make_ready(loaded, studies / name, display)
+        if not (studies / name / "study.yaml").is_file():
+            display.make_ready(loaded)
         study = run_audit(
             loaded,
             name,

@@ -4,7 +4,8 @@ from datetime import datetime
 
 import click
 
-from archlab.cli.listing import format_option, print_listing
+from archlab.cli.options import format_option
+from archlab.terminal.listing import print_listing
 
 
 @click.group(invoke_without_command=True)

@@ -5,10 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archlab.cli.listing import format_option, print_facts, print_listing
+from archlab.cli.options import format_option
+from archlab.terminal.listing import print_facts, print_listing
 
 if TYPE_CHECKING:
     from archlab.study import StudyDefinition
+    from archlab.study.settings import Share
 
 
 @click.command()
@@ -40,9 +42,9 @@ def check(space: str, form: str) -> None:
 
 
 def _space_facts(definition: "StudyDefinition") -> dict[str, Any]:
+    from archlab.evaluation.measures import COSTS, better
     from archlab.space import survey
     from archlab.study.limits import cost_limits
-    from archlab.study.settings import Share
 
     space = definition.space
     found = survey(space, cost_limits(definition))
@@ -52,17 +54,24 @@ def _space_facts(definition: "StudyDefinition") -> dict[str, Any]:
         "architectures": found.size,
         "counted": "all of them" if found.exhaustive else f"{found.counted:,} drawn at random",
     }
-    for name in ("params_m", "macs_g"):
+    for name in COSTS:
         span = getattr(found, name)
         facts |= {f"{name}_min": span.low, f"{name}_median": span.middle, f"{name}_max": span.high}
     facts |= {f"{name}_limit": limit for name, limit in found.limits.items()}
     facts["within_cost_limits"] = f"{found.within / found.counted:.1%}"
     for column, where in definition.settings.latency_columns.items():
         facts[f"{column}_device"] = f"{where.device}, {'estimated by ' + where.table if where.table else 'measured'}"
-        limit = definition.settings.limits.get(column)
-        if limit is not None:
-            facts[f"{column}_limit"] = f"{limit.of_baseline:.0%} of the baseline" if isinstance(limit, Share) else limit
-    return facts
+    checked_later = {name: limit for name, limit in definition.settings.limits.items() if name not in COSTS}
+    facts |= {f"{name}_limit": _limit(name, limit) for name, limit in checked_later.items()}
+    return facts | {"objectives": ", ".join(f"{name} ({better([name])})" for name in definition.settings.objectives)}
+
+
+def _limit(column: str, limit: "float | Share") -> str | float:
+    from archlab.evaluation.measures import direction
+
+    if not isinstance(limit, float | int):
+        return f"{limit.of_baseline:.0%} of the baseline"
+    return limit if direction(column) == "minimize" else f"at least {limit:g}"
 
 
 def _arms(definition: "StudyDefinition") -> tuple[str, list[dict[str, Any]]]:

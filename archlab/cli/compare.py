@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from archlab.cli.folders import reports_option, studies_option
-from archlab.cli.listing import format_option, print_listing
+from archlab.cli.options import format_option, reports_option, studies_option
+from archlab.terminal.listing import print_listing
 
 
 @click.command()
@@ -16,6 +16,7 @@ from archlab.cli.listing import format_option, print_listing
 def compare(names: tuple[str, ...], studies: Path, reports: Path, form: str) -> None:
     """Put several studies on one front. Writes reports/compare/NAME+NAME/."""
     from archlab.analysis.compare import compare as compare_studies
+    from archlab.evaluation.measures import better
     from archlab.report.compare import front_table, write_comparison
     from archlab.study import load_study
 
@@ -25,7 +26,7 @@ def compare(names: tuple[str, ...], studies: Path, reports: Path, form: str) -> 
     rows = [
         {str(name): value for name, value in row.items()} for row in table.where(table.notna(), None).to_dict("records")
     ]
-    print_listing(rows, form, title="The front over all studies (lower is better)")
+    print_listing(rows, form, title=f"The front over all studies ({better(comparison.objectives)})")
     if form == "table":
         for word, pick in comparison.picks.items():
             click.echo(f"{word:<10}trial {pick.trial} of {pick.study}: {pick.why}")

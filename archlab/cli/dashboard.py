@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from archlab.cli.folders import studies_option
+from archlab.cli.options import studies_option
 
 DEFAULT_PORT = 8080
 

@@ -4,7 +4,8 @@ from dataclasses import asdict
 
 import click
 
-from archlab.cli.listing import format_option, print_listing
+from archlab.cli.options import format_option
+from archlab.terminal.listing import print_listing
 
 
 @click.command()

@@ -5,8 +5,9 @@ from pathlib import Path
 import click
 
 from archlab.cli.architectures import find_architecture
-from archlab.cli.folders import file_name
-from archlab.cli.listing import format_option, print_listing
+from archlab.cli.options import format_option
+from archlab.files import file_name
+from archlab.terminal.listing import print_listing
 
 
 @click.command()

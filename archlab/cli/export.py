@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from archlab.cli.folders import file_name, studies_option
+from archlab.cli.options import studies_option
+from archlab.files import file_name
 
 
 @click.command()

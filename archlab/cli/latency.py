@@ -12,9 +12,10 @@ import click
 from archlab.architecture import UNetSpec
 from archlab.cli.architectures import find_architecture
 from archlab.cli.execution import execution_options
-from archlab.cli.listing import format_option, print_facts, print_listing
+from archlab.cli.options import format_option
 from archlab.errors import BadInput
 from archlab.files import writable_folder
+from archlab.terminal.listing import print_facts, print_listing
 
 if TYPE_CHECKING:
     from archlab.progress import Progress

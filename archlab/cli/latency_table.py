@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archlab.cli.execution import execution_options
-from archlab.cli.listing import format_option, print_facts, shown
+from archlab.cli.options import format_option
+from archlab.terminal.listing import print_facts, shown
 
 if TYPE_CHECKING:
     from archlab.latency.table.build import Step

@@ -2,7 +2,8 @@
 
 import click
 
-from archlab.cli.listing import format_option, print_listing
+from archlab.cli.options import format_option
+from archlab.terminal.listing import print_listing
 
 
 @click.command()

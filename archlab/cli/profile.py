@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from archlab.cli.architectures import find_architecture
-from archlab.cli.folders import file_name
-from archlab.cli.listing import format_option, print_facts, print_listing
+from archlab.cli.options import format_option
+from archlab.files import file_name
+from archlab.terminal.listing import print_facts, print_listing
 
 if TYPE_CHECKING:
     from archlab.architecture import UNetSpec

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from archlab.cli.folders import reports_option, studies_option
+from archlab.cli.options import reports_option, studies_option
 
 
 @click.command()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archlab.cli.folders import DEFAULT_STUDIES, reports_option, studies_option
+from archlab.cli.options import DEFAULT_STUDIES, reports_option, studies_option
 from archlab.errors import BadInput, RunFailed
 
 if TYPE_CHECKING:
@@ -61,12 +61,11 @@ def study(
     """
     from rich.console import Console
 
-    from archlab.cli.live import LiveDisplay
-    from archlab.cli.mirror import MirrorWatcher
-    from archlab.cli.ready import make_ready
     from archlab.files import writable_folder
     from archlab.report import write_report
     from archlab.study import run_study
+    from archlab.terminal.live import LiveDisplay
+    from archlab.tracking.watcher import MirrorWatcher
 
     loaded = _definition(space, studies)
     name = loaded.name if name is None else name
@@ -74,8 +73,8 @@ def study(
     mirror = MirrorWatcher(wandb)
     with closing(_executor(executor, workers, address)) as chosen, LiveDisplay(Console(stderr=True)) as display:
         try:
-            if executor == "local":
-                make_ready(loaded, studies / name, display)
+            if executor == "local" and not (studies / name / "study.yaml").is_file():
+                display.make_ready(loaded)
             finished = run_study(
                 loaded,
                 name,
@@ -139,26 +138,27 @@ def _again(space: str, name: str, more: int | None) -> str:
 
 
 def _print_front(study: "Study") -> None:
-    from archlab.cli.listing import print_listing
+    from archlab.evaluation.evaluation import kind_column
+    from archlab.evaluation.measures import COSTS, better, beyond
+    from archlab.terminal.listing import print_listing
 
     click.echo(f"{study.name}: {study.counts}")
     if study.front.empty:
         gates = study.trials["gate"].dropna()
-        why = f"; most trials were over the limit on {gates.mode()[0]}" if len(gates) else ""
+        gate = str(gates.mode()[0]) if len(gates) else ""
+        why = f"; most trials were {beyond([gate])} the limit on {gate}" if gate else ""
         click.echo(f"the front is empty: no trial was trained and scored{why}")
         return
     if study.reader_accuracy is not None:
         click.echo(f"the data's reader reads {study.reader_accuracy:.1%} of what held-out images show")
-    from archlab.evaluation.measures import device_columns
-
     picked: dict[int, list[str]] = {}
     for word, pick in study.picks.items():
         picked.setdefault(pick.trial, []).append(word)
-    kinds = [name for name in device_columns("latency_kind", study.settings.devices) if name in study.front]
+    kinds = [kind for column in study.latency_columns if (kind := kind_column(column)) is not None]
     unusual = [name for name in kinds if study.front[name].dropna().ne("measured").any()]
-    columns = ["trial", *study.objectives, *unusual, "params_m", "macs_g", *study.knobs]
+    columns = ["trial", *study.objectives, *unusual, *COSTS, *study.knobs]
     rows = [
         {"pick": " ".join(picked.get(int(row["trial"]), [])), **{name: row[name] for name in dict.fromkeys(columns)}}
         for _, row in study.front.iterrows()
     ]
-    print_listing(rows, "table", title=f"Pareto front (quality: {study.quality_label}; lower is better)")
+    print_listing(rows, "table", title=f"Pareto front (quality: {study.quality_label}; {better(study.objectives)})")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archlab.cli.folders import studies_option
-from archlab.errors import BadInput, RunFailed
+from archlab.cli.options import studies_option
+from archlab.errors import BadInput
 
 if TYPE_CHECKING:
     from archlab.tracking import MirrorMode
@@ -27,27 +27,24 @@ def track(name: str, studies: Path, wandb: "MirrorMode") -> None:
     """Rebuild a study's W&B mirror from its table: a run for each trial and one for the study."""
     import tempfile
 
-    from archlab.cli.mirror import mirror_trial, open_study_mirror, study_rows
     from archlab.report import front_info
     from archlab.report.pareto import write_pareto
     from archlab.study import load_study
+    from archlab.tracking.of_study import mirror_whole, open_study_mirror
 
     study = load_study(name, studies)
     if not study.records:
         raise BadInput(f"study {name} has no finished trial yet")
     mirror = open_study_mirror(study, wandb)
-    asked = mirror.mode
-    if asked == "disabled":
+    if mirror.mode == "disabled":
         raise BadInput(mirror.notice or "WANDB_MODE is disabled: choose --wandb online or --wandb offline")
-    with click.progressbar(study.records, label=f"mirroring {name}", file=sys.stderr) as records:
-        for record in records:
-            mirror_trial(mirror, study.files, record)
-    with tempfile.TemporaryDirectory() as folder:
-        write_pareto(front_info(study, {word: pick.trial for word, pick in study.picks.items()}), Path(folder))
-        rows = study_rows(study, Path(folder) / "pareto.png")
-        mirror.study(rows)
-    if mirror.mode != asked:
-        raise RunFailed(str(mirror.notice))
+    picks = {word: pick.trial for word, pick in study.picks.items()}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        click.progressbar(study.records, label=f"mirroring {name}", file=sys.stderr) as records,
+    ):
+        write_pareto(front_info(study, picks), Path(folder))
+        rows = mirror_whole(mirror, study, records, Path(folder) / "pareto.png")
     click.echo(mirror.place)
     if rows.prices is None:
         click.echo("no price list: no knob value has been tried beside the baseline's", err=True)

@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 
 from archlab.evaluation.fact import STRICT
 from archlab.evaluation.latency import AnyLatency
-from archlab.evaluation.measures import MEASURES, OF_DEVICES, column_suffixes
+from archlab.evaluation.measures import MEASURES, OF_DEVICES, column_suffixes, find_column
 from archlab.evaluation.proxy import ProxyResult
 
 Status = Literal["complete", "gated", "stopped", "failed", "repeat"]
@@ -86,6 +86,14 @@ def latency_cells(latency: Mapping[str, AnyLatency]) -> dict[str, Any]:
         cells[f"latency_p90_ms{suffix}"] = latency[name].p90_ms
         cells[f"latency_kind{suffix}"] = latency[name].kind
     return cells
+
+
+def kind_column(column: str) -> str | None:
+    """The column that says how the values of a device's column came about; None for what no device decides."""
+    found = find_column(column)
+    if found is None or found.measure.needs != "device":
+        return None
+    return f"latency_kind_{found.device}" if found.device else "latency_kind"
 
 
 def device_cells(latency: Mapping[str, AnyLatency]) -> dict[str, float | None]:

@@ -20,8 +20,8 @@ class Measure:
 
     Attributes:
         name: its column.
-        heading: what tables call it.
-        noun: the start of a sentence about it.
+        heading: what tables call it, without its unit.
+        noun: the start of a sentence about it; absent: its heading.
         unit: as it is written behind a number; empty for a number without a unit.
         direction: which way is better.
         needs: what has to be there before it is known: nothing but a formula, a measurement on a device, a trained
@@ -50,25 +50,32 @@ class Measure:
         """Whether it is known after a training."""
         return self.needs in ("training", "images")
 
+    @property
+    def subject(self) -> str:
+        """The start of a sentence about it: ``Peak memory``."""
+        return self.noun or f"{self.heading[0].upper()}{self.heading[1:]}"
+
+    @property
+    def unit_in_a_sentence(self) -> str:
+        """``M parameters`` for what is counted, ``ms`` for what is measured."""
+        return f"{self.unit} {self.heading}" if self.needs == "formula" else self.unit
+
 
 MEASURES = {
     measure.name: measure
     for measure in (
-        Measure(name="params_m", heading="parameters (M)", noun="Parameters", unit="M", needs="formula"),
-        Measure(name="macs_g", heading="MACs (G)", noun="Multiply-accumulates (MACs)", unit="G", needs="formula"),
-        Measure(name="latency_ms", heading="latency", noun="Latency", unit="ms", needs="device", attribute="median_ms"),
+        Measure(name="params_m", heading="parameters", unit="M", needs="formula"),
+        Measure(name="macs_g", heading="MACs", noun="Multiply-accumulates (MACs)", unit="G", needs="formula"),
+        Measure(name="latency_ms", heading="latency", unit="ms", needs="device", attribute="median_ms"),
         Measure(name="latency_p90_ms", heading="latency p90", unit="ms", needs="device", attribute="p90_ms"),
         Measure(
             name="peak_memory_mb",
             heading="peak memory",
-            noun="Peak memory",
             unit="MB",
             needs="device",
             attribute="peak_memory_mb",
         ),
-        Measure(
-            name="model_mb", heading="model size", noun="Model size", unit="MB", needs="device", attribute="model_mb"
-        ),
+        Measure(name="model_mb", heading="model size", unit="MB", needs="device", attribute="model_mb"),
         Measure(name="quality", heading="quality", needs="training"),
         Measure(name="val_loss", heading="validation loss", needs="training"),
         Measure(name="fid", heading="fid", needs="images", is_compared=True),
@@ -136,6 +143,15 @@ def direction(column: str) -> Direction:
     return "minimize" if found is None else found.measure.direction
 
 
+def better(columns: Iterable[str]) -> str:
+    """``lower is better``, ``higher is better``; of columns that differ, which ones are better when they are higher."""
+    names = list(columns)
+    higher = [name for name in names if direction(name) == "maximize"]
+    if not higher or len(higher) == len(names):
+        return "higher is better" if higher else "lower is better"
+    return f"lower is better, of {' and '.join(higher)} higher"
+
+
 def minimised(values: Mapping[str, float | None]) -> tuple[float, ...] | None:
     """The values as a point whose every coordinate is better when it is lower; None where one is not known.
 
@@ -151,6 +167,13 @@ def minimised(values: Mapping[str, float | None]) -> tuple[float, ...] | None:
 def breaks(column: str, value: float, limit: float) -> bool:
     """Whether a value is beyond its limit: over it, or under it for what is better when it is higher."""
     return value > limit if direction(column) == "minimize" else value < limit
+
+
+def beyond(columns: Iterable[str]) -> str:
+    """Where a value is that breaks a limit on one of the columns: ``over`` it, ``under`` it, or ``beyond`` it where the
+    columns differ in direction."""
+    words = {"over" if direction(column) == "minimize" else "under" for column in columns} or {"over"}
+    return words.pop() if len(words) == 1 else "beyond"
 
 
 def excess(column: str, value: float, limit: float) -> float:

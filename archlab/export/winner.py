@@ -1,11 +1,12 @@
 """What an export is made from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from archlab.architecture import UNetSpec
 from archlab.evaluation import Evaluation
+from archlab.evaluation.record import Label
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class Winner:
     study: str
     trial: int
     why: str
-    knobs: dict[str, Any]
+    knobs: Mapping[str, Label]
     evaluation: Evaluation
     spec: UNetSpec
     proxy: UNetSpec

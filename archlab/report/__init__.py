@@ -5,19 +5,27 @@ from pathlib import Path
 from archlab.analysis.table import StudyTable
 from archlab.files import writable_folder, write_text
 from archlab.report.cards import Card
-from archlab.report.front import FrontInfo, front_info
-from archlab.report.table import further_latencies, snapshot
+from archlab.report.front import FrontInfo, front_info, further_charts
+from archlab.report.table import snapshot
 
 __all__ = ["Card", "FrontInfo", "StudyTable", "front_info", "write_report"]
 
 
-def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None = None) -> Path:
-    """Write the report of a study, finished or not: ``index.html``, ``pareto.png`` and ``.svg`` (for each further
-    latency among the objectives ``pareto_<device>``), ``trials.csv``, and ``front`` and ``prices`` as ``.csv``, ``.md``
-    and ``.tex``; of an ablation ``effects`` likewise and as a picture. Each whole or not at all.
+SAMPLES_MB = 24.0
+
+
+def write_report(
+    study: StudyTable, folder: Path, picks: dict[str, int] | None = None, samples_mb: float = SAMPLES_MB
+) -> Path:
+    """Write the report of a study, finished or not: ``index.html``, ``pareto.png`` and ``.svg``, ``trials.csv``, and
+    ``front`` and ``prices`` as ``.csv``, ``.md`` and ``.tex``; of an ablation ``effects`` likewise and as a picture.
+    Each whole or not at all.
+
+    Further objectives have a picture each: a latency ``pareto_<device>``, a memory, size or score ``pareto_<column>``.
 
     Args:
         picks: what to mark on the front: a name (knee, fastest, best, …) and the trial's number.
+        samples_mb: what samples may take of the page, as MB of text; those of the front come first.
 
     Returns:
         The path of ``index.html``.
@@ -34,10 +42,10 @@ def write_report(study: StudyTable, folder: Path, picks: dict[str, int] | None =
 
     study, folder, picks = snapshot(study), writable_folder(folder), picks or {}
     write_pareto(front_info(study, picks), folder)
-    for column, device in further_latencies(study).items():
-        write_pareto(front_info(study, picks, column), folder, f"pareto_{device}")
+    for column, (name, _) in further_charts(study).items():
+        write_pareto(front_info(study, picks, column), folder, f"pareto_{name}")
     write_text(folder / "trials.csv", to_csv(trials_table(study)))
     write_tables({"front": front_table(study, picks), "prices": prices(study)}, folder)
     write_effects(study, folder)
-    write_text(folder / "index.html", render(study, picks))
+    write_text(folder / "index.html", render(study, picks, samples_mb))
     return folder / "index.html"

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from archlab.evaluation.measures import Direction
 from archlab.report.picture import DPI
 from archlab.report.placement import Box, place_labels
 from archlab.report.style import DOMINATED, GRID, INK, MUTED
@@ -29,13 +30,14 @@ def draw_frame(axes: Any, bottom: Any, title: str, cost_title: str, quality_titl
         axes.tick_params(labelbottom=False)
 
 
-def staircase(axes: Any, points: Pairs) -> tuple[list[float], list[float]]:
-    """Corners of the staircase over points of rising cost, from the chart's top to its right edge."""
+def staircase(axes: Any, points: Pairs, better: Direction) -> tuple[list[float], list[float]]:
+    """Corners of the staircase over points from the best cost on: from the chart's top to its right edge, to its left
+    one where a higher cost is better."""
     xs, ys = [points[0][0]], [axes.get_ylim()[1]]
     for cost, quality in points:
         xs += [cost, cost]
         ys += [ys[-1], quality]
-    return [*xs, axes.get_xlim()[1]], [*ys, points[-1][1]]
+    return [*xs, axes.get_xlim()[1 if better == "minimize" else 0]], [*ys, points[-1][1]]
 
 
 def label_points(

@@ -10,15 +10,17 @@ from matplotlib.figure import Figure
 
 from archlab.analysis.compare import Comparison
 from archlab.analysis.picks import amount
+from archlab.evaluation.evaluation import kind_column
+from archlab.evaluation.measures import Direction, direction, find_column
 from archlab.files import writable_folder, write_text
 from archlab.report.axes import draw_frame, label_points, line_boxes, point_boxes, staircase
 from archlab.report.cards import Card
 from archlab.report.front import Point, non_dominated
-from archlab.report.labels import cost_axis, heading, quality_axis
+from archlab.report.labels import axis, heading
 from archlab.report.page import render_page
 from archlab.report.picture import DPI, write_picture
 from archlab.report.style import INK, STUDIES, figure_layout
-from archlab.report.table import is_plain, kind_column, text
+from archlab.report.table import is_plain, text
 from archlab.report.tables import write_tables
 
 _SIZE_INCHES = (8.4, 5.4)
@@ -38,12 +40,14 @@ class CompareInfo(NamedTuple):
     """The chart as data.
 
     Attributes:
-        staircase: the points of all fronts that no other dominates in these two numbers, by cost.
+        cost_direction: which way what quality is charted against is better.
+        staircase: the points of all fronts that no other dominates in these two numbers, from the best cost on.
         estimated: by study, the trials whose cost is estimated; they are drawn hollow.
     """
 
     title: str
     cost_title: str
+    cost_direction: Direction
     quality_title: str
     series: list[Series]
     staircase: list[Point]
@@ -79,7 +83,8 @@ def write_comparison(comparison: Comparison, folder: Path) -> Path:
 def compare_info(comparison: Comparison) -> CompareInfo:
     """What the chart shows: quality against the first cost."""
     cost, first, trials = _cost(comparison), comparison.first, comparison.trials
-    kinds = trials[kind_column(cost)] if kind_column(cost) in trials else pd.Series("", index=trials.index)
+    kind = kind_column(cost)
+    kinds = trials[kind] if kind in trials else pd.Series("", index=trials.index)
     series, estimated = [], {}
     for name in comparison.studies:
         own = trials["study"] == name
@@ -87,10 +92,11 @@ def compare_info(comparison: Comparison) -> CompareInfo:
         estimated[name] = {int(number) for number in trials.loc[own & (kinds == "estimated"), "trial"]}
     return CompareInfo(
         title=" · ".join(comparison.studies),
-        cost_title=cost_axis(cost, first),
-        quality_title=quality_axis(first),
+        cost_title=axis(cost, first),
+        cost_direction=direction(cost),
+        quality_title=axis("quality", first),
         series=series,
-        staircase=non_dominated([point for each in series for point in each.front]),
+        staircase=non_dominated([point for each in series for point in each.front], direction(cost)),
         estimated=estimated,
     )
 
@@ -110,6 +116,7 @@ def front_table(comparison: Comparison) -> pd.DataFrame:
 def studies_table(comparison: Comparison) -> pd.DataFrame:
     """One row a study: how many trials, how many on the front over all, its best, the hypervolume that it covers."""
     cost, first, rows = _cost(comparison), comparison.first, []
+    extreme = "least" if direction(cost) == "minimize" else "most"
     for name in comparison.studies:
         own = comparison.trials[comparison.trials["study"] == name]
         rows.append(
@@ -118,7 +125,7 @@ def studies_table(comparison: Comparison) -> pd.DataFrame:
                 "trained": len(own),
                 "on the front": int(own["on_front"].sum()),
                 f"best {heading('quality', first)}": own["quality"].min(),
-                f"least {heading(cost, first)}": own[cost].min(),
+                f"{extreme} {heading(cost, first)}": own[cost].min() if extreme == "least" else own[cost].max(),
                 "hypervolume (%)": round(100 * comparison.covered[name], 1),
             }
         )
@@ -145,7 +152,7 @@ def compare_figure(info: CompareInfo) -> Figure:
     figure.set_layout_engine("none")
     axes.set_xlim(axes.get_xlim())
     axes.set_ylim(axes.get_ylim())
-    stairs = staircase(axes, list(zip(*_xy(info.staircase), strict=True)))
+    stairs = staircase(axes, list(zip(*_xy(info.staircase), strict=True)), info.cost_direction)
     axes.plot(*stairs, color=INK, linewidth=1.2, alpha=0.6, zorder=2)
     labelled = [point for each in info.series for point in each.front]
     every = [*labelled, *(point for each in info.series for point in each.dominated)]
@@ -188,10 +195,13 @@ def _chart(info: CompareInfo) -> Any:
 def _finding(comparison: Comparison) -> str:
     front, cost = comparison.front, _cost(comparison)
     shares = [f"{(front['study'] == name).sum()} of {name}" for name in comparison.studies]
-    cheapest, best = front.iloc[0], front.sort_values(["quality", cost]).iloc[0]
+    found, rising = find_column(cost), direction(cost) == "minimize"
+    cheapest = front.sort_values([cost, "quality"], ascending=[rising, True], kind="stable").iloc[0]
+    best = front.sort_values(["quality", cost], ascending=[True, rising]).iloc[0]
+    extreme = "cheapest" if found is None or found.measure.is_cost else f"best {cost}"
     return (
         f"{len(front)} of {len(comparison.trials)} trained architectures are on the front over all studies: "
-        f"{', '.join(shares)}. The cheapest, {amount(cost, cheapest)}, is trial {cheapest['trial']} of "
+        f"{', '.join(shares)}. The {extreme}, {amount(cost, cheapest)}, is trial {cheapest['trial']} of "
         f"{cheapest['study']}; the best, {text(best['quality'])}, is trial {best['trial']} of {best['study']}. "
         "Full marks are on that front, faded ones are beaten by it."
     )
@@ -205,7 +215,7 @@ def _coverage(comparison: Comparison) -> str:
 
 
 def _cost(comparison: Comparison) -> str:
-    """What quality is charted against: the first cost among the objectives."""
+    """What quality is charted against: the first other objective."""
     return next((name for name in comparison.objectives if name != "quality"), "macs_g")
 
 

@@ -6,25 +6,27 @@ from typing import NamedTuple
 import pandas as pd
 
 from archlab.analysis.table import StudyTable
+from archlab.evaluation.evaluation import kind_column
+from archlab.evaluation.measures import MEASURES, Direction, Measure, beyond, find_column
 from archlab.report.cards import Picks
-from archlab.report.labels import cost_axis, quality_axis, unit
+from archlab.report.labels import axis, device_of, heading, unit
 from archlab.report.table import (
     baseline_row,
-    cost_column,
+    charted_cost,
     estimated,
     feasible,
     front_trials,
+    further_objectives,
     is_known,
-    kind_column,
     scored,
     text,
 )
 
-STATUSES = {"failed": "failed", "stopped": "stopped at a rung", "gated": "over a limit"}  # of trials without a score
+STATUSES = ("failed", "stopped", "gated")  # of trials without a score
 
 
 class Point(NamedTuple):
-    """A trial with both numbers."""
+    """A trial with both numbers; ``cost``: the one that quality is charted against."""
 
     trial: int
     cost: float
@@ -43,12 +45,14 @@ class FrontInfo(NamedTuple):
     """The front chart as data.
 
     Attributes:
-        front, dominated: complete trials within the limits, by cost.
+        measure: what quality is charted against, a cost unless the study has no cost among its objectives.
+        front, dominated: complete trials within the limits, by cost, the best first.
         infeasible: trials with a quality that are over a hard limit.
         staircase: the points of ``front`` that no other dominates in these two numbers, by cost.
         unscored: trials gated, stopped at a rung or failed after their cost was known.
         unmeasured: trials that ended so before it was.
         incomparable: complete trials left out because their quality bears another label.
+        beyond: what trials that break a limit are called: over, under or beyond one.
         limit: the hard limit on the cost.
         estimated: trials whose cost is estimated; they are drawn hollow.
         baseline_cost, baseline_quality: None where not measured.
@@ -57,6 +61,7 @@ class FrontInfo(NamedTuple):
 
     study: str
     cost: str
+    measure: Measure
     cost_title: str
     cost_unit: str
     quality_title: str
@@ -68,6 +73,7 @@ class FrontInfo(NamedTuple):
     unmeasured: int
     incomparable: int
     estimated: set[int]
+    beyond: str
     limit: float | None
     baseline_cost: float | None
     baseline_estimated: bool
@@ -78,7 +84,9 @@ class FrontInfo(NamedTuple):
 
 def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None = None) -> FrontInfo:
     """What the chart of the front against a cost shows. A repeated trial is shown once, as the original."""
-    cost, trials = cost or cost_column(study), study.trials
+    cost, trials = cost or charted_cost(study), study.trials
+    found = find_column(cost)
+    measure = found.measure if found else MEASURES["macs_g"]
     good = scored(study, cost)
     within = feasible(good, study.limits)
     on_front = good["trial"].isin(front_trials(study)) & within
@@ -86,28 +94,30 @@ def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None =
     costs = pd.to_numeric(ended[cost]) if cost in ended else pd.Series(float("nan"), index=ended.index)
     has_quality = ended["quality"].notna()
     complete = int((trials["status"] == "complete").sum())
-    front = _points(good[on_front], cost)
+    front = _points(good[on_front], cost, measure)
     baseline = baseline_row(study)
     return FrontInfo(
         study=study.name,
         cost=cost,
-        cost_title=cost_axis(cost, study),
+        measure=measure,
+        cost_title=axis(cost, study),
         cost_unit=unit(cost),
-        quality_title=quality_axis(study),
+        quality_title=axis("quality", study),
         front=front,
-        dominated=_points(good[within & ~on_front], cost),
+        dominated=_points(good[within & ~on_front], cost, measure),
         infeasible=sorted(
-            _points(good[~within], cost) + _points(ended[costs.notna() & has_quality], cost),
+            _points(good[~within], cost, measure) + _points(ended[costs.notna() & has_quality], cost, measure),
             key=lambda point: point.cost,
         ),
-        staircase=non_dominated(front),
+        staircase=non_dominated(front, measure.direction),
         unscored=_unscored(ended[costs.notna() & ~has_quality], cost),
         unmeasured=int(costs.isna().sum()),
         incomparable=complete - len(good),
         estimated=estimated(study, cost),
+        beyond=f"{beyond(study.limits)} a limit",
         limit=_number(study.limits, cost),
         baseline_cost=_number(baseline, cost),
-        baseline_estimated=baseline.get(kind_column(cost)) == "estimated",
+        baseline_estimated=baseline.get(kind_column(cost) or "") == "estimated",
         baseline_quality=_number(baseline, "quality"),
         picks=_names_by_trial(picks or {}),
         objectives=len(study.objectives),
@@ -117,18 +127,38 @@ def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None =
 def endings(info: FrontInfo) -> dict[str, str]:
     """Those of `STATUSES` that unscored trials have, each with its words."""
     found = {trial.status for trial in info.unscored}
-    return {status: words for status, words in STATUSES.items() if status in found}
+    words = {"failed": "failed", "stopped": "stopped at a rung", "gated": info.beyond}
+    return {status: words[status] for status in STATUSES if status in found}
 
 
 def baseline_label(info: FrontInfo) -> str:
     """``baseline 26.4 ms``; an estimate says so."""
-    return f"baseline {text(info.baseline_cost)} {info.cost_unit}{' (estimated)' * info.baseline_estimated}"
+    return f"baseline {with_unit(info.baseline_cost, info)}{' (estimated)' * info.baseline_estimated}"
 
 
-def non_dominated(points: Sequence[Point]) -> list[Point]:
-    """Points that no other one beats in cost without losing quality, by rising cost."""
+def with_unit(value: float | None, info: FrontInfo) -> str:
+    """A value of what quality is charted against."""
+    return f"{text(value)} {info.cost_unit}".strip()
+
+
+def further_charts(study: StudyTable) -> dict[str, tuple[str, str]]:
+    """Objectives that have a chart of the front of their own, each with the chart's name in files and its title."""
+    charts = {}
+    for column in further_objectives(study):
+        found, device = find_column(column), device_of(column, study)
+        is_latency = found is not None and found.measure.name == "latency_ms"
+        charts[column] = (device, device) if is_latency else (column, heading(column, study))
+    return {
+        column: (name, f"The front on {shown}" if name != column else f"The front by {shown}")
+        for column, (name, shown) in charts.items()
+    }
+
+
+def non_dominated(points: Sequence[Point], cost: Direction = "minimize") -> list[Point]:
+    """Points that no other one beats in cost without losing quality, from the best cost on."""
     kept: list[Point] = []
-    for point in sorted(points, key=lambda p: (p.cost, p.quality)):
+    sign = 1 if cost == "minimize" else -1
+    for point in sorted(points, key=lambda p: (sign * p.cost, p.quality)):
         if not kept or point.quality < kept[-1].quality:
             kept.append(point)
     return kept
@@ -160,12 +190,13 @@ def _padded(low: float, high: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _points(rows: pd.DataFrame, cost: str) -> list[Point]:
+def _points(rows: pd.DataFrame, cost: str, measure: Measure) -> list[Point]:
     points = (
         Point(int(trial), float(value), float(quality))
         for trial, value, quality in zip(rows["trial"], rows[cost], rows["quality"], strict=True)
     ) if len(rows) else ()  # fmt: skip
-    return sorted(points, key=lambda point: (point.cost, point.quality))
+    sign = 1 if measure.direction == "minimize" else -1
+    return sorted(points, key=lambda point: (sign * point.cost, point.quality))
 
 
 def _unscored(rows: pd.DataFrame, cost: str) -> list[Unscored]:

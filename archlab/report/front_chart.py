@@ -7,17 +7,26 @@ import plotly.graph_objects as go
 
 from archlab.analysis.table import StudyTable
 from archlab.report.cards import Card, NotYetError, Picks, draw
-from archlab.report.front import FrontInfo, Point, baseline_label, endings, front_info, view
+from archlab.report.front import (
+    FrontInfo,
+    Point,
+    baseline_label,
+    endings,
+    front_info,
+    further_charts,
+    view,
+    with_unit,
+)
 from archlab.report.history import summary
 from archlab.report.style import DOMINATED, FRONT, INK, LIMIT, MUTED, STOPPED, figure_layout
-from archlab.report.table import further_latencies, text
+from archlab.report.table import text
 
 
 def further_fronts(study: StudyTable, picks: Picks) -> list[Card]:
-    """The front against each latency among the objectives that `front_card` does not show."""
+    """The front against each objective that `front_card` does not show and that has a chart of its own."""
     cards = []
-    for column, device in further_latencies(study).items():
-        key, title = f"front_{device}", f"The front on {device}"
+    for column, (name, title) in further_charts(study).items():
+        key = f"front_{name}"
         cards.append(draw(partial(front_card, cost=column, key=key, title=title), key, title, study, picks))
     return cards
 
@@ -41,14 +50,7 @@ def sentence(info: FrontInfo) -> str:
     parts = [_finding(info)]
     if info.objectives > 2:
         parts.append(f"The front is over {info.objectives} objectives, so some of its points may look beaten here.")
-    fastest = info.staircase[0] if info.staircase else None
-    if fastest and info.baseline_cost:
-        share = 100 * (fastest.cost / info.baseline_cost - 1)
-        parts.append(
-            f"The cheapest needs {text(fastest.cost)} {info.cost_unit}, {abs(share):.0f} % "
-            f"{'less' if share < 0 else 'more'} than the baseline's {text(info.baseline_cost)}"
-            f"{' (estimated)' * info.baseline_estimated}."
-        )
+    parts += _against_the_baseline(info)
     if info.estimated:
         parts.append(f"{len(info.estimated)} latencies are estimated, not measured: hollow.")
     if info.unscored:
@@ -58,6 +60,16 @@ def sentence(info: FrontInfo) -> str:
     if info.incomparable:
         parts.append(f"{info.incomparable} are left out: their quality was not scored in the same way.")
     return " ".join(parts)
+
+
+def _against_the_baseline(info: FrontInfo) -> list[str]:
+    if not info.staircase or not info.baseline_cost:
+        return []
+    best, baseline = info.staircase[0].cost, info.baseline_cost
+    share = 100 * (best / baseline - 1)
+    extreme = "cheapest needs" if info.measure.is_cost else f"best {info.cost} is"
+    than = f"{abs(share):.0f} % {'less' if share < 0 else 'more'} than the baseline's {text(baseline)}"
+    return [f"The {extreme} {with_unit(best, info)}, {than}{' (estimated)' * info.baseline_estimated}."]
 
 
 def _finding(info: FrontInfo) -> str:
@@ -77,7 +89,7 @@ def front_figure(info: FrontInfo) -> Any:
     are ticks in a strip below."""
     figure = go.Figure(layout=figure_layout())
     figure.add_trace(_points("dominated", info.dominated, info, color=DOMINATED, size=9))
-    figure.add_trace(_points("over a limit", info.infeasible, info, color=LIMIT, size=9, symbol="x"))
+    figure.add_trace(_points(info.beyond, info.infeasible, info, color=LIMIT, size=9, symbol="x"))
     if len(info.staircase) > 1:
         figure.add_scatter(
             x=[point.cost for point in info.staircase],
@@ -96,7 +108,7 @@ def front_figure(info: FrontInfo) -> Any:
         _add_ticks(figure, info, status, words, height)
     _add_baseline(figure, info)
     if info.limit is not None:
-        _add_line(figure, info.limit, LIMIT, f"limit {text(info.limit)} {info.cost_unit}")
+        _add_line(figure, info.limit, LIMIT, f"limit {with_unit(info.limit, info)}")
     ranges = view(info)
     figure.update_xaxes(title=info.cost_title, range=ranges and ranges[0])
     figure.update_yaxes(title=info.quality_title, range=ranges and ranges[1], domain=[0.12 if info.unscored else 0, 1])

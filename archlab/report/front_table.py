@@ -3,13 +3,11 @@
 import pandas as pd
 
 from archlab.analysis.table import StudyTable
-from archlab.evaluation.measures import QUALITIES
+from archlab.evaluation.measures import find_column
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.front import front_info
 from archlab.report.labels import heading
-from archlab.report.table import COSTS, baseline_row, cost_column, front_trials, is_plain, measurements
-
-_SHOWN = frozenset({"quality_error", "quality_std", *COSTS, *QUALITIES})
+from archlab.report.table import baseline_row, charted_cost, front_trials, is_plain, measurements
 
 
 def front_table_card(study: StudyTable, picks: Picks) -> Card:
@@ -32,7 +30,7 @@ def front_table_card(study: StudyTable, picks: Picks) -> Card:
 def front_table(study: StudyTable, picks: Picks | None = None) -> pd.DataFrame:
     """Columns: trial, pick, quality, charted cost, the same against the baseline, what else was measured,
     the knobs; headed as people read them, rows by rising cost."""
-    cost = cost_column(study)
+    cost = charted_cost(study)
     rows = study.trials[study.trials["trial"].isin(front_trials(study))].sort_values(cost)
     marks = front_info(study, picks).picks
     table = pd.DataFrame({"trial": rows["trial"].astype(int)})
@@ -43,9 +41,18 @@ def front_table(study: StudyTable, picks: Picks | None = None) -> pd.DataFrame:
     if baseline:
         table["vs baseline (%)"] = (100 * (pd.to_numeric(rows[cost]) / float(baseline) - 1)).round(1)
     for name in measurements(study):
-        is_shown = name in _SHOWN or name.startswith("latency_")
-        if is_shown and not is_plain(rows[name]) and heading(name, study) not in table:
+        if _is_chief(name, study) and not is_plain(rows[name]) and heading(name, study) not in table:
             table[heading(name, study)] = rows[name]
     for knob in study.knobs:
         table[knob] = rows[knob]
     return table.reset_index(drop=True)
+
+
+def _is_chief(name: str, study: StudyTable) -> bool:
+    """Whether the front's table has the column: not the scores of a part of the noise, at other numbers of steps or
+    before training, unless they are objectives; nor how long it took."""
+    found = find_column(name)
+    if found is None:
+        return not name.endswith("seconds")
+    is_whole = found.measure.is_score and found.steps is None and found.quarter is None
+    return found.measure.is_cost or is_whole or name in study.objectives

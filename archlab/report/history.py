@@ -7,7 +7,8 @@ import plotly.graph_objects as go
 
 from archlab.analysis.counts import Counts, count_trials
 from archlab.analysis.hypervolume import covered_after_each
-from archlab.analysis.table import StudyTable
+from archlab.analysis.table import StudyTable, minimised
+from archlab.evaluation.measures import beyond
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
 from archlab.report.style import FRONT, figure_layout
@@ -67,7 +68,7 @@ def history_info(study: StudyTable) -> HistoryInfo | None:
     if len(study.objectives) == 1:
         best = pd.to_numeric(rows[study.objectives[0]]).cummin()
         return HistoryInfo("best", trials, [float(value) for value in best])
-    points = rows[list(study.objectives)].astype(float)
+    points = minimised(rows, study.objectives)
     if (points.min() == points.max()).any():
         return None
     return HistoryInfo("hypervolume", trials, covered_after_each(points))
@@ -98,7 +99,7 @@ def _ends(found: Counts, study: StudyTable) -> pd.DataFrame:
     rows: list[tuple[str, str, int]] = [("trained", "", found.trained)]
     rows += [("stopped", f"at {steps} steps", number) for steps, number in found.stopped.items()]
     rows += [
-        ("gated", "excluded by require" if gate == "require" else f"{limits[gate]} over the limit", number)
+        ("gated", "excluded by require" if gate == "require" else f"{limits[gate]} {beyond([gate])} the limit", number)
         for gate, number in found.gated.items()
     ]
     rows += [("failed", reason, number) for reason, number in found.failed.items()]

@@ -8,6 +8,8 @@ from pandas.api.types import is_numeric_dtype
 
 from archlab.analysis.counts import count_trials
 from archlab.analysis.table import StudyTable
+from archlab.evaluation.evaluation import kind_column
+from archlab.evaluation.measures import beyond, direction, find_column
 from archlab.report.cards import Card, Picks, draw
 from archlab.report.effects import effects_card
 from archlab.report.evaluation import samples
@@ -19,7 +21,7 @@ from archlab.report.labels import heading, unit
 from archlab.report.page import render_page, signed
 from archlab.report.picks import picks_card
 from archlab.report.provenance import provenance
-from archlab.report.table import baseline_row, cost_column, front_trials, measurements, scored, text
+from archlab.report.table import baseline_row, charted_cost, front_trials, measurements, scored, text
 from archlab.report.trials import trials_card
 from archlab.report.untrained import untrained_card
 from archlab.report.winner import winner_card
@@ -34,16 +36,15 @@ CARDS = (
     (history_card, "history", "History"),
     (trials_card, "trials", "Every trial"),
 )
-SAMPLES_MB = 24.0
 
 
-def render(study: StudyTable, picks: Picks) -> str:
-    """The report's HTML."""
+def render(study: StudyTable, picks: Picks, samples_mb: float) -> str:
+    """The report's HTML, with so many MB of samples at most."""
     first, *rest = (draw(make, key, title, study, picks) for make, key, title in CARDS)
     cards = [first, *further_fronts(study, picks), *rest]
     return render_page(
         "index.html.j2",
-        _page_data(study, picks, cards),
+        _page_data(study, picks, cards, samples_mb),
         name=study.name,
         summary=summary(study),
         tiles=_tiles(study, picks),
@@ -52,24 +53,33 @@ def render(study: StudyTable, picks: Picks) -> str:
     )
 
 
-def _page_data(study: StudyTable, picks: Picks, cards: list[Card]) -> dict[str, Any]:
+def _page_data(study: StudyTable, picks: Picks, cards: list[Card], samples_mb: float) -> dict[str, Any]:
     """What the page's script reads: figures, all trials, samples."""
     trials = next((card.data for card in cards if card.key == "trials"), None)
     table = trials if trials is not None else pd.DataFrame()
     marks = front_info(study, picks).picks
     return {
         "figures": {card.key: card.figure.to_plotly_json() for card in cards if card.figure is not None},
-        "columns": [{"key": name, "heading": heading(str(name), study)} for name in table],
+        "columns": [_column(str(name), study) for name in table],
         "rows": table.astype(object).to_numpy().tolist(),
+        "gated": f"{beyond(study.limits)} a limit",
         "knobs": list(study.knobs),
         "numbers": [name for name in measurements(study) if is_numeric_dtype(study.trials[name])],
-        "cost": cost_column(study),
-        "unit": unit(cost_column(study)),
+        "cost": charted_cost(study),
+        "sign": 1 if direction(charted_cost(study)) == "minimize" else -1,
+        "unit": unit(charted_cost(study)),
         "baseline": baseline_row(study),
         "picks": {str(number): name for number, name in marks.items()},
         "start": next(iter([*(picks[n] for n in ("knee", *picks) if n in picks), *sorted(front_trials(study))]), None),
-        "samples": samples(study, _samples_order(study, picks), SAMPLES_MB),
+        "samples": samples(study, _samples_order(study, picks), samples_mb),
     }
+
+
+def _column(name: str, study: StudyTable) -> dict[str, Any]:
+    """What the page knows of a column of its table; ``kind``: the column that says how its values came about."""
+    found = find_column(name)
+    is_cost = found is not None and found.measure.is_cost
+    return {"key": name, "heading": heading(name, study), "kind": kind_column(name), "is_cost": is_cost}
 
 
 def _samples_order(study: StudyTable, picks: Picks) -> list[int]:
@@ -91,7 +101,7 @@ def _tiles(study: StudyTable, picks: Picks) -> list[dict[str, str]]:
         {"value": str(len(info.front)), "label": "on the front", "note": f"{len(info.dominated)} dominated"},
         {
             "value": f"{'≈ ' * (cheapest.trial in info.estimated)}{text(cheapest.cost)} {unit(info.cost)}",
-            "label": "cheapest on the front",
+            "label": "cheapest on the front" if info.measure.is_cost else f"best {info.cost} on the front",
             "note": f"trial {cheapest.trial}{share}",
         },
         {

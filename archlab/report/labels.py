@@ -1,99 +1,76 @@
-"""Names of columns as people read them, with their units."""
+"""Names of columns as people read them, with their units. What is measured is named in the registry of measures."""
 
-import re
-from typing import Any
-
-from archlab.analysis.table import StudyTable, latency_columns
+from archlab.analysis.table import StudyTable, devices
 from archlab.evaluation import LatencyKind
+from archlab.evaluation.evaluation import kind_column
+from archlab.evaluation.measures import Column, better, device_columns, find_column
 from archlab.report.evaluation import latency_provenance
 
-_HEADINGS = {
-    "trial": "trial",
-    "status": "status",
-    "reason": "reason",
+_HEADINGS = {  # of columns that hold no measure
     "stopped_at": "stopped at (steps)",
-    "architecture": "architecture",
-    "macs_g": "MACs (G)",
-    "params_m": "parameters (M)",
-    "val_loss": "validation loss",
     "fid_label": "FID label",
-    "clip_score": "CLIP score",
     "quality_error": "± over images",
     "quality_std": "± over seeds",
-    "grad_norm": "gradient norm",
     "train_seconds": "training (s)",
     "score_seconds": "scoring (s)",
     "seconds": "total (s)",
-    "finished": "finished",
     "on_front": "on the front",
 }
-_COMPARED = ("fid", "kid", "precision", "recall")  # by as many images and the same features
-_UNITS = {"macs_g": "G", "params_m": "M"}
-_NOUNS = {"macs_g": "Multiply-accumulates (MACs)", "params_m": "Parameters"}
-_KINDS: tuple[LatencyKind, ...] = ("measured", "replayed", "estimated")
+_KINDS: tuple[LatencyKind, ...] = ("measured", "replayed", "estimated")  # the likeliest to be right first
 
 
 def heading(column: str, study: StudyTable) -> str:
     """A table's heading: ``latency (ms)``, of several devices ``latency (ms, pixel8)``; quality is headed by what it
     is."""
-    name = study.quality_label if column == "quality" else column
-    if part := re.fullmatch(r"(.+)_(\d+)_steps", name):
-        return f"{heading(part[1], study)} at {part[2]} steps"
-    if name in _COMPARED:
-        return _fid_label(study).replace("fid", name, 1)
-    if part := re.fullmatch(r"val_loss_q(\d)", name):
-        return f"{_HEADINGS['val_loss']}, quarter {part[1]}"
-    return {**_HEADINGS, **_latency_headings(study)}.get(name, name)
-
-
-def _fid_label(study: StudyTable) -> str:
-    """``fid@256 (digits-reader-8px)``, where the study has but one."""
-    labels = list(study.trials["fid_label"].dropna().unique()) if "fid_label" in study.trials else []
-    return str(labels[0]) if len(labels) == 1 else "fid"
-
-
-def _latency_headings(study: StudyTable) -> dict[str, str]:
-    columns = latency_columns(study)
-    headings = {}
-    for column, device in columns.items():
-        suffix, where = column.removeprefix("latency_ms"), f", {device}" if len(columns) > 1 else ""
-        headings[column] = f"latency (ms{where})"
-        headings[f"latency_p90_ms{suffix}"] = f"latency p90 (ms{where})"
-        headings[f"latency_kind{suffix}"] = f"latency (kind{where})"
-    return headings
+    found = find_column(study.quality_label if column == "quality" else column)
+    if found is None:
+        return _kind_headings(study).get(column) or _HEADINGS.get(column, _named(column, study))
+    name = _fid_label(study).replace("fid", found.measure.name, 1) if found.measure.is_compared else _heading(found)
+    unit_and_place = ", ".join(part for part in (found.measure.unit, _place(found, study)) if part)
+    name = f"{name} ({unit_and_place})" if unit_and_place else name
+    return name if found.steps is None else f"{name} at {found.steps} steps"
 
 
 def unit(column: str) -> str:
-    """The unit of a cost, empty where there is none."""
-    return "ms" if column.startswith("latency_") else _UNITS.get(column, "")
+    """The unit of a measure, empty where there is none."""
+    found = find_column(column)
+    return found.measure.unit if found else ""
 
 
 def noun(column: str, study: StudyTable) -> str:
-    """The cost as the start of a sentence: ``Latency``, of several devices ``Latency on pixel8``."""
-    columns = latency_columns(study)
-    if column in columns:
-        return f"Latency on {columns[column]}" if len(columns) > 1 else "Latency"
-    return _NOUNS.get(column, column)
+    """The measure as the start of a sentence: ``Latency``, of several devices ``Latency on pixel8``."""
+    found = find_column(column)
+    if found is None or not found.measure.is_cost:
+        shown = heading(column, study)
+        return f"{shown[0].upper()}{shown[1:]}" if found and not found.measure.is_compared else shown
+    place = _place(found, study)
+    return f"{found.measure.subject} on {place}" if place else found.measure.subject
 
 
-def cost_axis(column: str, study: StudyTable) -> str:
-    """Title of the cost axis: what, unit, how it came about, which way is better."""
-    how = latency_how(column, study) if column in latency_columns(study) else "counted by formula"
-    return f"{noun(column, study)} in {unit(column)} · {how} · lower is better" if unit(column) else column
-
-
-def quality_axis(study: StudyTable) -> str:
-    """Title of the quality axis."""
-    return f"{heading('quality', study)} of the proxy · lower is better"
+def axis(column: str, study: StudyTable) -> str:
+    """Title of an axis: what, unit, how it came about, which way is better."""
+    found = find_column(column)
+    if found is None:
+        return column
+    if found.measure.is_score:
+        return f"{heading(column, study)} of the proxy · {better([column])}"
+    how = {"formula": "counted by formula", "initialisation": "before training"}
+    came_about = how.get(found.measure.needs) or latency_how(column, study)
+    in_unit = f" in {found.measure.unit}" if found.measure.unit else ""
+    return f"{noun(column, study)}{in_unit} · {came_about} · {better([column])}"
 
 
 def latency_how(column: str, study: StudyTable) -> str:
-    """``measured: tflite, 2 threads, fp32``; ``estimated: …``, ``measured or estimated: …`` as provenances say."""
-    device = latency_columns(study)[column]
+    """``measured: tflite, 2 threads, fp32``; ``estimated: …``, ``measured or estimated: …`` as provenances say.
+
+    Args:
+        column: of a measure that a device decides.
+    """
+    device = device_of(column, study)
     found = latency_provenance(study, device)
     kinds: list[LatencyKind] = [kind for kind in _KINDS if kind in found] or ["measured"]
     known = found.get(kinds[0], {})
-    asked: dict[str, Any] = next((entry.how() for entry in study.measure if entry.name == device), {})
+    asked = next((entry.how() for entry in study.measure if entry.name == device), {})
     source = {**asked, **{key: value for key, value in known.items() if value is not None}}
     threads = source.get("threads")
     parts = (
@@ -103,3 +80,39 @@ def latency_how(column: str, study: StudyTable) -> str:
         source.get("compute"),
     )
     return f"{' or '.join(kinds)}: " + (", ".join(str(part) for part in parts if part) or "device unknown")
+
+
+def device_of(column: str, study: StudyTable) -> str:
+    """The device that decides a column; empty for what no device decides, and where the study measures on none."""
+    found = find_column(column)
+    if found is None or found.measure.needs != "device":
+        return ""
+    return found.device or next(iter(devices(study)), "")
+
+
+def _heading(column: Column) -> str:
+    name = column.measure.heading
+    return name if column.quarter is None else f"{name}, quarter {column.quarter}"
+
+
+def _named(column: str, study: StudyTable) -> str:
+    return study.quality_label if column == "quality" else column
+
+
+def _place(column: Column, study: StudyTable) -> str:
+    """The device, where a study measures on several."""
+    return device_of(column.name, study) if len(devices(study)) > 1 else ""
+
+
+def _kind_headings(study: StudyTable) -> dict[str, str]:
+    headings = {}
+    for column, device in device_columns("latency_ms", devices(study) or [""]).items():
+        if (kind := kind_column(column)) is not None:
+            headings[kind] = f"latency (kind{f', {device}' if len(devices(study)) > 1 else ''})"
+    return headings
+
+
+def _fid_label(study: StudyTable) -> str:
+    """``fid@256 (digits-reader-8px)``, where the study has but one."""
+    labels = list(study.trials["fid_label"].dropna().unique()) if "fid_label" in study.trials else []
+    return str(labels[0]) if len(labels) == 1 else "fid"

@@ -8,11 +8,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from archlab.report.axes import draw_frame, label_points, line_boxes, point_boxes, staircase
-from archlab.report.front import FrontInfo, Point, baseline_label, endings, view
+from archlab.report.front import FrontInfo, Point, baseline_label, endings, view, with_unit
 from archlab.report.picture import DPI, write_picture
 from archlab.report.placement import Box
 from archlab.report.style import DOMINATED, FRONT, INK, LIMIT, MUTED, STOPPED
-from archlab.report.table import text
 
 _SIZE_INCHES = (8.4, 5.4)
 
@@ -66,9 +65,15 @@ def pareto_figure(info: FrontInfo) -> Figure:
 
 def _draw_points(axes: Any, info: FrontInfo) -> None:
     _scatter(axes, info.dominated, info, "dominated", color=DOMINATED, s=26, zorder=2)
-    _scatter(axes, info.infeasible, info, "over a limit", color=LIMIT, s=34, marker="X", zorder=2)
+    _scatter(axes, info.infeasible, info, info.beyond, color=LIMIT, s=34, marker="X", zorder=2)
     if len(info.staircase) > 1:
-        axes.plot(*staircase(axes, _pairs(info.staircase)), color=FRONT, linewidth=1.6, alpha=0.75, zorder=3)
+        axes.plot(
+            *staircase(axes, _pairs(info.staircase), info.measure.direction),
+            color=FRONT,
+            linewidth=1.6,
+            alpha=0.75,
+            zorder=3,
+        )
     _scatter(axes, info.front, info, "on the front", color=FRONT, s=44, zorder=5)
     picked = [point for point in info.front if point.trial in info.picks]
     if picked:
@@ -91,7 +96,7 @@ def _draw_marks(axes: Any, info: FrontInfo) -> None:
     if info.limit is not None:
         axes.axvline(
             info.limit, color=LIMIT, linewidth=1.2, linestyle=(0, (5, 3)), zorder=1,
-            label=f"limit {text(info.limit)} {info.cost_unit}",
+            label=f"limit {with_unit(info.limit, info)}",
         )  # fmt: skip
     if info.baseline_cost is None:
         return
@@ -149,7 +154,7 @@ def _obstacles(axes: Any, info: FrontInfo) -> list[Box]:
         shown.append((info.baseline_cost, info.baseline_quality))
     boxes = point_boxes(axes, shown)
     if len(info.staircase) > 1:
-        boxes += line_boxes(axes, *staircase(axes, _pairs(info.staircase)))
+        boxes += line_boxes(axes, *staircase(axes, _pairs(info.staircase), info.measure.direction))
     lines = [info.limit, info.baseline_cost if info.baseline_quality is None else None]
     low, high = axes.bbox.y0, axes.bbox.y1
     for cost in lines:

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from archlab.analysis.table import StudyTable, cost_objectives, latency_columns
+from archlab.analysis.table import StudyTable, cost_objectives, devices
 from archlab.architecture import UNetSpec
 from archlab.evaluation import Record
-from archlab.evaluation.measures import breaks, find_column
+from archlab.evaluation.evaluation import LATENCY_COLUMNS, kind_column
+from archlab.evaluation.measures import COSTS, OF_DEVICES, breaks, column_suffixes, find_column
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, SearchSpace
 
-COSTS = ("latency_ms", "macs_g", "params_m")
+_LIKE_TIME = ("latency_ms", "macs_g")  # what a person wants to see quality against, where nothing else is asked
 _COLUMNS = ("trial", "status", "gate", "reason", "stopped_at", "architecture", "quality", "macs_g")
 
 
@@ -51,45 +52,38 @@ def snapshot(study: StudyTable) -> StudyTable:
     return Snapshot(**read | {"trials": read["trials"].reindex(columns=[*read["trials"], *missing])})
 
 
-def cost_column(study: StudyTable) -> str:
-    """What charts show quality against: the first cost objective, else the first cost that was measured."""
-    for name in cost_objectives(study.objectives):
+def charted_cost(study: StudyTable) -> str:
+    """What charts show quality against: the first cost objective, else the first other objective, else the first cost
+    that was measured."""
+    for name in [*cost_objectives(study.objectives), *(name for name in study.objectives if name != "quality")]:
         return name
-    return next((name for name in COSTS if _column(study.trials, name).notna().any()), "macs_g")
+    known = [*_LIKE_TIME, *COSTS]
+    return next((name for name in known if _column(study.trials, name).notna().any()), "macs_g")
 
 
-def further_latencies(study: StudyTable) -> dict[str, str]:
-    """Those of `latency_columns` that are objectives and not the charted cost."""
-    charted = cost_column(study)
-    return {
-        column: device
-        for column, device in latency_columns(study).items()
-        if column in study.objectives and column != charted
-    }
-
-
-def kind_column(latency: str) -> str:
-    """The column that says how a column of latencies came about."""
-    return latency.replace("latency_ms", "latency_kind", 1)
+def further_objectives(study: StudyTable) -> list[str]:
+    """Objectives that have a chart of their own beside that of `charted_cost`: what is measured on devices, and scores;
+    what a formula tells has none."""
+    shown = ("quality", charted_cost(study))
+    return [name for name in study.objectives if name not in (*shown, *COSTS)]
 
 
 def estimated(study: StudyTable, column: str) -> set[int]:
     """Trials whose value in a column is estimated."""
-    trials = study.trials
-    return {int(number) for number in trials["trial"][_column(trials, kind_column(column)) == "estimated"]}
+    trials, kind = study.trials, kind_column(column)
+    if kind is None:
+        return set()
+    return {int(number) for number in trials["trial"][_column(trials, kind) == "estimated"]}
 
 
 def measurements(study: StudyTable) -> list[str]:
     """Columns of numbers, and of how latencies came about, as far as the study has them, in reading order."""
-    latency = [
-        name
-        for column in latency_columns(study)
-        for name in (column, column.replace("latency_ms", "latency_p90_ms", 1), kind_column(column))
-    ]
-    scores = [name for name in map(str, study.trials) if name != "quality" and _is_score(name)]
-    own = ["quality", "quality_error", "quality_std"]
-    names = [*own, *latency, "macs_g", "params_m", *scores, "train_seconds", "score_seconds", "seconds"]
-    return [name for name in names if name in study.trials]
+    suffixes = column_suffixes(devices(study) or [""]).values()
+    of_devices = [f"{name}{suffix}" for suffix in suffixes for name in (*LATENCY_COLUMNS, *OF_DEVICES)]
+    scores = [name for name in map(str, study.trials) if _is_score(name)]
+    qualities = ["quality", "quality_error", "quality_std"]
+    names = [*qualities, *of_devices, *_LIKE_TIME, *COSTS, *scores, "train_seconds", "score_seconds", "seconds"]
+    return [name for name in dict.fromkeys(names) if name in study.trials]
 
 
 def _is_score(column: str) -> bool:
@@ -108,7 +102,7 @@ def scored(study: StudyTable, cost: str | None = None) -> pd.DataFrame:
     complete = trials[
         (_column(trials, "status") == "complete")
         & _column(trials, "quality").notna()
-        & _column(trials, cost or cost_column(study)).notna()
+        & _column(trials, cost or charted_cost(study)).notna()
     ]
     labels = _column(complete, "fid_label")
     if not study.quality_label.startswith("fid") or labels.nunique() < 2:

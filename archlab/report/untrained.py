@@ -1,4 +1,4 @@
-"""What could be told of the order of a study's architectures without training any."""
+"""How well what is known before training predicts the order of a study's architectures."""
 
 from math import isnan
 
@@ -8,13 +8,13 @@ import pandas as pd
 from archlab.analysis.audit import LEAST, LEVEL
 from archlab.analysis.audit.agreement import Agreement, kendall_tau
 from archlab.analysis.table import StudyTable
-from archlab.evaluation.measures import ZERO_COST
+from archlab.evaluation.measures import COSTS, ZERO_COST
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
 from archlab.report.table import scored
 
-_TOLD = (*ZERO_COST, "macs_g", "params_m")
-_MOST = 300  # trials; more tell nothing more, and pairs are many
+_KNOWN = (*ZERO_COST, *COSTS)
+_MOST = 300  # trials; more add nothing, and pairs are many
 
 
 def untrained_card(study: StudyTable, picks: Picks) -> Card:
@@ -52,10 +52,10 @@ def agreements(study: StudyTable) -> dict[str, Agreement]:
     if len(rows) < LEAST:
         return {}
     quality = rows["quality"].to_numpy(float)
-    known = [name for name in _TOLD if name in rows and rows[name].notna().all()]
+    known = [name for name in _KNOWN if name in rows and rows[name].notna().all()]
     found = {name: kendall_tau(-rows[name].to_numpy(float)[np.newaxis], quality) for name in known}
-    told = {name: agreement for name, agreement in found.items() if not isnan(agreement.value)}
-    return dict(sorted(told.items(), key=lambda item: -item[1].value))
+    ordered = {name: agreement for name, agreement in found.items() if not isnan(agreement.value)}
+    return dict(sorted(ordered.items(), key=lambda item: -item[1].value))
 
 
 def _trained(study: StudyTable) -> pd.DataFrame:

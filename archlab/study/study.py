@@ -11,7 +11,7 @@ from archlab.analysis.counts import Counts, count_trials
 from archlab.analysis.front import mark_front
 from archlab.analysis.picks import Pick, pick, picks
 from archlab.analysis.table import cost_objectives
-from archlab.architecture import UNetSpec
+from archlab.architecture import UNetSpec, load
 from archlab.errors import BadInput
 from archlab.evaluation import ProxyResult, Record, find_column, pooled, table_columns
 from archlab.evaluation.measures import device_columns
@@ -23,6 +23,8 @@ from archlab.study.folder import StudyFolder, study_folder
 from archlab.study.saved import SavedStudy
 
 ROOT = Path("studies")
+
+_MOST_DIGITS = 10  # of a trial's number
 
 _NUMBERS = ("quality_error", "quality_std", "train_seconds", "score_seconds", "seconds")  # that are no measures
 
@@ -176,6 +178,16 @@ class Study:
     def pick(self, word: str) -> Pick:
         """The trial that ``word`` names; see `archlab.analysis.picks.pick`."""
         return pick(self.trials, self.front, self.objectives, word, self.limits)
+
+    def architecture(self, word: str) -> UNetSpec:
+        """The architecture of a pick, or of a finished trial by its number, however it ended.
+
+        Raises:
+            BadInput: there is none, or somebody damaged it.
+        """
+        number = int(word) if word.isdecimal() and len(word) < _MOST_DIGITS else self.pick(word).trial
+        self.record(number)
+        return load(self.files.trial(number) / "architecture.yaml")
 
     def record(self, trial: int) -> Record:
         """One finished trial.

@@ -1,6 +1,6 @@
-"""Mirrors a study's table to W&B. Handed plain rows; knows no study."""
+"""Mirrors a study's table to W&B."""
 
 from archlab.tracking.mirror import Mirror, MirrorMode, NoMirror, open_mirror
-from archlab.tracking.rows import MirroredStudy, MirroredTrial
+from archlab.tracking.rows import CurvePoint, MirroredStudy, MirroredTrial
 
-__all__ = ["Mirror", "MirrorMode", "MirroredStudy", "MirroredTrial", "NoMirror", "open_mirror"]
+__all__ = ["CurvePoint", "Mirror", "MirrorMode", "MirroredStudy", "MirroredTrial", "NoMirror", "open_mirror"]

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 from archlab.errors import BadInput, MissingExtra, nearest, require
 from archlab.tracking.login import is_logged_in, mode_from_environment
 from archlab.tracking.rows import MirroredStudy, MirroredTrial
-from archlab.tracking.wandb_mirror import WandbMirror
+from archlab.tracking.wandb_mirror import PATIENCE, Patience, WandbMirror
 
 MirrorMode = Literal["auto", "online", "offline", "disabled"]
 MODES: tuple[MirrorMode, ...] = ("auto", "online", "offline", "disabled")
@@ -53,7 +53,12 @@ class NoMirror:
 
 
 def open_mirror(
-    mode: MirrorMode, study_name: str, study_uid: str, folder: Path, knobs: Sequence[str] | None = None
+    mode: MirrorMode,
+    study_name: str,
+    study_uid: str,
+    folder: Path,
+    knobs: Sequence[str] = (),
+    patience: Patience = PATIENCE,
 ) -> Mirror:
     """The mirror of a study.
 
@@ -61,7 +66,8 @@ def open_mirror(
         mode: ``auto`` is what ``WANDB_MODE`` says, else online when logged in, else offline.
         study_uid: tells studies of the same name apart; a run's id follows from both and the trial's number.
         folder: W&B keeps its files in ``<folder>/wandb``.
-        knobs: the columns that are a run's configuration; without it, all that are no measurement.
+        knobs: the columns that are a run's configuration; every other one is its summary.
+        patience: with W&B's server.
 
     Raises:
         MissingExtra: wandb was asked for by name (online, offline) and is not installed.
@@ -80,7 +86,7 @@ def open_mirror(
         raise
     if resolved == "online" and not is_logged_in():
         raise BadInput("wandb is not logged in: run `wandb login`, set WANDB_API_KEY, or choose offline")
-    return WandbMirror(wandb, resolved, study_name, study_uid, folder, knobs)
+    return WandbMirror(wandb, resolved, study_name, study_uid, folder, knobs, patience)
 
 
 def _resolve(mode: MirrorMode) -> Literal["online", "offline", "disabled"]:

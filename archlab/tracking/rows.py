@@ -1,14 +1,22 @@
-"""What a mirror is handed: plain rows."""
+"""What a mirror is handed: rows of the study's table, and what a trial's training left."""
 
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+
+
+class CurvePoint(NamedTuple):
+    """A row of a trial's ``curve.csv``: the training loss after so many optimiser steps."""
+
+    step: int
+    loss: float
+    seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,29 +25,28 @@ class MirroredTrial:
 
     Attributes:
         row: its row of the study's table.
-        curve: rows of its ``curve.csv``: seed, step, loss, seconds.
         rungs: its quality at each rung, by step.
         samples: its samples image, if there is one.
     """
 
     row: Mapping[Any, Any]
-    curve: Sequence[Mapping[str, Any]] = ()
+    curve: Sequence[CurvePoint] = ()
     rungs: Mapping[int, float] = field(default_factory=dict)
     samples: Path | None = None
 
     @property
     def points(self) -> dict[int, dict[str, Any]]:
         """``train/loss`` and ``rung/quality`` by step; of several seeds their mean, and ``train/loss_seed_<seed>``."""
-        losses: dict[int, dict[Any, float]] = defaultdict(dict)
+        losses: dict[int, dict[int, float]] = defaultdict(dict)
         for point in self.curve:
-            losses[int(point["step"])][int(point.get("seed", 0))] = float(point["loss"])
+            losses[point.step][point.seed] = point.loss
         several = len({seed for by_seed in losses.values() for seed in by_seed}) > 1
         points: dict[int, dict[str, Any]] = defaultdict(dict)
         for step, by_seed in losses.items():
             points[step]["train/loss"] = math.fsum(by_seed.values()) / len(by_seed)
             points[step] |= {f"train/loss_seed_{seed}": loss for seed, loss in by_seed.items() if several}
         for step, quality in self.rungs.items():
-            points[int(step)]["rung/quality"] = quality
+            points[step]["rung/quality"] = quality
         return dict(sorted(points.items()))
 
 
@@ -48,7 +55,8 @@ class MirroredStudy:
     """The study as it stands.
 
     Attributes:
-        config: the resolved settings.
+        settings: all of them, resolved, to be shown.
+        objectives, knobs: columns of the table.
         trials, front: rows of the study's table.
         growth: one row for each finished trial, in the order in which they finished: ``finished`` (1, 2, …), ``trial``,
             ``hypervolume``.
@@ -56,7 +64,9 @@ class MirroredStudy:
         figure: the picture of the front, if there is one.
     """
 
-    config: Mapping[str, Any]
+    settings: Mapping[str, Any]
+    objectives: Sequence[str] = ()
+    knobs: Sequence[str] = ()
     trials: pd.DataFrame
     front: pd.DataFrame
     growth: pd.DataFrame

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,12 +14,16 @@ import pandas as pd
 from archlab.tracking.rows import MirroredStudy, MirroredTrial, plain
 from archlab.tracking.workspace import save_workspace
 
-MEASUREMENTS = (
-    *("params_m", "macs_g", "quality", "val_loss", "fid", "quality_std", "stopped_at"),
-    *("train_seconds", "score_seconds", "seconds", "on_front", "finished"),
-    *("status", "gate", "reason", "repeat_of", "fid_label"),
-)
-INIT_SECONDS, FINISH_SECONDS = 30, 60
+
+@dataclass(frozen=True)
+class Patience:
+    """How many seconds an online run may take to begin and to end before the mirror goes on offline."""
+
+    begin: int = 30
+    end: int = 60
+
+
+PATIENCE = Patience()
 
 
 class WandbMirror:
@@ -37,11 +42,13 @@ class WandbMirror:
         study_name: str,
         study_uid: str,
         folder: Path,
-        knobs: Sequence[str] | None = None,
+        knobs: Sequence[str] = (),
+        patience: Patience = PATIENCE,
     ) -> None:
         self.wandb = wandb
         self.mode: Literal["online", "offline", "stopped"] = mode
         self.study_name, self.study_uid, self.folder, self.knobs = study_name, study_uid, folder, knobs
+        self.patience = patience
         self.notice: str | None = None
         self.place: str | None = None
 
@@ -73,7 +80,7 @@ class WandbMirror:
             run.log({**logged, "hypervolume": chart}, step=max(len(study.growth), run.starting_step))
             run.summary.update(study.counts)
 
-        run = self._run(self.study_name, "study", dict(study.config), write)
+        run = self._run(self.study_name, "study", dict(study.settings), write)
         if run is not None and self.mode == "online":
             self.place = run.project_url
             self._save_workspace(run, study)
@@ -147,8 +154,8 @@ class WandbMirror:
             save_code=False,
             disable_code=True,
             disable_git=True,
-            init_timeout=INIT_SECONDS,
-            finish_timeout=FINISH_SECONDS,
+            init_timeout=self.patience.begin,
+            finish_timeout=self.patience.end,
             finish_timeout_raises=True,
             x_disable_stats=True,
             x_disable_meta=True,
@@ -167,14 +174,9 @@ class WandbMirror:
     def _split(self, row: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """A row as a run's configuration and summary; what was not measured is in neither."""
         known = {key: plain(value) for key, value in row.items() if plain(value) is not None}
-        knobs = self.knobs if self.knobs is not None else [key for key in known if not _is_measurement(str(key))]
-        config = {key: known[key] for key in ("trial", "architecture", *knobs) if key in known}
+        config = {key: known[key] for key in ("trial", "architecture", *self.knobs) if key in known}
         return config, {key: value for key, value in known.items() if key not in config}
 
 
 def _cause(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-
-
-def _is_measurement(column: str) -> bool:
-    return column in MEASUREMENTS or column.startswith("latency_")  # of however many devices

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from archlab.errors import require
+from archlab.evaluation.measures import better
 from archlab.files import write_text
 from archlab.tracking.rows import MirroredStudy
 
@@ -34,16 +35,16 @@ def save_workspace(saved: Path, entity: str, project: str, name: str, study: Mir
     write_text(saved, workspace.save().url + "\n")
 
 
+def chart_titles(study: MirroredStudy) -> dict[str, str]:
+    """Titles of the charts of quality against each other objective."""
+    others = [name for name in study.objectives if name != "quality"]
+    return {name: f"quality against {name} ({better(['quality', name])})" for name in others}
+
+
 def _front_panels(panels: Any, study: MirroredStudy) -> list[Any]:
-    objectives = list(study.config.get("objectives", ()))
-    costs = [cost for cost in objectives if cost != "quality"]
     charts = [
-        panels.ScatterPlot(
-            title=f"quality against {cost} (lower is better)",
-            x=panels.SummaryMetric(cost),
-            y=panels.SummaryMetric("quality"),
-        )
-        for cost in costs
+        panels.ScatterPlot(title=title, x=panels.SummaryMetric(name), y=panels.SummaryMetric("quality"))
+        for name, title in chart_titles(study).items()
     ]
     growth = panels.CustomChart(
         query={"summaryTable": {"tableKey": "hypervolume_table"}},
@@ -57,8 +58,8 @@ def _front_panels(panels: Any, study: MirroredStudy) -> list[Any]:
 
 
 def _trial_panels(panels: Any, study: MirroredStudy) -> list[Any]:
-    knobs = [panels.Config(knob) for knob in study.config.get("knobs", ())]
-    objectives = [panels.SummaryMetric(name) for name in study.config.get("objectives", ())]
+    knobs = [panels.Config(knob) for knob in study.knobs]
+    objectives = [panels.SummaryMetric(name) for name in study.objectives]
     columns = [panels.ParallelCoordinatesPlotColumn(metric=metric) for metric in (*knobs, *objectives)]
     return [
         panels.LinePlot(title="training loss", x="Step", y=["train/loss"]),

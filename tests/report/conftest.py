@@ -19,7 +19,7 @@ from archlab.architecture import UNetSpec, preset
 from archlab.evaluation import AnyLatency, Evaluation, Record
 from archlab.evaluation.measures import device_columns
 from archlab.latency.measurement import Measurement
-from archlab.proxy_settings import ProxySettings
+from archlab.proxy.settings import ProxySettings
 from archlab.space import KNOBS as ALL_KNOBS
 from archlab.space import Design, Domain, SearchSpace
 from tests.made_up_facts import estimated, measured, proxy_result

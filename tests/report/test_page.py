@@ -108,12 +108,9 @@ def test_samples_that_are_no_png_are_left_out(make_study: Any, tmp_path: Path) -
     assert str(number) not in _data(write_report(study, tmp_path / "report"))["samples"]
 
 
-def test_samples_stop_at_the_budget_with_the_front_kept(
-    make_study: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("archlab.report.html.SAMPLES_MB", 0.9)
+def test_samples_stop_at_the_budget_with_the_front_kept(make_study: Any, tmp_path: Path) -> None:
     study = make_study()
-    data = _data(write_report(study, tmp_path / "report"))
+    data = _data(write_report(study, tmp_path / "report", samples_mb=0.9))
     assert set(study.front["trial"]) <= {int(number) for number in data["samples"]}
     assert len(data["samples"]) < (study.trials["status"] == "complete").sum()
 

@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from archlab.errors import BadInput, MissingExtra
-from archlab.tracking import MirroredStudy, MirroredTrial, NoMirror, open_mirror
+from archlab.tracking import CurvePoint, MirroredStudy, MirroredTrial, NoMirror, open_mirror
 from archlab.tracking.login import is_logged_in
+from archlab.tracking.wandb_mirror import Patience
 from tests.tracking.read_back import kept_runs
 
 TRIALS = pd.DataFrame(
@@ -32,9 +33,10 @@ TRIALS = pd.DataFrame(
         "on_front": [True, False, True],
     }
 )
-CURVE = [{"seed": 0, "step": step, "loss": 1.0 / step, "seconds": step / 10} for step in (10, 20, 30)]
+KNOBS = ["ff_ratio", "res_blocks"]
+CURVE = [CurvePoint(step, 1.0 / step) for step in (10, 20, 30)]
 STUDY = MirroredStudy(
-    config={"search": {"trials": 3}},
+    settings={"search": {"trials": 3}},
     trials=TRIALS,
     front=TRIALS[TRIALS["on_front"]],
     growth=pd.DataFrame({"finished": [1, 2, 3], "trial": [0, 2, 1], "hypervolume": [0.25, 0.75, 0.75]}),
@@ -55,8 +57,9 @@ def picture(tmp_path: Path) -> Path:
 
 
 def test_every_trial_is_a_run_and_the_study_is_one(tmp_path: Path, picture: Path) -> None:
-    mirror = open_mirror("offline", "demo", "uid", tmp_path)
-    for number, curve in enumerate((CURVE, [], CURVE)):
+    mirror = open_mirror("offline", "demo", "uid", tmp_path, KNOBS)
+    no_curve: list[CurvePoint] = []
+    for number, curve in enumerate((CURVE, no_curve, CURVE)):
         mirror.trial(MirroredTrial(row=row(number), curve=curve, samples=picture))
     mirror.study(STUDY)
 
@@ -125,7 +128,7 @@ def test_the_study_has_its_tables_growth_and_picture(tmp_path: Path, picture: Pa
 
 
 def test_several_seeds_are_their_mean_and_each() -> None:
-    curve = [{"seed": s, "step": 10, "loss": loss, "seconds": 1.0} for s, loss in ((0, 0.25), (1, 0.75))]
+    curve = [CurvePoint(10, loss, seed) for seed, loss in ((0, 0.25), (1, 0.75))]
     point = {"train/loss": 0.5, "train/loss_seed_0": 0.25, "train/loss_seed_1": 0.75}
     assert MirroredTrial(row={}, curve=curve).points == {10: point}
 
@@ -199,8 +202,7 @@ def test_absent_wandb_changes_nothing_unless_asked_for(tmp_path: Path, monkeypat
 def test_unreachable_server_leaves_the_runs_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
-    monkeypatch.setattr("archlab.tracking.wandb_mirror.INIT_SECONDS", 1)
-    mirror = open_mirror("online", "demo", "uid", tmp_path)
+    mirror = open_mirror("online", "demo", "uid", tmp_path, patience=Patience(begin=1))
     for number in (0, 2):
         mirror.trial(MirroredTrial(row=row(number), curve=CURVE))
 
@@ -222,10 +224,11 @@ def test_full_disk_stops_the_mirror_not_the_study(tmp_path: Path) -> None:
 
 def test_terminal_stays_silent_and_runs_are_quick(tmp_path: Path) -> None:
     script = (
-        "import sys, time; from pathlib import Path; from archlab.tracking import MirroredTrial, open_mirror\n"
+        "import sys, time; from pathlib import Path\n"
+        "from archlab.tracking import CurvePoint, MirroredTrial, open_mirror\n"
         "assert 'torch' not in sys.modules and 'wandb' not in sys.modules\n"
         "mirror = open_mirror('offline', 'demo', 'uid', Path(sys.argv[1]))\n"
-        "def run(n): mirror.trial(MirroredTrial(row={'trial': n, 'quality': 0.5}, curve=[{'step': 10, 'loss': 0.5}]))\n"
+        "def run(n): mirror.trial(MirroredTrial(row={'trial': n, 'quality': 0.5}, curve=[CurvePoint(10, 0.5)]))\n"
         "run(0)\n"
         "start = time.perf_counter()\n"
         "for n in range(1, 5): run(n)\n"

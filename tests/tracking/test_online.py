@@ -7,17 +7,20 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from archlab.tracking import Mirror, MirroredStudy, MirroredTrial, open_mirror
+from archlab.tracking import CurvePoint, Mirror, MirroredStudy, MirroredTrial, open_mirror
+from archlab.tracking.wandb_mirror import PATIENCE, Patience
 from tests.tracking.read_back import kept_runs
 from tests.tracking.stand_in import ENTITY, StandIn
 
 TRIAL = MirroredTrial(
     row={"trial": 3, "status": "complete", "architecture": "aaaaaaaaaaaa", "ff_ratio": 4, "quality": 0.25},
-    curve=[{"seed": 0, "step": step, "loss": 1.0 / step} for step in range(1, 41)],
+    curve=[CurvePoint(step, 1.0 / step) for step in range(1, 41)],
     rungs={20: 0.5, 40: 0.25},
 )
 STUDY = MirroredStudy(
-    config={"objectives": ["quality", "macs_g"], "knobs": {"ff_ratio": {"values": [4, 8]}}, "search": {"trials": 2}},
+    settings={"knobs": {"ff_ratio": {"values": [4, 8]}}, "search": {"trials": 2}},
+    objectives=["quality", "macs_g"],
+    knobs=["ff_ratio"],
     trials=pd.DataFrame({"trial": [3, 4], "status": ["complete", "gated"], "quality": [0.25, None]}),
     front=pd.DataFrame({"trial": [3], "quality": [0.25]}),
     growth=pd.DataFrame({"finished": [1, 2], "trial": [3, 4], "hypervolume": [0.5, 0.5]}),
@@ -25,8 +28,8 @@ STUDY = MirroredStudy(
 )
 
 
-def mirror_in(folder: Path) -> Mirror:
-    return open_mirror("online", "demo", "uid", folder, knobs=["ff_ratio"])
+def mirror_in(folder: Path, patience: Patience = PATIENCE) -> Mirror:
+    return open_mirror("online", "demo", "uid", folder, knobs=["ff_ratio"], patience=patience)
 
 
 def test_a_trial_arrives_whole(server: StandIn, tmp_path: Path) -> None:
@@ -55,7 +58,7 @@ def test_the_study_arrives_whole(server: StandIn, tmp_path: Path) -> None:
     assert (mirror.notice, mirror.place) == (None, f"{server.url}/{ENTITY}/archlab")
     [(name, run)] = server.runs.items()
     assert (run.variables["groupName"], run.variables["jobType"]) == ("demo", "study")
-    assert run.config == STUDY.config
+    assert run.config == STUDY.settings
     assert run.summary["front_size"] == 1
     assert run.summary["trials_gated"] == 1
     keys = ("trials", "front", "price_list", "hypervolume_table")
@@ -70,7 +73,7 @@ def test_mirroring_again_repeats_no_step(server: StandIn, tmp_path: Path) -> Non
     for folder, trials in (("here", 2), ("elsewhere", 20)):
         mirror = mirror_in(tmp_path / folder)
         mirror.trial(TRIAL)
-        mirror.study(replace(STUDY, config=STUDY.config | {"search": {"trials": trials}}))
+        mirror.study(replace(STUDY, settings={**STUDY.settings, "search": {"trials": trials}}))
         assert mirror.notice is None
 
     runs = server.by_name()
@@ -97,15 +100,12 @@ def test_a_failed_trial_is_a_failed_run(server: StandIn, tmp_path: Path) -> None
     assert (run.exit_code, run.summary["reason"]) == (1, "out of memory")
 
 
-def test_a_server_that_dies_in_mid_run_leaves_every_run_on_disk(
-    server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mirror = mirror_in(tmp_path)
-    mirror.trial(MirroredTrial(row=TRIAL.row | {"trial": 2}, curve=TRIAL.curve))
-    monkeypatch.setattr("archlab.tracking.wandb_mirror.FINISH_SECONDS", 2)
+def test_a_server_that_dies_in_mid_run_leaves_every_run_on_disk(server: StandIn, tmp_path: Path) -> None:
+    mirror = mirror_in(tmp_path, Patience(end=4))
+    mirror.trial(MirroredTrial(row={**TRIAL.row, "trial": 2}, curve=TRIAL.curve))
     server.dies_in = "trial-3"
     mirror.trial(TRIAL)
-    mirror.trial(MirroredTrial(row=TRIAL.row | {"trial": 4}, curve=TRIAL.curve))
+    mirror.trial(MirroredTrial(row={**TRIAL.row, "trial": 4}, curve=TRIAL.curve))
 
     assert mirror.mode == "offline"
     assert "send them with `archlab track demo`" in str(mirror.notice)

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
-from archlab.cli.mirror import MirrorWatcher, study_rows
 from archlab.cli.track import track
 from archlab.errors import BadInput, RunFailed
 from archlab.study import Study, load_study
+from archlab.tracking.of_study import mirror_whole, open_study_mirror, study_rows
+from archlab.tracking.wandb_mirror import Patience
+from archlab.tracking.watcher import MirrorWatcher
 from tests.study.made_up import write_study
 from tests.tracking.read_back import kept_runs
 from tests.tracking.stand_in import StandIn
@@ -93,14 +95,11 @@ def test_online_it_says_where_to_look(study: Study, server: StandIn) -> None:
     assert sorted(server.by_name()) == NAMES
 
 
-def test_a_server_that_goes_away_is_a_failed_run(
-    study: Study, server: StandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("archlab.tracking.wandb_mirror.FINISH_SECONDS", 4)
+def test_a_server_that_goes_away_is_a_failed_run(study: Study, server: StandIn) -> None:
     server.dies_in = "trial-4"
-    shown = run_track(study, "--wandb", "online")
-    assert isinstance(shown.exception, RunFailed)
-    assert "send them with `archlab track mini`" in str(shown.exception)
+    mirror = open_study_mirror(study, "online", Patience(end=4))
+    with pytest.raises(RunFailed, match="send them with `archlab track mini`"):
+        mirror_whole(mirror, study, study.records, study.folder / "no picture")
     assert [run.name for run in kept_runs(study.folder) if run.is_offline] == ["mini", "trial-4", "trial-5"]
 
 

@@ -5,8 +5,10 @@
   const heading = Object.fromEntries(data.columns.map((column) => [column.key, column.heading]));
   const get = (row, key) => (key in index ? row[index[key]] : null);
   const byTrial = new Map(data.rows.map((row) => [get(row, "trial"), row]));
-  const isEstimated = (row, key) => key.startsWith("latency_") && get(row, key.replace(/_(p90_)?ms/, "_kind")) === "estimated";
-  const words = { complete: "trained", gated: "over a limit", stopped: "stopped", failed: "failed", repeat: "repeat" };
+  const kind = Object.fromEntries(data.columns.map((column) => [column.key, column.kind]));
+  const isCost = Object.fromEntries(data.columns.map((column) => [column.key, column.is_cost]));
+  const isEstimated = (row, key) => Boolean(kind[key]) && get(row, kind[key]) === "estimated";
+  const words = { complete: "trained", gated: data.gated, stopped: "stopped", failed: "failed", repeat: "repeat" };
   const narrow = window.matchMedia("(max-width: 560px)");
 
   function text(value) {
@@ -85,7 +87,7 @@
 
   function relative(key, value) {
     const base = data.baseline[key];
-    if (!/^(latency_ms|macs_g$|params_m$)/.test(key) || typeof base !== "number" || !base) return "";
+    if (!isCost[key] || typeof base !== "number" || !base) return "";
     const share = 100 * (value / base - 1);
     return `${share > 0 ? "+" : "−"}${Math.abs(share).toFixed(0)} %`;
   }
@@ -165,11 +167,11 @@
     Plotly.restyle(chart, { text: [labels], textposition: [positions] }, [at]).then(() => labelling.delete(chart));
   }
 
-  // Pictures along the front, from cheap to good
+  // Pictures along the front, from cheap to good; from high to low where more is better
 
   const gallery = document.getElementById("gallery");
   const pictured = data.rows.filter((row) => get(row, "on_front") && data.samples[get(row, "trial")]);
-  for (const row of pictured.sort((a, b) => get(a, data.cost) - get(b, data.cost))) {
+  for (const row of pictured.sort((a, b) => data.sign * (get(a, data.cost) - get(b, data.cost)))) {
     const trial = get(row, "trial"), button = element("button"), image = element("img");
     image.src = data.samples[trial];
     image.alt = `samples of trial ${trial}`;

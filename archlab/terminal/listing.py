@@ -8,10 +8,6 @@ from typing import Any
 
 import click
 
-format_option = click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
-)
-
 
 def print_listing(rows: Sequence[Mapping[str, Any]], form: str, title: str | None = None) -> None:
     """Print rows that share their keys; numbers are aligned to the right in a table, None is empty."""

@@ -1,18 +1,21 @@
 """What a running study shows: two bars on a terminal, plain lines elsewhere."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
 
-from archlab.cli.listing import shown
 from archlab.evaluation import Evaluation, Record
-from archlab.study import Study, Watcher
+from archlab.progress import Progress
+from archlab.study import Study, StudyDefinition, Watcher
+from archlab.study.ready import make_ready
+from archlab.terminal.listing import shown
 
 STAGES = {
     "convert": "converting the target",
@@ -37,7 +40,7 @@ class LiveDisplay(Watcher):
     def __init__(self, console: Console) -> None:
         self.console = console
         columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[note]}"))
-        self.bars = Progress(*columns, console=console, disable=not console.is_terminal)
+        self.bars = Bars(*columns, console=console, disable=not console.is_terminal)
         self.study_bar = self.bars.add_task("", total=None, note="")
         self.trial_bars: dict[str, TaskID] = {}
         self.stages: dict[str, str] = {}
@@ -74,8 +77,19 @@ class LiveDisplay(Watcher):
         """Move the trial's bar; elsewhere than on a terminal, a line when the stage changes."""
         self._move(_name(number), stage, done)
 
+    def make_ready(self, definition: StudyDefinition) -> None:
+        """Do what a new study needs before any trial, with a bar, or lines; say what of its data is left out.
+
+        Raises:
+            BadInput: see `archlab.study.ready.make_ready`.
+        """
+        with self.making_ready() as progress:
+            left_out = make_ready(definition, progress)
+        if left_out is not None:
+            self.notice(left_out)
+
     @contextmanager
-    def making_ready(self) -> Iterator[Callable[[str, float], None]]:
+    def making_ready(self) -> Iterator[Progress]:
         """A bar, or lines, for what is done before any trial."""
         self._begin(_DATA)
         yield partial(self._move, _DATA)

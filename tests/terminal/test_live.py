@@ -5,12 +5,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from archlab.cli.live import LiveDisplay
 from archlab.evaluation import AnyLatency, Evaluation, Record
 from archlab.study import Study
 from archlab.study.compatibility import open_folder
 from archlab.study.definition import load_definition
 from archlab.study.folder import StudyFolder
+from archlab.terminal.live import LiveDisplay
 from tests.made_up_facts import estimated, measured, proxy_result
 from tests.study.spaces import write_space
 

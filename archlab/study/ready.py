@@ -1,0 +1,26 @@
+"""What a new study needs before its first trial."""
+
+from archlab.data.pairs import in_words
+from archlab.progress import Progress, silent
+from archlab.space import survey
+from archlab.study.definition import StudyDefinition
+from archlab.study.limits import cost_limits
+
+
+def make_ready(definition: StudyDefinition, progress: Progress = silent) -> str | None:
+    """Read and encode the data of a new study, and train what scores its images.
+
+    Returns:
+        One line about what of the data is left out; None where nothing is.
+
+    Raises:
+        BadInput: no architecture of the space can meet the limits, or no proxy could be trained or scored as the study
+            has it.
+    """
+    from archlab.proxy.proxy import make_ready as make_proxies_ready
+
+    survey(definition.space, cost_limits(definition))  # refuses limits that nothing can meet
+    data = make_proxies_ready(definition.space.baseline, definition.settings.proxy, progress).data
+    if not data.origin.left_out:
+        return None
+    return f"{data.name}: {len(data.captions):,} images; left out: {in_words(data.origin.left_out)}"

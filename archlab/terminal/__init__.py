@@ -1,0 +1,1 @@
+"""What a terminal shows: listings as tables, JSON or CSV, and a running study."""
