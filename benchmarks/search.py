@@ -22,6 +22,7 @@ import moocore
 import numpy as np
 import optuna
 import pandas as pd
+from proxy_results import proxy_result
 
 from archlab.evaluation import Evaluation
 from archlab.study import run_study
@@ -52,10 +53,7 @@ class Bench:
         twice = table[table["architecture"].isin(table.loc[table["seed"] == 1, "architecture"])]
         noise = pooled_noise(losses.tolist() for _, losses in twice.groupby("architecture")[f"val_loss_{rungs[-1]}"])
         search = definition.settings.search.model_copy(update={"seed": seed, "noise": noise})
-        self.space, self.seed = (
-            replace(definition, settings=definition.settings.model_copy(update={"search": search})),
-            seed,
-        )
+        self.definition, self.seed = definition.with_settings(search=search), seed
         once = table[table["seed"] == 0].set_index("architecture")
         self.losses = {name: dict(zip(rungs, row, strict=True)) for name, *row in once[_columns(rungs)].itertuples()}
         macs = once["macs_g"].to_dict()
@@ -93,22 +91,16 @@ def _columns(rungs: Sequence[int]) -> list[str]:
 
 def steps_by_rungs(bench: Bench, strategy: str) -> float:
     """archlab: a study that may try the whole space, judged at every rung."""
-    settings, rungs, tally = bench.space.settings, bench.rungs, Tally(bench)
-    search = settings.search.model_copy(update={"strategy": strategy})
-    definition = replace(bench.space, settings=settings.model_copy(update={"search": search}))
+    rungs, tally = bench.rungs, Tally(bench)
+    search = bench.definition.settings.search.model_copy(update={"strategy": strategy})
+    definition = bench.definition.with_settings(search=search)
 
     def evaluate(job: Job, callbacks: Callbacks) -> Evaluation:
         known, losses = costed(job.spec, {}), bench.losses[job.spec.id]
         rung = next((rung for rung in rungs[:-1] if not callbacks.judge(rung, [losses[rung]], known)), rungs[-1])
         tally.add(job.spec.id, rung)
         stopped_at = None if rung == rungs[-1] else rung
-        proxy = {
-            "quality": losses[rung],
-            "quality_label": "val_loss",
-            "val_loss": losses[rung],
-            "stopped_at": stopped_at,
-        }
-        proxy |= {"by_seed": [{"rungs": losses}]}
+        proxy = proxy_result(losses[rung], losses, stopped_at)
         return replace(known, status="stopped" if stopped_at else "complete", proxy=proxy)
 
     with tempfile.TemporaryDirectory() as folder, suppress(Reached):
@@ -125,7 +117,8 @@ def steps_plainly(bench: Bench, sampler: optuna.samplers.BaseSampler) -> float:
     with suppress(Reached):
         for _ in range(MOST_TRIALS):
             trial = study.ask()
-            name = bench.space.spec(suggest(trial, bench.space)).id
+            space = bench.definition.space
+            name = space.spec(suggest(trial, space)).id
             if name not in seen:
                 seen.add(name)
                 tally.add(name, bench.rungs[-1])
