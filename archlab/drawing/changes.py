@@ -4,7 +4,7 @@ The attributes and their wording are those of the dataclass fields in `archlab.a
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import Field, fields
+from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from archlab.architecture import (
@@ -71,7 +71,7 @@ def _setting_changes(before: UNetSpec, after: UNetSpec, settings: "Iterator[Fiel
         if old is None or new is None:
             if old != new:
                 yield f"{words.label} {'gained' if old is None else 'lost'}"
-        elif hasattr(old, "__dataclass_fields__"):
+        elif is_dataclass(old):
             if old != new:
                 yield f"{words.label} changed"
         elif change := _change(words, [words.value(old)], [words.value(new)]):
