@@ -18,9 +18,10 @@ from ai_edge_litert.interpreter import Interpreter
 from torch import Tensor, nn
 
 from archlab.architecture import UNetSpec, preset
-from archlab.convert import FlatInputs, compare, example_inputs, operator_profile, run_tflite, to_tflite, torch_output
+from archlab.convert import FlatInputs, example_inputs, operator_profile, parity_of, run_tflite, to_tflite, torch_output
 from archlab.convert.quiet import quiet
 from archlab.cost import count
+from archlab.surgery.litert_operators import operators
 from archlab.unet import build, to_diffusers
 
 MATRIX_PRODUCTS = ("GEMM", "Convolution")
@@ -83,8 +84,8 @@ def compared(spec: UNetSpec, folder: Path, rounds: int) -> dict[str, Any]:
         "ratio_of_the_fastest": round(theirs_least_ms / ours_least_ms, 3),
         "partitions": partitions(files["ours"]),
         "partitions_theirs": partitions(files["theirs"]),
-        "parity": compare(expected, run_tflite(files["ours"], inputs)).max_relative,
-        "parity_theirs": compare(expected, run_tflite(files["theirs"], inputs)).max_relative,
+        "parity": parity_of(expected, run_tflite(files["ours"], inputs)).max_relative,
+        "parity_theirs": parity_of(expected, run_tflite(files["theirs"], inputs)).max_relative,
         "gmacs_per_s_of_the_probe": round(macs_per_ms / 1e6, 1),
         "matrix_products_ms": round(products_ms, 1),
         "share_of_the_probes_speed": round(products_ms / ours_ms, 3),
@@ -139,7 +140,7 @@ def partitions(file: Path) -> int:
     """Pieces handed to XNNPACK."""
     interpreter = Interpreter(str(file), num_threads=1)
     interpreter.allocate_tensors()
-    return [operation["op_name"] for operation in interpreter._get_ops_details()].count("DELEGATE")
+    return [operator.name for operator in operators(interpreter) or []].count("DELEGATE")
 
 
 if __name__ == "__main__":

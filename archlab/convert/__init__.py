@@ -3,7 +3,7 @@
 from archlab.convert.coreml import can_run_coreml, run_coreml, to_coreml
 from archlab.convert.device_form import device_form
 from archlab.convert.inputs import FlatInputs, example_inputs
-from archlab.convert.parity import PARITY_TOLERANCES, Parity, compare, torch_output
+from archlab.convert.parity import PARITY_TOLERANCES, Parity, parity_of, torch_output
 from archlab.convert.partitions import unaccelerated_operators
 from archlab.convert.profile import OperatorTime, operator_profile
 from archlab.convert.tflite import run_tflite, to_tflite
@@ -14,10 +14,10 @@ __all__ = [
     "OperatorTime",
     "Parity",
     "can_run_coreml",
-    "compare",
     "device_form",
     "example_inputs",
     "operator_profile",
+    "parity_of",
     "run_coreml",
     "run_tflite",
     "to_coreml",

@@ -40,7 +40,7 @@ def torch_output(module: nn.Module, inputs: Mapping[str, Tensor]) -> NDArray[np.
         module.train(was_training)
 
 
-def compare(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> Parity:
+def parity_of(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> Parity:
     """Compare an output with the expected one, in float64.
 
     Raises:

@@ -54,7 +54,7 @@ def operator_profile(path: str | Path, runs: int = 3) -> list[OperatorTime]:
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         why = lines[-1] if done.returncode > 0 and lines else f"its process ended with {done.returncode}"
-        release = fallback.installed("ai-edge-litert")
+        release = fallback.installed_version("ai-edge-litert")
         if not release.startswith(f"{_WRITTEN_FOR}."):
             why += f"; this is for ai-edge-litert {_WRITTEN_FOR}, and {release} is installed"
         raise RunFailed(f"{path}: cannot be profiled: {why}")

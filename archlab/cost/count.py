@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from archlab.architecture import UNetSpec, layout
 from archlab.cost.cost import Cost, KindCost, PartCost, PartKind
-from archlab.cost.tally import KINDS, Tally, embedding, node_tallies, together
+from archlab.cost.tally import KINDS, Tally, embedding, node_tallies, summed
 
 BYTES_PER_ELEMENT = 4  # fp32
 
@@ -21,7 +21,7 @@ def count(spec: UNetSpec) -> Cost:
     for name, kind, of_part, waiting in _walk(spec):
         parts.append(_part(name, kind, of_part, waiting))
         tallies += of_part
-    whole = together(tallies)
+    whole = summed(tallies)
     params, macs = sum(whole.params), sum(whole.macs)
     matrices = params - whole.vectors
     return Cost(

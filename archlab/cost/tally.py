@@ -76,7 +76,7 @@ class Tally:
         self.vectors += length
 
 
-def together(tallies: Sequence[Tally]) -> Tally:
+def summed(tallies: Sequence[Tally]) -> Tally:
     """The operators of all of them."""
     return Tally(
         params=[sum(of_kind) for of_kind in zip(*(tally.params for tally in tallies), strict=True)],
@@ -157,7 +157,7 @@ def transformer_stack(
     tally.linear("stack_projection", channels, channels, positions)
     tally.linear("stack_projection", channels, channels, positions)
     inside = [transformer(each, channels, positions, context_dim, context_length) for each in transformers]
-    return together([tally, *inside])
+    return summed([tally, *inside])
 
 
 @lru_cache(maxsize=_CACHED)

@@ -5,7 +5,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
-from archlab.drawing.placement import Point
+from archlab.drawing.geometry import Point
 from archlab.drawing.style import INK, Look
 
 _POINTS = 0.72  # of 1/72 inch in a pixel at 100 dpi

@@ -3,8 +3,8 @@
 from itertools import pairwise
 
 from archlab.drawing.canvas import Canvas, text_width
+from archlab.drawing.geometry import Geometry, PlacedCell, PlacedRow, PlacedSkip, Point
 from archlab.drawing.info import Cell, DrawingInfo, Mark, MarkKind, Status
-from archlab.drawing.placement import PlacedCell, PlacedRow, PlacedSkip, Placement, Point
 from archlab.drawing.style import (
     BAND,
     CELL_HEIGHT,
@@ -30,16 +30,16 @@ _LONG_LABEL = 13
 _CHIPS_AT, _DEPTH_AT, _TAB = 174, 271, 20
 
 
-def paint(canvas: Canvas, info: DrawingInfo, placement: Placement) -> None:
+def paint(canvas: Canvas, info: DrawingInfo, geometry: Geometry) -> None:
     """Draw everything."""
     most = max((value for cell in info.blocks for value in cell.cost if value), default=0.0)
     _header(canvas, info)
     if info.compares:
         _legend(canvas)
-    for placed in (*placement.rows, placement.middle):
-        _band(canvas, placed, "middle" if placed is placement.middle else "")
-    _flow(canvas, placement, info.unit)
-    for placed in (*placement.rows, placement.middle):
+    for placed in (*geometry.rows, geometry.middle):
+        _band(canvas, placed, "middle" if placed is geometry.middle else "")
+    _flow(canvas, geometry, info.unit)
+    for placed in (*geometry.rows, geometry.middle):
         for skip in sorted(placed.skips, key=lambda skip: skip.status != "removed"):
             _skip(canvas, skip)
         for cell in (*placed.down, *placed.up):
@@ -154,12 +154,12 @@ def _cost_bar(canvas: Canvas, placed: PlacedCell, most: float) -> None:
             canvas.line([(end - length * value / most, y), (end, y)], color, width=3, order=3)
 
 
-def _flow(canvas: Canvas, placement: Placement, unit: str) -> None:
+def _flow(canvas: Canvas, geometry: Geometry, unit: str) -> None:
     """The way through the network: down on the left, through the middle, up on the right."""
-    for placed in placement.rows:
+    for placed in geometry.rows:
         canvas.line([(placed.down_x, placed.entry), (placed.down_x, placed.down[-1].top)], MUTED, width=1.6)
         canvas.line([(placed.up_x, placed.up[0].top), (placed.up_x, placed.up[-1].bottom)], MUTED, width=1.6)
-    for upper, lower in pairwise(placement.rows):
+    for upper, lower in pairwise(geometry.rows):
         y = (upper.bottom + lower.top) / 2
         canvas.line([(upper.down_x, upper.down[-1].bottom), (upper.down_x, y)], MUTED, width=1.6)
         canvas.arrow([(upper.down_x, y), (lower.down_x, y), (lower.down_x, lower.entry)], MUTED, width=1.6)
@@ -167,7 +167,7 @@ def _flow(canvas: Canvas, placement: Placement, unit: str) -> None:
         canvas.line([(lower.up_x, lower.up[-1].top), (lower.up_x, y)], MUTED, width=1.6)
         canvas.arrow([(lower.up_x, y), (upper.up_x, y), (upper.up_x, upper.up[0].bottom)], MUTED, width=1.6)
         _resampling(canvas, (upper.up_x + 10, y), "left", lower.row.upsample, unit)
-    _turn(canvas, placement.rows[-1], placement.middle)
+    _turn(canvas, geometry.rows[-1], geometry.middle)
 
 
 def _turn(canvas: Canvas, lowest: PlacedRow, middle: PlacedRow) -> None:

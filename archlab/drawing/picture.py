@@ -11,9 +11,9 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from archlab.drawing.canvas import Canvas
+from archlab.drawing.geometry import place
 from archlab.drawing.info import DrawingInfo
 from archlab.drawing.paint import paint
-from archlab.drawing.placement import place
 from archlab.drawing.style import DPI, WIDTH
 from archlab.errors import BadInput
 from archlab.files import atomic_path, writable_folder
@@ -73,9 +73,9 @@ def inline_svg(info: DrawingInfo, prefix: str) -> str:
 @contextmanager
 def drawn(info: DrawingInfo) -> Iterator[Figure]:
     """The figure, while the settings that it is saved with hold."""
-    placement = place(info)
+    geometry = place(info)
     with matplotlib.rc_context(_FONTS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)  # a name in a script the font lacks
-        figure = Figure(figsize=(WIDTH / DPI, placement.height / DPI), dpi=DPI, facecolor="white")
-        paint(Canvas(figure, WIDTH, placement.height), info, placement)
+        figure = Figure(figsize=(WIDTH / DPI, geometry.height / DPI), dpi=DPI, facecolor="white")
+        paint(Canvas(figure, WIDTH, geometry.height), info, geometry)
         yield figure

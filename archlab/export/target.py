@@ -11,8 +11,8 @@ from archlab.architecture import ArchitectureError, UNetSpec
 from archlab.convert import (
     FlatInputs,
     can_run_coreml,
-    compare,
     example_inputs,
+    parity_of,
     run_coreml,
     run_tflite,
     to_coreml,
@@ -61,7 +61,7 @@ def _convert_tflite(
     say("converting the target to TFLite")
     try:
         to_tflite(network, inputs, path)
-        parity = compare(torch_output(network, inputs), run_tflite(path, inputs))
+        parity = parity_of(torch_output(network, inputs), run_tflite(path, inputs))
     except (MissingExtra, RunFailed) as error:
         path.unlink(missing_ok=True)
         return Converted(runtime="TFLite", file=None, note=str(error))
@@ -85,7 +85,7 @@ def _convert_coreml(
     if not can_run_coreml():
         note = "converted and not run: running Core ML takes macOS"
         return Converted(runtime="Core ML", file=path.name, note=note)
-    parity = compare(torch_output(network, inputs), run_coreml(path, inputs))
+    parity = parity_of(torch_output(network, inputs), run_coreml(path, inputs))
     return Converted(
         runtime="Core ML",
         file=path.name,
@@ -107,7 +107,7 @@ def _convert_diffusers(
     added = {name: inputs[name] for name in ("text_embeds", "time_ids") if name in inputs}
     with torch.no_grad():
         output = model(inputs["sample"], inputs["timestep"], inputs["context"], added_cond_kwargs=added).sample
-    parity = compare(torch_output(network, inputs), output.numpy())
+    parity = parity_of(torch_output(network, inputs), output.numpy())
     return Converted(
         runtime="diffusers",
         file=path.name,

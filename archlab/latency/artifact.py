@@ -113,12 +113,12 @@ def checked_parity(artifact: Artifact, output: Path, tolerance: float, what: str
     """
     import numpy as np
 
-    from archlab.convert import compare
+    from archlab.convert import parity_of
 
     expected, actual = np.load(artifact.expected), np.load(output)
     if expected.shape != actual.shape:
         raise RunFailed(f"{what} gives an output of shape {actual.shape} where torch gives {expected.shape}")
-    parity = compare(expected, actual)
+    parity = parity_of(expected, actual)
     if not parity.within(tolerance):
         raise RunFailed(
             f"{what} differs from torch by {parity.max_relative:.1e} of its output's scale "

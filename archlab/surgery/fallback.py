@@ -14,10 +14,11 @@ def fall_back(library: str, written_for: str, why: str, instead: str) -> None:
         why: what does not fit.
         instead: what happens now, and what it costs.
     """
-    _say(f"archlab: {library} {installed(library)} is not as {written_for} was: {' '.join(why.split())}; {instead}")
+    what = f"{library} {installed_version(library)} is not as {written_for} was"
+    _say(f"archlab: {what}: {' '.join(why.split())}; {instead}")
 
 
-def installed(library: str) -> str:
+def installed_version(library: str) -> str:
     """The version that is installed, or a word where none is."""
     try:
         return version(library)

@@ -8,8 +8,8 @@ import torch
 
 from archlab.convert import (
     FlatInputs,
-    compare,
     example_inputs,
+    parity_of,
     run_tflite,
     to_coreml,
     to_tflite,
@@ -39,7 +39,7 @@ def check(seed: int, space: SearchSpace, folder: Path) -> None:
     unet = small(space, seed)
     network, inputs = FlatInputs(unet), example_inputs(unet.spec)
     to_tflite(network, inputs, folder / "unet.tflite")
-    parity = compare(torch_output(network, inputs), run_tflite(folder / "unet.tflite", inputs))
+    parity = parity_of(torch_output(network, inputs), run_tflite(folder / "unet.tflite", inputs))
     assert parity.max_abs <= TOLERANCE
     assert parity.max_relative <= TOLERANCE
     assert unaccelerated_operators(folder / "unet.tflite") == []

@@ -14,8 +14,8 @@ from archlab.architecture import preset, presets
 from archlab.convert import (
     PARITY_TOLERANCES,
     FlatInputs,
-    compare,
     example_inputs,
+    parity_of,
     run_tflite,
     to_tflite,
     torch_output,
@@ -36,7 +36,7 @@ def test_every_knob_is_one_partition_and_equals_torch(
 ) -> None:
     unet, path = make_unet(mixture), tflite_file(mixture)
     inputs = example_inputs(unet.spec, seed=1)
-    parity = compare(torch_output(FlatInputs(unet), inputs), run_tflite(path, inputs))
+    parity = parity_of(torch_output(FlatInputs(unet), inputs), run_tflite(path, inputs))
     assert parity.within(PARITY_TOLERANCES["fp32"]), parity
     assert _operations(path).count("DELEGATE") == 1
     assert unaccelerated_operators(path) == []
@@ -58,7 +58,7 @@ def test_every_preset_is_one_partition_and_equals_torch(name: str, tmp_path: Pat
     unet = build(preset(name).deployed.scaled(width=0.05, sample_size=16))
     network, inputs = FlatInputs(unet), example_inputs(unet.spec)
     to_tflite(network, inputs, tmp_path / "model.tflite")
-    parity = compare(torch_output(network, inputs), run_tflite(tmp_path / "model.tflite", inputs))
+    parity = parity_of(torch_output(network, inputs), run_tflite(tmp_path / "model.tflite", inputs))
     assert parity.within(PARITY_TOLERANCES["fp32"]), parity
     assert _operations(tmp_path / "model.tflite").count("DELEGATE") == 1
 
@@ -71,7 +71,7 @@ def test_smaller_weights_stay_one_partition_near_torch(
     unet, path = make_unet("activations_and_sharing"), tmp_path / "model.tflite"
     network, inputs = FlatInputs(unet), example_inputs(unet.spec)
     to_tflite(network, inputs, path, precision=precision)
-    parity = compare(torch_output(network, inputs), run_tflite(path, inputs))
+    parity = parity_of(torch_output(network, inputs), run_tflite(path, inputs))
     assert PARITY_TOLERANCES["fp32"] < parity.max_relative <= PARITY_TOLERANCES[precision]
     assert path.stat().st_size < smaller * tflite_file("activations_and_sharing").stat().st_size
     assert unaccelerated_operators(path) == []

@@ -12,8 +12,8 @@ from PIL import Image
 
 from archlab.architecture import Block, Stage, UNetSpec, preset
 from archlab.drawing import Subject, draw_architecture, drawing_info, levels, write_picture
+from archlab.drawing.geometry import place
 from archlab.drawing.picture import drawn
-from archlab.drawing.placement import place
 from archlab.drawing.style import WIDTH
 from archlab.errors import BadInput
 

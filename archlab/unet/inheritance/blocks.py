@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from archlab.unet.blocks import ResidualBlock, UNetBlock
 from archlab.unet.inheritance.attention import carry_attention, key_layers
 from archlab.unet.inheritance.feed_forward import carry_feed_forward
-from archlab.unet.inheritance.layers import Fit, Transfer, silence, write
+from archlab.unet.inheritance.layers import Approximation, Transfer, silence, write
 from archlab.unet.inheritance.selection import Selection, by_position, choose
 from archlab.unet.transformer import Attention, TransformerBlock, TransformerStack
 
@@ -65,7 +65,9 @@ def _carry_residual(transfer: Transfer, target: ResidualBlock, source: ResidualB
     elif isinstance(target.shortcut, nn.Conv2d):
         width = source.norm1.num_channels
         identity, nothing = torch.eye(width)[:, :, None, None], torch.zeros(width)
-        transfer.place(target.shortcut, identity, nothing, axes.outputs, axes.inputs, [], fit=Fit("identity", 0.0))
+        transfer.place(
+            target.shortcut, identity, nothing, axes.outputs, axes.inputs, [], fit=Approximation("identity", 0.0)
+        )
 
 
 def _carry_stack(transfer: Transfer, target: TransformerStack, source: TransformerStack, outputs: Selection) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from archlab.unet.inheritance.layers import Fit
+from archlab.unet.inheritance.layers import Approximation
 from archlab.unet.inheritance.methods import Sharing
 from archlab.unet.transformer import Attention
 
@@ -101,14 +101,14 @@ SHARINGS: dict[Sharing, Callable[[Heads, Tensor, Tensor], Heads]] = {
 }
 
 
-def share(heads: Heads, x: Tensor, context: Tensor, sharing: Sharing | None = None) -> tuple[Heads, Fit]:
+def share(heads: Heads, x: Tensor, context: Tensor, sharing: Sharing | None = None) -> tuple[Heads, Approximation]:
     """The projections (key and value equal) whose output on these inputs is nearest to the original's, by any way of
     `SHARINGS` or the one asked for; the error is relative to the output's norm."""
     wanted = heads(x, context)
     ways = {name: way(heads, x, context) for name, way in SHARINGS.items() if sharing in (None, name)}
     errors = {name: ((way(x, context) - wanted).norm() / wanted.norm()).item() for name, way in ways.items()}
     best = min(ways, key=errors.__getitem__)
-    return ways[best], Fit(best, errors[best])
+    return ways[best], Approximation(best, errors[best])
 
 
 def _read_from(shared: Tensor, heads: Heads, context: Tensor) -> Heads:

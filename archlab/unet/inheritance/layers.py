@@ -21,7 +21,7 @@ Layer = nn.Linear | nn.Conv2d
 _RIDGE = 1e-4
 
 
-class Fit(NamedTuple):
+class Approximation(NamedTuple):
     """How weights were fitted that do nearly what others did, and their relative error."""
 
     way: str
@@ -49,7 +49,7 @@ class Transfer:
         inputs: Selection,
         sources: Sequence[nn.Module],
         *,
-        fit: Fit | None = None,
+        fit: Approximation | None = None,
         moments: Moments | None = None,
     ) -> None:
         """A weight of the parent's size as the weight of ``target``.
@@ -91,7 +91,7 @@ class Transfer:
                 outputs,
                 inputs,
                 [source.depthwise, source.pointwise],
-                fit=Fit("exact", 0.0),
+                fit=Approximation("exact", 0.0),
                 moments=self.moments(source.depthwise),
             )
         elif isinstance(target, SeparableConv):

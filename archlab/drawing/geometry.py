@@ -85,7 +85,7 @@ class PlacedRow(NamedTuple):
         return min([self.down[0].top, *(skip.start[1] for skip in self.skips if skip.from_input)])
 
 
-class Placement(NamedTuple):
+class Geometry(NamedTuple):
     """The picture: its height, its rows from top to bottom, the middle."""
 
     height: float
@@ -93,7 +93,7 @@ class Placement(NamedTuple):
     middle: PlacedRow
 
 
-def place(info: DrawingInfo) -> Placement:
+def place(info: DrawingInfo) -> Geometry:
     """Place a drawing. Stages below each other, each further in than the one above; within a stage the way down runs
     down on the left, the way up rises on the right."""
     deepest = len(info.rows) - 1
@@ -105,7 +105,7 @@ def place(info: DrawingInfo) -> Placement:
         rows.append(_place_row(row, top, depth * indent))
         top = rows[-1].bottom + STAGE_GAP
     middle = _place_middle(info.middle, top)
-    return Placement(middle.bottom + (MARGIN if info.middle.down else 0), tuple(rows), middle)
+    return Geometry(middle.bottom + (MARGIN if info.middle.down else 0), tuple(rows), middle)
 
 
 def _place_row(row: Row, top: float, indent: float) -> PlacedRow:
