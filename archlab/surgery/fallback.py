@@ -1,5 +1,6 @@
 """Says that a library is another than surgery was written for."""
 
+import platform
 import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -19,7 +20,9 @@ def fall_back(library: str, written_for: str, why: str, instead: str) -> None:
 
 
 def installed_version(library: str) -> str:
-    """The version that is installed, or a word where none is."""
+    """The version that is installed, Python's for one of its own modules, or words where none is known."""
+    if library in sys.stdlib_module_names:
+        return f"of Python {platform.python_version()}"
     try:
         return version(library)
     except PackageNotFoundError:
