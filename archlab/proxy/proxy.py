@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -166,19 +167,23 @@ def _result(setup: ProxySetup, finished: Sequence[FinishedRun], rung: int, seed:
         reader_accuracy=setup.scorer.reader_accuracy,
         zero_cost=zero_cost(setup.spec, setup.prepared, settings) if settings.zero_cost else {},
         architecture=setup.spec.id,
-        provenance={
-            "torch": torch.__version__,
-            "device": setup.device.type,
-            "threads": settings.threads or torch.get_num_threads(),
-            "micro_batch": setup.micro_batch,
-            "data": setup.prepared.id,
-            "seed": seed,
-            "cached": [run.result.seed for run in finished if run.is_cached],
-            "baseline": setup.baseline_id,
-            "inherited": finished[0].inherited,
-            "settings": settings.model_dump(mode="json"),
-        },
+        provenance=_provenance(setup, finished, seed),
     )
+
+
+def _provenance(setup: ProxySetup, finished: Sequence[FinishedRun], seed: int) -> dict[str, Any]:
+    return {
+        "torch": torch.__version__,
+        "device": setup.device.type,
+        "threads": setup.settings.threads or torch.get_num_threads(),
+        "micro_batch": setup.micro_batch,
+        "data": setup.prepared.id,
+        "seed": seed,
+        "cached": [run.result.seed for run in finished if run.is_cached],
+        "baseline": setup.baseline_id,
+        "inherited": finished[0].inherited,
+        "settings": setup.settings.model_dump(mode="json"),
+    }
 
 
 def _means(by_seed: Sequence[ScoresByName]) -> dict[str, MeanScore]:
