@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict
 
 import archlab
+from archlab.errors import BadInput
 from archlab.evaluation.evaluation import LATENCY_COLUMNS, PROXY_COLUMNS, Evaluation
-from archlab.evaluation.fact import STRICT, from_json, to_json, to_plain
+from archlab.evaluation.fact import MEND, STRICT, from_json, to_json, to_plain
 from archlab.evaluation.measures import column_suffixes
 from archlab.files import read_text, write_text
 
@@ -85,6 +86,8 @@ class Record(_Trial):
             BadInput: somebody damaged it.
         """
         flat = from_json(_Flat, text, where)
+        if flat.status == "complete" and flat.proxy is None:
+            raise BadInput(f"{where}: damaged: proxy is absent of a complete trial; {MEND}")
         evaluation = Evaluation(**{field.name: getattr(flat, field.name) for field in fields(Evaluation)})
         return cls(evaluation=evaluation, **{field.name: getattr(flat, field.name) for field in fields(_Trial)})
 

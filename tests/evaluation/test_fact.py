@@ -76,6 +76,7 @@ DAMAGES: dict[str, tuple[dict[str, Any], str]] = {
     "a key nobody knows": ({"zebra": 1}, r"zebra is unknown"),
     "a list for a knob": ({"knobs": {"conv": [1]}}, r"knobs\.conv"),
     "a word for the proxy": ({"proxy": "good"}, r"proxy: .*object"),
+    "no proxy of a complete trial": ({"proxy": None}, r"proxy is absent of a complete trial"),
     "rubbish in the proxy": ({"proxy": {"quality": {"a": [{}]}}}, r"proxy\.quality: "),
 }
 
