@@ -17,7 +17,7 @@ from archlab.terminal.listing import print_listing
     "--steps", type=click.IntRange(min=1), default=None, help="Of a long training.  [default: 10 × the last rung]"
 )
 @click.option("--seeds", type=click.IntRange(min=1), default=2, show_default=True, help="Trainings of each.")
-@click.option("--against", help="Metric of the long training to foretell.  [default: proxy.quality]")
+@click.option("--against", help="Metric of the long training to predict.  [default: proxy.quality]")
 @click.option("--top", type=click.IntRange(min=1), default=5, show_default=True, help="How many of the best to find.")
 @click.option("--bar", type=click.FloatRange(0, 1), default=0.7, show_default=True, help="The least Kendall's τ.")
 @click.option(

@@ -19,11 +19,11 @@ from archlab.report.tables import write_tables
 _PERCENT = f"{100 * LEVEL:.4g} %"
 _WIDTH = 118  # of a comment in YAML
 _HOW = (
-    "τ is Kendall's τ-b of one seed's score with the dear score's mean over the seeds; intervals are "
+    "τ is Kendall's τ-b of one seed's score with the reference score's mean over the seeds; intervals are "
     f"{_PERCENT} percentile bootstraps over the architectures. A score and a later one of the same training share its "
-    "luck; τ with the other seeds' dear scores shares the architecture alone, and compares with what the dear score "
-    "reaches between seeds. More counts as better for costs and for what is told at initialisation. Training time is "
-    "of one architecture and one seed, without scoring."
+    "luck; τ with the other seeds' reference scores shares the architecture alone, and compares with what the "
+    "reference score reaches between seeds. More counts as better for costs and for scores at initialisation. "
+    "Training time is of one architecture and one seed, without scoring."
 )
 _SAMPLE = "Knobs, costs, and every score of the training as the mean over seeds; lower is better."
 
@@ -43,7 +43,7 @@ def write_audit(audit: Audit, folder: Path) -> Path:
     write_tables({"audit": scores_table(audit), "architectures": audit.architectures}, folder)
     write_text(folder / "recommendation.yaml", recommendation(audit))
     cards = [
-        Card(key="tau", title="What each score foretells", sentence=" ".join(finding(audit)), figure=tau_chart(info)),
+        Card(key="tau", title="What each score predicts", sentence=" ".join(finding(audit)), figure=tau_chart(info)),
         Card(key="order", title="The two orders", sentence=_order(audit, info.cheap), figure=order_chart(info)),
         Card(key="scores", title="Every score", sentence=_HOW, data=shown_scores(audit)),
         Card(key="architectures", title="The architectures", sentence=_SAMPLE, data=audit.architectures),
@@ -65,16 +65,16 @@ def finding(audit: Audit) -> list[str]:
         noisy = (
             "; more --steps or --seeds would tell the architectures apart" if audit.ceiling.value < audit.bar else ""
         )
-        said.append(f"Between seeds {audit.dear.name} agrees with itself at τ {_interval(audit.ceiling)}{noisy}.")
+        said.append(f"Between seeds {audit.reference.name} agrees with itself at τ {_interval(audit.ceiling)}{noisy}.")
     return said
 
 
 def recommendation(audit: Audit) -> str:
     """The settings that the audit recommends, as the YAML of a search space has them, with the reasons as comments.
 
-    Where no cheaper score keeps τ at the bar, they are those of the dear one.
+    Where no cheaper score keeps τ at the bar, they are those of the reference score.
     """
-    score = audit.dear if audit.recommended is None else audit.recommended.score
+    score = audit.reference if audit.recommended is None else audit.recommended.score
     comments = [line for sentence in finding(audit) for line in textwrap.wrap(sentence, _WIDTH)]
     settings = {"proxy": {"rungs": [score.steps], "quality": score.metric}}
     return "".join(f"# {line}\n" for line in comments) + yaml.safe_dump(
@@ -103,8 +103,8 @@ def _lead(audit: Audit) -> str:
     seeds = f"{audit.seeds} seed{'s' if audit.seeds != 1 else ''}"
     left_out = f"; {audit.left_out} more did not come to the end" if audit.left_out else ""
     return (
-        f"{len(audit.architectures)} architectures trained for {audit.dear.steps:,} steps with {seeds}{left_out}. "
-        f"Does what is known earlier put them in the order of {audit.dear.name}?"
+        f"{len(audit.architectures)} architectures trained for {audit.reference.steps:,} steps with {seeds}{left_out}. "
+        f"Does what is known earlier put them in the order of {audit.reference.name}?"
     )
 
 
@@ -112,12 +112,12 @@ def _cheapest(audit: Audit) -> str:
     found, best = audit.recommended, audit.nearest
     if found is not None:
         return (
-            f"{_tau(found)} with {audit.dear.name}, and is the cheapest score that keeps τ at {audit.bar:g}: it finds "
-            f"{found.top.value:.0%} of the best {audit.top} after {_seconds(found.score.seconds)} of training instead "
-            f"of {_seconds(audit.dear.seconds)}."
+            f"{_tau(found)} with {audit.reference.name}, and is the cheapest score that keeps τ at "
+            f"{audit.bar:g}: it finds {found.top.value:.0%} of the best {audit.top} after "
+            f"{_seconds(found.score.seconds)} of training instead of {_seconds(audit.reference.seconds)}."
         )
     nearest = "" if best is None else f"; nearest comes {best.score.name}, at τ {_interval(best.tau)}"
-    return f"No score of a shorter training keeps τ with {audit.dear.name} at {audit.bar:g}{nearest}."
+    return f"No score of a shorter training keeps τ with {audit.reference.name} at {audit.bar:g}{nearest}."
 
 
 def _how_sure(audit: Audit) -> str:
@@ -131,8 +131,8 @@ def _how_sure(audit: Audit) -> str:
 
 def _order(audit: Audit, cheap: str) -> str:
     return (
-        f"Every architecture's place by {cheap} against its place by {audit.dear.name}, means over the seeds; 1 is the "
-        f"best. On the line both agree.{' The baseline is red.' if audit.baseline is not None else ''}"
+        f"Every architecture's place by {cheap} against its place by {audit.reference.name}, means over the seeds; 1 "
+        f"is the best. On the line both agree.{' The baseline is red.' if audit.baseline is not None else ''}"
     )
 
 

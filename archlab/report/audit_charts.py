@@ -25,7 +25,7 @@ class Place(NamedTuple):
     """An architecture's places in two orders; 1 is the best, ties share their mean."""
 
     trial: int
-    dear: float
+    reference: float
     cheap: float
 
 
@@ -47,17 +47,17 @@ class AuditInfo(NamedTuple):
     """Both charts as data.
 
     Attributes:
-        cheap, dear: the scores that give the places: the recommended one, or the one that comes nearest.
+        cheap, reference: the scores that give the places: the recommended one, or the one that comes nearest.
         places: by trial.
         steps: what the points have; 0 is before training.
         before: what is known before training, a point each.
-        series: what a training tells.
-        ceiling: τ of the dear score between seeds; NaN for one seed.
+        series: what is known after some training.
+        ceiling: τ of the reference score between seeds; NaN for one seed.
     """
 
     title: str
     cheap: str
-    dear: str
+    reference: str
     places: list[Place]
     baseline: int | None
     steps: list[int]
@@ -70,7 +70,7 @@ class AuditInfo(NamedTuple):
 def audit_info(audit: Audit) -> AuditInfo:
     """What the charts show; of metrics that ``proxy.quality`` cannot name the table alone speaks."""
     cheap = (audit.recommended or audit.nearest or audit.verdicts[0]).score
-    trials, dear = audit.architectures["trial"], audit.dear
+    trials, reference = audit.architectures["trial"], audit.reference
     shown = [each for each in audit.verdicts if not each.score.steps or each.score.metric in QUALITIES]
     shown = [each for each in shown if not isnan(each.tau.value)]
     metrics = dict.fromkeys(each.score.metric for each in shown)
@@ -81,8 +81,8 @@ def audit_info(audit: Audit) -> AuditInfo:
     return AuditInfo(
         title=audit.study,
         cheap=cheap.name,
-        dear=dear.name,
-        places=[Place(*row) for row in zip(trials, rankdata(dear.order), rankdata(cheap.order), strict=True)],
+        reference=reference.name,
+        places=[Place(*row) for row in zip(trials, rankdata(reference.order), rankdata(cheap.order), strict=True)],
         baseline=audit.baseline,
         steps=sorted({each.score.steps for each in shown}),
         before=[each for each in series if not each.points[-1].steps],
@@ -97,8 +97,8 @@ def audit_figure(info: AuditInfo) -> Figure:
     figure = Figure(figsize=_SIZE_INCHES, dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     taus, places = figure.subplots(1, 2, width_ratios=[1.25, 1])
-    draw_frame(taus, taus, f"{info.title}: τ with {info.dear}", "optimiser steps", _TAU)
-    draw_frame(places, places, "The two orders", f"place by {info.dear}", f"place by {info.cheap}")
+    draw_frame(taus, taus, f"{info.title}: τ with {info.reference}", "optimiser steps", _TAU)
+    draw_frame(places, places, "The two orders", f"place by {info.reference}", f"place by {info.cheap}")
     _draw_taus(taus, info)
     _draw_places(figure, places, info)
     return figure
@@ -129,7 +129,7 @@ def _draw_taus(axes: Any, info: AuditInfo) -> None:
 
 def _draw_places(figure: Figure, axes: Any, info: AuditInfo) -> None:
     ends = (0.3, len(info.places) + 0.7)
-    points = [(place.dear, place.cheap) for place in info.places]
+    points = [(place.reference, place.cheap) for place in info.places]
     axes.plot(ends, ends, color=MUTED, linewidth=0.8, linestyle=":")
     axes.scatter(*zip(*points, strict=True), s=34, color=_place_colors(info), zorder=3)
     axes.set(xlim=ends, ylim=ends)
@@ -154,7 +154,7 @@ def tau_chart(info: AuditInfo) -> Any:
         figure.add_hline(y=info.ceiling, line=line, annotation_text="between seeds")
     ticks = {"tickvals": list(range(len(info.steps))), "ticktext": [_step(steps) for steps in info.steps]}
     figure.update_xaxes(title="optimiser steps", **ticks)
-    figure.update_yaxes(title=f"{_TAU} · with {info.dear}")
+    figure.update_yaxes(title=f"{_TAU} · with {info.reference}")
     return figure
 
 
@@ -186,22 +186,22 @@ def order_chart(info: AuditInfo) -> Any:
     ends = [1, len(info.places)]
     figure.add_scatter(x=ends, y=ends, mode="lines", line={"color": MUTED, "dash": "dot", "width": 1}, hoverinfo="skip")
     figure.add_scatter(
-        x=[place.dear for place in info.places],
+        x=[place.reference for place in info.places],
         y=[place.cheap for place in info.places],
         text=[_place_name(place, info) for place in info.places],
         mode="markers+text",
         textposition="top center",
         marker={"size": 10, "color": _place_colors(info)},
-        hovertemplate="trial %{text}: %{y} by the cheap score, %{x} by the dear one<extra></extra>",
+        hovertemplate="trial %{text}: %{y} by the cheap score, %{x} by the reference score<extra></extra>",
     )
     figure.update_layout(showlegend=False)
-    figure.update_xaxes(title=f"place by {info.dear}")
+    figure.update_xaxes(title=f"place by {info.reference}")
     figure.update_yaxes(title=f"place by {info.cheap}")
     return figure
 
 
 def _drawn(info: AuditInfo) -> list[tuple[Series, tuple[str, str, str]]]:
-    """What a training tells, with its looks."""
+    """Series of what is known after some training, each with its looks."""
     return [(each, STUDIES[index % len(STUDIES)]) for index, each in enumerate(info.series)]
 
 

@@ -61,7 +61,7 @@ def _draw_sizes(axes: Any, image: ImageLatency) -> None:
         for row, part in enumerate(image.parts):
             value, place = getattr(part.latency, name), row + (-_BAR if above else _BAR) / 2
             if value is None:
-                _label(axes, 0, place, "memory not told")
+                _label(axes, 0, place, "memory not known")
                 continue
             axes.barh(place, value, height=_BAR, color=color)
             _label(axes, value, place, f"{number(value)} {'file' if above else 'peak memory'}")

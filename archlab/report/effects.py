@@ -36,7 +36,7 @@ def effects_card(study: StudyTable, picks: Picks) -> Card:
     try:
         found = effects(study) if is_ablation(study) else price_list(study)
     except BadInput as error:
-        raise NotYetError(f"The effects cannot be told: {error}") from None
+        raise NotYetError(f"The effects cannot be estimated: {error}") from None
     return Card(
         key="effects",
         title="What each change does",

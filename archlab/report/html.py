@@ -32,7 +32,7 @@ CARDS = (
     (picks_card, "picks", "Which one to take"),
     (winner_card, "winner", "What the winner changed"),
     (effects_card, "effects", "What each change does"),
-    (untrained_card, "untrained", "What no training would have told"),
+    (untrained_card, "untrained", "What is known without training"),
     (history_card, "history", "History"),
     (trials_card, "trials", "Every trial"),
 )

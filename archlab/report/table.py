@@ -63,7 +63,7 @@ def charted_cost(study: StudyTable) -> str:
 
 def further_objectives(study: StudyTable) -> list[str]:
     """Objectives that have a chart of their own beside that of `charted_cost`: what is measured on devices, and scores;
-    what a formula tells has none."""
+    what is counted by formula has none."""
     shown = ("quality", charted_cost(study))
     return [name for name in study.objectives if name not in (*shown, *COSTS)]
 
@@ -107,17 +107,17 @@ def scored(study: StudyTable, cost: str | None = None) -> pd.DataFrame:
     labels = _column(complete, "fid_label")
     if not study.quality_label.startswith("fid") or labels.nunique() < 2:
         return complete
-    kept = study.quality_label if (labels == study.quality_label).any() else labels.value_counts().index[0]
-    return complete[labels == kept]
+    comparable = study.quality_label if (labels == study.quality_label).any() else labels.value_counts().index[0]
+    return complete[labels == comparable]
 
 
 def feasible(rows: pd.DataFrame, limits: Mapping[str, float]) -> pd.Series:
     """Whether each row keeps every hard limit; what was not measured breaks none."""
-    kept = pd.Series(True, index=rows.index)
+    within = pd.Series(True, index=rows.index)
     for name, limit in limits.items():
         if name in rows:
-            kept &= ~pd.to_numeric(rows[name]).map(lambda value, name=name, limit=limit: breaks(name, value, limit))
-    return kept
+            within &= ~pd.to_numeric(rows[name]).map(lambda value, name=name, limit=limit: breaks(name, value, limit))
+    return within
 
 
 def baseline_row(study: StudyTable) -> dict[str, Any]:

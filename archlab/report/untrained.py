@@ -32,7 +32,7 @@ def untrained_card(study: StudyTable, picks: Picks) -> Card:
     more = "" if found.keys() & set(ZERO_COST) else " With proxy.zero_cost, scores at initialisation are here, too."
     return Card(
         key="untrained",
-        title="What no training would have told",
+        title="What is known without training",
         sentence=(
             f"Kendall's τ with quality over {len(rows)} trained trials, with {100 * LEVEL:.4g} % bootstrap intervals: "
             "1 is the same order, 0 none; more is taken to be better. "

@@ -106,8 +106,8 @@ class LiveDisplay(Watcher):
             parts = [f"quality {shown(row['quality'])}", *_latencies(record.evaluation)]
             outcome = f"[green]{escape(', '.join(parts))}[/green]"
         else:
-            told = str(row["reason"]) if row["status"] == "stopped" else f"{row['status']}: {row['reason']}"
-            outcome = f"[yellow]{escape(told)}[/yellow]"
+            ending = str(row["reason"]) if row["status"] == "stopped" else f"{row['status']}: {row['reason']}"
+            outcome = f"[yellow]{escape(ending)}[/yellow]"
         self._update()
         note = "" if self.console.is_terminal else f" ({self._note})"
         self._print(f"trial {record.trial}: {outcome} [dim]in {_duration(record.seconds)}[/dim]{note}")

@@ -30,7 +30,7 @@ def audited(folder: Path, trainings: Trainings, bar: float = 0.7) -> Audit:
 def test_page_tables_and_picture_show_every_score(tmp_path: Path, browser: str) -> None:
     found = audited(tmp_path, Trainings())
     info = audit_info(found)
-    assert [place.dear for place in info.places] == found.architectures["val_loss@40"].rank().tolist()
+    assert [place.reference for place in info.places] == found.architectures["val_loss@40"].rank().tolist()
     assert info.steps == [0, 2, 4, 40]
     page = write_audit(found, tmp_path / "report")
     scores = pd.read_csv(page.parent / "audit.csv")

@@ -47,7 +47,7 @@ def test_bars_are_as_long_as_the_numbers(image: ImageLatency) -> None:
     assert [bar.get_width() for bar in time.patches] == [10.0, 80.0, 10.0]
     assert [bar.get_width() for bar in size.patches] == [492.0, 3440.0, 198.0, 900.0, 4100.0]
     assert [text.get_text() for text in time.texts] == ["10 ms (10.0%)", "4 × 20 = 80 ms (80.0%)", "10 ms (10.0%)"]
-    assert "memory not told" in [text.get_text() for text in size.texts]
+    assert "memory not known" in [text.get_text() for text in size.texts]
     (ends,) = time.collections
     assert [path.vertices[0][0] for path in ends.get_paths()] == [20.0, 40.0, 60.0]
 

@@ -166,10 +166,10 @@ def test_browser_draws_everything_without_a_complaint(make_study: Any, tmp_path:
 
 def test_complaints_and_addresses_would_be_seen(make_study: Any, tmp_path: Path, browser: str) -> None:
     index = write_report(make_study(), tmp_path / "report")
-    loud = tmp_path / "loud.html"
+    complaining = tmp_path / "complaining.html"
     trouble = '<script>missing.name</script><img src="https://example.org/a.png">'
-    loud.write_text(index.read_text().replace("</body>", trouble + "</body>"))
-    _, console = _open(browser, loud)
+    complaining.write_text(index.read_text().replace("</body>", trouble + "</body>"))
+    _, console = _open(browser, complaining)
     assert any("missing is not defined" in line for line in console)
     assert any("Content Security Policy" in line for line in console)
 

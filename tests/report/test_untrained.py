@@ -1,4 +1,4 @@
-"""What could be told before training, against scipy."""
+"""What is known before training, against scipy."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How well cheap scores foretell a dear one, and which is the cheapest that does."""
+"""How well cheap scores predict a reference score, and which is the cheapest that does."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,13 +17,13 @@ TOP, BAR = 5, 0.7
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Verdict:
-    """What a score tells of the dear one.
+    """How well a score predicts the reference score.
 
     Attributes:
-        tau: Kendall's τ-b of one seed's score with the dear one, the mean over its seeds.
+        tau: Kendall's τ-b of one seed's score with the reference score, the mean over its seeds.
         top: which share of the best architectures it finds.
-        other_seeds: as ``tau``, with the dear score of the other seeds alone, so that no training is on both sides; NaN
-            for one seed.
+        other_seeds: as ``tau``, with the reference score of the other seeds alone, so that no training is on both
+            sides; NaN for one seed.
     """
 
     score: Score
@@ -38,19 +38,20 @@ class Audit:
 
     Attributes:
         study: its name.
-        dear: the score that the others are to foretell.
-        verdicts: one for each score, those that are known first first; the dear score is not among them.
-        ceiling: τ of one seed's dear score with the other seeds': what noise leaves to be foretold; NaN for one seed.
+        reference: the score that the others are to predict.
+        verdicts: one for each score, those that are known earliest first; the reference score is not among them.
+        ceiling: τ of one seed's reference score with the other seeds': what noise leaves to be predicted; NaN for one
+            seed.
         top: how many of the best architectures are looked for.
         bar: the least τ.
-        architectures: one row each: ``trial``, its knobs, its costs and what was told at initialisation, and by their
+        architectures: one row each: ``trial``, its knobs, its costs and scores at initialisation, and by their
             names the scores of its training, means over seeds.
         baseline: the trial of the baseline; None where it is not among them.
         left_out: trials that did not come to the end.
     """
 
     study: str
-    dear: Score
+    reference: Score
     verdicts: list[Verdict]
     ceiling: Agreement
     top: int
@@ -62,7 +63,7 @@ class Audit:
     @property
     def seeds(self) -> int:
         """Trainings of every architecture."""
-        return len(self.dear.values)
+        return len(self.reference.values)
 
     @property
     def recommended(self) -> Verdict | None:
@@ -91,7 +92,7 @@ class Audit:
         return [
             each
             for each in self.verdicts
-            if 0 < each.score.steps < self.dear.steps
+            if 0 < each.score.steps < self.reference.steps
             and each.score.metric in QUALITIES
             and not np.isnan(each.tau.value)
         ]
@@ -101,20 +102,20 @@ def audit(study: StudyTable, *, against: str | None = None, top: int = TOP, bar:
     """Compare every score that a study's complete trials have with the one after their whole training.
 
     Args:
-        against: the metric of the dear score; None: the study's ``proxy.quality``.
+        against: the metric of the reference score; None: the study's ``proxy.quality``.
 
     Raises:
         BadInput: that metric was not recorded, or there are no more than ``top`` architectures.
-        RunFailed: fewer than `LEAST` architectures came to the end, or the dear score is the same for all of them.
+        RunFailed: fewer than `LEAST` architectures came to the end, or the reference score is the same for all of them.
     """
     scores = read_scores(study)
-    dear = _dear(study, scores, against, top)
-    verdicts = [_verdict(score, dear, top) for score in scores.by_key.values() if score is not dear]
+    reference = _reference(study, scores, against, top)
+    verdicts = [_verdict(score, reference, top) for score in scores.by_key.values() if score is not reference]
     return Audit(
         study=study.name,
-        dear=dear,
+        reference=reference,
         verdicts=verdicts,
-        ceiling=_other_seeds(dear, dear),
+        ceiling=_other_seeds(reference, reference),
         top=top,
         bar=bar,
         architectures=_architectures(scores),
@@ -125,7 +126,7 @@ def audit(study: StudyTable, *, against: str | None = None, top: int = TOP, bar:
 
 def scores_table(audit: Audit) -> pd.DataFrame:
     """One row a score: what it costs, τ and the share of the best that it finds with both ends of their intervals, and
-    τ with the dear score of other seeds."""
+    τ with the reference score of other seeds."""
     return pd.DataFrame(
         [
             {
@@ -142,7 +143,7 @@ def scores_table(audit: Audit) -> pd.DataFrame:
     )
 
 
-def _dear(study: StudyTable, scores: Scores, against: str | None, top: int) -> Score:
+def _reference(study: StudyTable, scores: Scores, against: str | None, top: int) -> Score:
     found = len(scores.records)
     if found < LEAST:
         reasons = [record.evaluation.reason for record in study.records if record.evaluation.status == "failed"]
@@ -152,32 +153,32 @@ def _dear(study: StudyTable, scores: Scores, against: str | None, top: int) -> S
         )
     steps = study.proxy.rungs[-1]
     metric = study.proxy.quality if against is None else against
-    dear = scores.by_key.get((metric, steps))
-    if dear is None:
+    reference = scores.by_key.get((metric, steps))
+    if reference is None:
         known = [name for name, at in scores.by_key if at == steps]
         raise BadInput(f"--against: no {metric!r} was recorded after {steps} steps{nearest(metric, known)}")
     if top >= found:
         raise BadInput(f"--top: must be less than the {found} architectures but is {top}")
-    if np.ptp(dear.order) == 0:
-        raise RunFailed(f"audit: every architecture has the same {dear.name}: there is no order to foretell")
-    return dear
+    if np.ptp(reference.order) == 0:
+        raise RunFailed(f"audit: every architecture has the same {reference.name}: there is no order to predict")
+    return reference
 
 
-def _verdict(score: Score, dear: Score, top: int) -> Verdict:
+def _verdict(score: Score, reference: Score, top: int) -> Verdict:
     return Verdict(
         score=score,
-        tau=kendall_tau(score.values, dear.order),
-        top=top_overlap(score.values, dear.order, top),
-        other_seeds=_other_seeds(score, dear),
+        tau=kendall_tau(score.values, reference.order),
+        top=top_overlap(score.values, reference.order, top),
+        other_seeds=_other_seeds(score, reference),
     )
 
 
-def _other_seeds(score: Score, dear: Score) -> Agreement:
-    """τ of each seed's score with the mean of the other seeds' dear scores."""
-    seeds = len(dear.values)
+def _other_seeds(score: Score, reference: Score) -> Agreement:
+    """τ of each seed's score with the mean of the other seeds' reference scores."""
+    seeds = len(reference.values)
     if seeds < 2:
         return Agreement(np.nan, np.nan, np.nan)
-    others: Floats = (dear.values.sum(axis=0) - dear.values) / (seeds - 1)
+    others: Floats = (reference.values.sum(axis=0) - reference.values) / (seeds - 1)
     return kendall_tau(np.broadcast_to(score.values, others.shape), others)
 
 

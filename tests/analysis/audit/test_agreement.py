@@ -60,7 +60,7 @@ def test_intervals_hold_the_truth_as_often_as_they_say(correlation: float) -> No
     draw, truth, studies = np.random.default_rng(2), 2 / np.pi * np.arcsin(correlation), 400
     hits = 0
     for _ in range(studies):
-        dear, other = draw.standard_normal((2, 16))
-        found = kendall_tau((correlation * dear + np.sqrt(1 - correlation**2) * other)[None], dear)
+        reference, other = draw.standard_normal((2, 16))
+        found = kendall_tau((correlation * reference + np.sqrt(1 - correlation**2) * other)[None], reference)
         hits += found.low <= truth <= found.high
     assert 0.93 <= hits / studies <= 0.995

@@ -33,7 +33,7 @@ def test_the_cheapest_score_that_keeps_the_order_is_recommended(definition: Stud
     assert study.proxy.rungs == (2, 4, 40)
     assert study.definition.settings.search.trials == 12
     found = audit(study)
-    assert found.dear.name == "val_loss@40"
+    assert found.reference.name == "val_loss@40"
     assert found.baseline == 0
     assert found.recommended is not None
     assert found.recommended.score.name == "adherence@2"  # as good as the truth, and as early as the noisy val_loss@2
@@ -93,9 +93,9 @@ def test_training_time_is_that_of_the_curves_that_are_there(definition: StudyDef
     curves = [study.files.trial(number) / "curve.csv" for number in range(8)]
     for curve in curves[1:]:
         curve.unlink()
-    assert audit(study).dear.seconds == 40 * SECONDS
+    assert audit(study).reference.seconds == 40 * SECONDS
     curves[0].unlink()
-    assert np.isnan(audit(study).dear.seconds)
+    assert np.isnan(audit(study).reference.seconds)
     curves[0].write_text("what is this", encoding="utf-8")
     with pytest.raises(BadInput, match=r"curve\.csv: damaged: .*; restore it, or delete it"):
         audit(study)
@@ -103,7 +103,7 @@ def test_training_time_is_that_of_the_curves_that_are_there(definition: StudyDef
 
 def test_another_metric_can_be_the_dear_one(definition: StudyDefinition, tmp_path: Path) -> None:
     found = audit(run(definition, tmp_path, Trainings(), architectures=8), against="adherence", top=3)
-    assert found.dear.name == "adherence@40"
+    assert found.reference.name == "adherence@40"
     verdict = next(each for each in found.verdicts if each.score.name == "val_loss@40")
     assert verdict.tau == verdict.top == (1, 1, 1)
 
