@@ -22,8 +22,8 @@ from torch import Tensor
 
 from archlab.architecture import UNetSpec, preset
 from archlab.files import atomic_path, write_text
+from archlab.proxy.evaluate import proxy_spec
 from archlab.proxy.parts import prepare_proxy
-from archlab.proxy.proxy import proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale
 from archlab.proxy.training import examples, train
 from archlab.scores.validation import ValidationLoss

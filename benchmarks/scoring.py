@@ -12,7 +12,7 @@ from typing import Any
 
 from archlab.architecture import preset
 from archlab.data.sources import BUILTIN
-from archlab.proxy.proxy import evaluate_proxy
+from archlab.proxy.evaluate import evaluate_proxy
 from archlab.proxy.settings import ProxySettings
 
 

@@ -22,8 +22,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from archlab.architecture import preset
 from archlab.cost import count
 from archlab.diffusion.process import NoisyBatch
+from archlab.proxy.evaluate import proxy_spec
 from archlab.proxy.parts import prepare_proxy
-from archlab.proxy.proxy import proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale
 from archlab.proxy.training import begin_training, examples
 from archlab.training.optimizer import MAX_GRADIENT_NORM

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from archlab.evaluation import Record
-from archlab.proxy.proxy import make_ready
+from archlab.proxy.evaluate import make_ready
 from archlab.study import Watcher, run_study
 from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.executors.processes import Processes

@@ -23,7 +23,7 @@ def export(name: str, word: str, studies: Path, out: Path | None) -> None:
     """Write the winner as a folder: architecture, weights, TFLite, Core ML, card."""
     from archlab.architecture import load
     from archlab.export import Winner, export_architecture
-    from archlab.proxy.proxy import proxy_spec
+    from archlab.proxy.evaluate import proxy_spec
     from archlab.study import load_study
 
     study = load_study(name, studies)

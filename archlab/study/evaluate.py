@@ -61,12 +61,12 @@ def estimate_target(spec: UNetSpec, where: Measurement) -> Estimate:
 
 
 def train_proxy(job: Job, callbacks: Callbacks, known: Evaluation) -> ProxyResult:
-    """`archlab.proxy.proxy.evaluate_proxy` of the job's architecture.
+    """`archlab.proxy.evaluate.evaluate_proxy` of the job's architecture.
 
     Args:
         known: cost and latency, for whoever decides at a rung.
     """
-    from archlab.proxy.proxy import evaluate_proxy
+    from archlab.proxy.evaluate import evaluate_proxy
 
     settings = job.settings
     return evaluate_proxy(

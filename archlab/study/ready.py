@@ -17,7 +17,7 @@ def make_ready(definition: StudyDefinition, progress: Progress = silent) -> str 
         BadInput: no architecture of the space can meet the limits, or no proxy could be trained or scored as the study
             has it.
     """
-    from archlab.proxy.proxy import make_ready as make_proxies_ready
+    from archlab.proxy.evaluate import make_ready as make_proxies_ready
 
     survey(definition.space, cost_limits(definition))  # refuses limits that nothing can meet
     data = make_proxies_ready(definition.space.baseline, definition.settings.proxy, progress).data

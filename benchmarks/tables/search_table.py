@@ -18,8 +18,8 @@ from typing import Any
 import torch
 
 from archlab.cost import count
+from archlab.proxy.evaluate import proxy_spec
 from archlab.proxy.parts import prepare_proxy
-from archlab.proxy.proxy import proxy_spec
 from archlab.proxy.training import train
 from archlab.scores.validation import ValidationLoss
 from archlab.space import SearchSpace, label, load_space

@@ -17,7 +17,7 @@ from archlab.cost import count
 from archlab.errors import BadInput, MissingExtra, RunFailed
 from archlab.evaluation import Estimate, Evaluation, Latency
 from archlab.export import Winner, export_architecture, target
-from archlab.proxy.proxy import evaluate_proxy, proxy_spec
+from archlab.proxy.evaluate import evaluate_proxy, proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale
 from archlab.unet import build
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from archlab.architecture import UNetSpec
 from archlab.errors import BadInput
 from archlab.proxy.cache import TRAININGS, baseline_id, training_id
-from archlab.proxy.proxy import evaluate_proxy
+from archlab.proxy.evaluate import evaluate_proxy
 from archlab.proxy.settings import ProxySettings, Scale
 from archlab.training.settings import Distillation
 from archlab.training.training import Training

@@ -12,8 +12,8 @@ from archlab.architecture import UNetSpec, map_transformers
 from archlab.diffusion.process import NoisyBatch
 from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput, RunFailed
+from archlab.proxy.evaluate import evaluate_proxy, proxy_spec
 from archlab.proxy.inherited import trained_baseline
-from archlab.proxy.proxy import evaluate_proxy, proxy_spec
 from archlab.proxy.settings import ProxySettings
 from archlab.training.settings import Distillation
 from archlab.training.training import Training

@@ -18,8 +18,8 @@ from archlab.architecture import UNetSpec
 from archlab.diffusion.process import NoisyBatch
 from archlab.encoders.prepare import Prepared
 from archlab.errors import OutOfMemory
+from archlab.proxy.evaluate import ProxyResult, evaluate_proxy, proxy_spec
 from archlab.proxy.parts import proxy_scorer, text_to_image
-from archlab.proxy.proxy import ProxyResult, evaluate_proxy, proxy_spec
 from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import begin_training
 from archlab.training.training import Diverged, Training

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from archlab.architecture import AddedConditioning, Block, UNetSpec, map_blocks, map_transformers, preset, presets
 from archlab.cost import count
 from archlab.errors import BadInput
-from archlab.proxy.proxy import proxy_spec
+from archlab.proxy.evaluate import proxy_spec
 from archlab.space import KNOBS
 from archlab.study import load_definition
 from archlab.unet import UNet, build, inherit

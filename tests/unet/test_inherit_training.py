@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from archlab.architecture import preset
+from archlab.proxy.evaluate import proxy_spec
 from archlab.proxy.parts import prepare_proxy
-from archlab.proxy.proxy import proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale
 from archlab.proxy.training import train
 from archlab.scores.validation import ValidationLoss

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from archlab.cost import count
-from archlab.proxy.proxy import proxy_spec
+from archlab.proxy.evaluate import proxy_spec
 from archlab.study import StudyDefinition, load_definition
 from archlab.unet import build
 

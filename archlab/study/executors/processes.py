@@ -31,7 +31,7 @@ _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _END_SECONDS = 2.0
 _POLL_SECONDS = 0.5  # between looks at time and memory
 _LOST = 255  # the exit code that multiprocessing gives where the server of processes was killed
-_PRELOADED = ("torch", "archlab.proxy.proxy", "archlab.study.executors.worker")
+_PRELOADED = ("torch", "archlab.proxy.evaluate", "archlab.study.executors.worker")
 
 
 class Processes:

@@ -46,7 +46,7 @@ def curious(job: Job, callbacks: Callbacks) -> Evaluation:
 
 def imported(job: Job, callbacks: Callbacks) -> Evaluation:
     """Says whether the modules that train and score were there before it began."""
-    return saying(training=all(name in sys.modules for name in ("torch", "archlab.proxy.proxy", "archlab.scores")))
+    return saying(training=all(name in sys.modules for name in ("torch", "archlab.proxy.evaluate", "archlab.scores")))
 
 
 def mortal(job: Job, callbacks: Callbacks) -> Evaluation:

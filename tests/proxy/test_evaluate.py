@@ -12,8 +12,8 @@ from torch import nn
 from archlab.architecture import Block, Stage, UNetSpec, preset, presets
 from archlab.errors import BadInput
 from archlab.evaluation.fact import to_plain
+from archlab.proxy.evaluate import ProxyResult, evaluate_proxy, proxy_spec
 from archlab.proxy.parts import proxy_data_and_encoders
-from archlab.proxy.proxy import ProxyResult, evaluate_proxy, proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale
 from archlab.unet import build
 from tests.encoders.tiny import save_clip, save_kl
