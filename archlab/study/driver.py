@@ -60,7 +60,7 @@ class Driver:
         self.finished = FinishedTrials(self.settings, folder.records())
         self.open = OpenTrials()
         self.limits: dict[str, float] = {}
-        self.proposals = Proposals(definition, arms, store.optuna, self.finished, self.limits)
+        self.proposals = Proposals(definition, arms, store, self.finished, self.limits)
         self.pruner = Pruner(store.optuna, self.settings)
         self.has_ended = False  # nothing more is asked; what is under way is finished
 

@@ -13,6 +13,7 @@ from archlab.study.definition import StudyDefinition
 from archlab.study.evaluate import costed
 from archlab.study.finished import FinishedTrials
 from archlab.study.sampler import as_params, make_sampler, suggest
+from archlab.study.store import Store
 
 _MOST_WITHOUT_NEWS = 3  # proposals in a row that tell nothing new, before an unseen architecture is drawn at random
 _MOST_DRAWS = 2_000
@@ -36,12 +37,12 @@ class Proposals:
         self,
         definition: StudyDefinition,
         arms: list[Arm],
-        study: optuna.Study,
+        store: Store,
         finished: FinishedTrials,
         limits: dict[str, float],
     ) -> None:
         self.definition, self.space = definition, definition.space
-        self.study, self.finished, self.limits = study, finished, limits
+        self.store, self.study, self.finished, self.limits = store, store.optuna, finished, limits
         self.is_plan = bool(arms)
         self._arms = iter(arms)
         self._without_news = finished.without_news()
@@ -74,8 +75,7 @@ class Proposals:
         """A trial that was asked before; it keeps the values that it has."""
         known = _Either(self.finished, under_way)
         self._set_sampler(number, known)
-        frozen = self.study.get_trials(deepcopy=False)[number]
-        return self._suggested(optuna.Trial(self.study, frozen._trial_id), known)
+        return self._suggested(self.store.reopen(number), known)
 
     def architecture(self, trial: optuna.trial.FrozenTrial) -> str:
         """The content hash of a trial that was asked; empty where its driver was killed while it asked."""

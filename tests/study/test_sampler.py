@@ -12,6 +12,7 @@ from archlab.space.knobs import Value
 from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.limits import cost_limits
 from archlab.study.sampler import as_params, make_sampler, suggest
+from archlab.study.store.rebuild import reopened
 from tests.study.spaces import MINI, write_space
 
 STRATEGIES = ["tpe", "nsga2", "nsga3", "random"]
@@ -106,12 +107,13 @@ def test_random_is_uniform_over_what_is_useful(tmp_path: Path) -> None:
 
 def test_a_trial_that_a_kill_left_half_suggested_gets_the_rest(tmp_path: Path) -> None:
     definition = space_of(tmp_path, "tpe")
-    study = optuna.create_study(directions=["minimize", "minimize"])
+    storage = optuna.storages.InMemoryStorage()
+    study = optuna.create_study(storage=storage, directions=["minimize", "minimize"])
     study.enqueue_trial({"conv": "standard"})
     trial = study.ask()
     trial.suggest_categorical("conv", ["standard", "separable"])
     study.sampler = make_sampler(definition, 0, limits={})
-    again = optuna.Trial(study, trial._trial_id)
+    again = reopened(study, storage, trial.number)
     values = suggest(again, definition.space)
     assert values["conv"] == "standard"
     assert "res_blocks" not in values

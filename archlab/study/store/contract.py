@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import optuna
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, Trial
 
 from archlab.evaluation import Record
 
@@ -35,6 +35,9 @@ class Store(Protocol):
 
     def release(self, number: int) -> None:
         """Give the right back, after the trial was told."""
+
+    def reopen(self, number: int) -> Trial:
+        """A trial that was asked before, maybe by a driver that was killed; it keeps the values that it has."""
 
     def others(self) -> list[FrozenTrial]:
         """Running trials that may be another driver's; this one's own may be among them."""

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 
 import psycopg
 import sqlalchemy
-from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
-from optuna.storages import BaseStorage, RDBStorage
+from optuna.exceptions import StorageInternalError
+from optuna.storages import RDBStorage
 from sqlalchemy.engine import URL, make_url
 
 from archlab.errors import BadInput
@@ -83,12 +83,10 @@ class Database:
         address = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
         return psycopg.connect(address, autocommit=True, **_CONNECTION)
 
-    def storage(self) -> RDBStorage:
-        """Optuna's tables in it."""
+    def tables(self) -> RDBStorage:
+        """Optuna's tables in it, made where they are not there."""
         address = self._url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-        return self.patiently(
-            lambda: PatientStorage(self, address, {"pool_pre_ping": True, "connect_args": _CONNECTION})
-        )
+        return self.patiently(lambda: RDBStorage(address, {"pool_pre_ping": True, "connect_args": _CONNECTION}))
 
     def patiently(self, act: Callable[[], Result]) -> Result:
         """The result of ``act``, which is called again as long as the database is away.
@@ -126,40 +124,6 @@ class Database:
                 return
             self._away = away
         self._say(text)
-
-
-class PatientStorage(RDBStorage):
-    """Optuna's storage, every call of which waits for a database that is away."""
-
-    def __init__(self, database: Database, url: str, engine_kwargs: dict[str, object]) -> None:
-        self._database = database
-        super().__init__(url, engine_kwargs)
-
-
-def _patient(name: str) -> Callable[..., object]:
-    """The method of that name; an answer that was lost with the connection is not an error."""
-    inner = getattr(RDBStorage, name)
-
-    def method(self: PatientStorage, *arguments: object, **named: object) -> object:
-        tried = False
-
-        def act() -> object:
-            nonlocal tried
-            again, tried = tried, True
-            try:
-                return inner(self, *arguments, **named)
-            except UpdateFinishedTrialError:
-                if again and name == "set_trial_state_values":
-                    return True
-                raise
-
-        return self._database.patiently(act)
-
-    return method
-
-
-for _name in (*BaseStorage.__abstractmethods__, "_create_new_trial", "_set_trial_param", "_get_trials"):
-    setattr(PatientStorage, _name, _patient(_name))
 
 
 def _parse(url: str) -> URL:

@@ -9,6 +9,7 @@ from threading import Event
 from types import TracebackType
 from typing import Any, Self
 
+import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
@@ -19,7 +20,7 @@ from archlab.study.definition import StudyDefinition
 from archlab.study.disk import Disk
 from archlab.study.folder import StudyFolder
 from archlab.study.store.contract import Say
-from archlab.study.store.rebuild import open_optuna, rebuild
+from archlab.study.store.rebuild import open_optuna, rebuild, reopened
 
 
 class JournalStore:
@@ -31,8 +32,8 @@ class JournalStore:
             settings = open_folder(folder, definition, say)
             journal = _Journal(folder, say, disk)
             opened.callback(journal.closed.set)
-            storage = JournalStorage(journal)
-            self.optuna = open_optuna(storage, settings)
+            self._storage = JournalStorage(journal)
+            self.optuna = open_optuna(self._storage, settings)
             rebuild(self.optuna, definition, folder)
             running = self.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
             self._left_behind = {trial.number: trial for trial in running}
@@ -49,6 +50,10 @@ class JournalStore:
 
     def release(self, number: int) -> None:
         """Nobody else waits for it."""
+
+    def reopen(self, number: int) -> optuna.Trial:
+        """See `Store`."""
+        return reopened(self.optuna, self._storage, number)
 
     def others(self) -> list[FrozenTrial]:
         """What an earlier driver left behind."""

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
 from typing import Self
 
+import optuna
 from optuna.storages import RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -24,7 +25,9 @@ from archlab.study.saved import SavedStudy, read_saved
 from archlab.study.store.contract import Say
 from archlab.study.store.database import Database
 from archlab.study.store.leases import Leases
-from archlab.study.store.rebuild import open_optuna, rebuild
+from archlab.study.store.patient_storage import patient_storage
+from archlab.study.store.rebuild import open_optuna, rebuild, reopened
+from archlab.surgery.optuna_cache import with_cache
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS archlab_studies (name text PRIMARY KEY, settings text NOT NULL)",
@@ -49,11 +52,12 @@ class PostgresStore:
         with self._database.opening(), ExitStack() as opened:
             opened.callback(self._leases.close)
             opened.callback(self._database.close)
-            storage = self._make_tables()
-            opened.callback(storage.engine.dispose)
+            tables = self._make_tables()
+            opened.callback(tables.engine.dispose)
+            self._storage = patient_storage(with_cache(tables), self._database.patiently)
             with self._leases.asking():
                 self._settings = self._open_study(say)
-                self.optuna = open_optuna(storage, self._settings)
+                self.optuna = open_optuna(self._storage, self._settings)
                 rebuild(self.optuna, definition, folder)
                 self._leases.arrive()
             self._opened = opened.pop_all()
@@ -74,6 +78,10 @@ class PostgresStore:
     def release(self, number: int) -> None:
         """See `Store`."""
         self._leases.drop(number)
+
+    def reopen(self, number: int) -> optuna.Trial:
+        """See `Store`."""
+        return reopened(self.optuna, self._storage, number)
 
     def others(self) -> list[FrozenTrial]:
         """See `Store`."""
@@ -128,9 +136,9 @@ class PostgresStore:
         self._leases.execute("SELECT pg_advisory_lock(%s)", (_MAKING_TABLES,))
         for statement in _TABLES:
             self._leases.execute(statement)
-        storage = self._database.storage()
+        tables = self._database.tables()
         self._leases.execute("SELECT pg_advisory_unlock(%s)", (_MAKING_TABLES,))
-        return storage
+        return tables
 
     def _open_study(self, say: Say) -> SavedStudy:
         """The study's settings, which are then in the database and in the folder.

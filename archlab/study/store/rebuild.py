@@ -27,6 +27,16 @@ def open_optuna(storage: BaseStorage, settings: SavedStudy) -> optuna.Study:
     )
 
 
+def reopened(study: optuna.Study, storage: BaseStorage, number: int) -> optuna.Trial:
+    """The study's trial of that number, which was asked before, to be suggested and told.
+
+    Args:
+        storage: where the study is.
+    """
+    study_id = storage.get_study_id_from_name(study.study_name)
+    return optuna.Trial(study, storage.get_trial_id_from_study_id_trial_number(study_id, number))
+
+
 def rebuild(study: optuna.Study, definition: StudyDefinition, folder: StudyFolder) -> None:
     """Add the trials that the folder knows and Optuna does not.
 

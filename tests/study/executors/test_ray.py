@@ -79,15 +79,17 @@ def test_files_come_back_where_a_node_does_not_see_the_drivers_folder(
 
 
 @pytest.mark.parametrize(
-    ("evaluate", "reason"),
+    ("evaluate", "minutes", "reason"),
     [
-        ("slow", "over the time limit of 0.05 min"),
-        ("crashing", "killed by signal 11 (SIGSEGV); see worker.log"),
-        ("deadly", "its node was lost, 2 times"),
+        ("slow", 0.05, "over the time limit of 0.05 min"),
+        ("crashing", 1.0, "killed by signal 11 (SIGSEGV); see worker.log"),
+        ("deadly", 1.0, "its node was lost, 2 times"),
     ],
 )
-def test_a_trial_that_ends_early_fails_with_its_reason(evaluate: str, reason: str, executor: Ray, job: JobFor) -> None:
-    found = executor.submit(job(evaluate, minutes=0.05), Log()).result(timeout=120)
+def test_a_trial_that_ends_early_fails_with_its_reason(
+    evaluate: str, minutes: float, reason: str, executor: Ray, job: JobFor
+) -> None:
+    found = executor.submit(job(evaluate, minutes=minutes), Log()).result(timeout=120)
     assert found.status == "failed"
     assert str(found.reason).startswith(reason)
 

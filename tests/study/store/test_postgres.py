@@ -9,6 +9,7 @@ import optuna
 import psycopg
 import pytest
 import sqlalchemy
+from optuna.storages import RDBStorage
 
 from archlab.errors import BadInput
 from archlab.study.definition import StudyDefinition
@@ -22,10 +23,12 @@ from tests.study.store.server import Server
 class TestPostgres(StoreContract):
     @pytest.fixture
     def url(self, server: Server) -> str:
-        return server.empty_database()
+        self.address = server.empty_database()
+        return self.address
 
     def forget(self, store: Store, folder: StudyFolder) -> None:
-        optuna.delete_study(study_name="mini", storage=store.optuna._storage)
+        storage = RDBStorage(self.address.replace("postgresql:", "postgresql+psycopg:"))
+        optuna.delete_study(study_name="mini", storage=storage)
 
     def assert_made_again(self, again: list[tuple[object, ...]], before: list[tuple[object, ...]]) -> None:
         """A record that the folder has lost is in the database."""
@@ -160,16 +163,18 @@ class TestPostgres(StoreContract):
         said: list[str] = []
         store, cut = open_here(said=said), []
         store.optuna.ask()
-        storage: Any = store.optuna._storage
 
-        @sqlalchemy.event.listens_for(storage._backend.engine, "before_cursor_execute")
         def cut_once(_connection: object, cursor: Any, statement: str, *_: object) -> None:
             if "FROM trial_params" in statement and not cut:
                 cut.append(statement)
                 with psycopg.connect(url, autocommit=True) as other:
                     other.execute("SELECT pg_terminate_backend(%s)", (cursor.connection.info.backend_pid,))
 
-        assert len(store.optuna.get_trials()) == 1
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", cut_once)
+        try:
+            assert len(store.optuna.get_trials()) == 1
+        finally:
+            sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", cut_once)
         assert cut
         assert [line.partition(" (")[0] for line in said] == ["the database is away", "the database is back"]
 
