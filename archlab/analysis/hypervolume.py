@@ -1,7 +1,7 @@
 """How much of the space of objectives a set of trials covers. Every objective is minimised.
 
 Objectives are scaled to the range of the trials under consideration; the reference point is the worst of each plus a
-tenth of its range, so that a new end of the front counts, too. What is covered is told as a share of the box between
+tenth of its range, so that a new end of the front counts, too. What is covered is given as a share of the box between
 the best of every objective and the reference point.
 """
 

@@ -58,7 +58,7 @@ class Evaluation:
 
     @property
     def further_scores(self) -> dict[str, float | None]:
-        """Of a training that came to its end: its other metrics, and what was told at initialisation, by column."""
+        """Of a training that came to its end: its other metrics, and scores at initialisation, by column."""
         if self.proxy is None or self.proxy.stopped_at is not None:
             return {}
         trained = {name: score.value for name, score in self.proxy.scores.items()}

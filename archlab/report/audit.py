@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from archlab.analysis.audit import LEVEL, Agreement, Audit, Verdict, scores_table
+from archlab.analysis.audit import LEVEL, Agreement, Audit, Predictor, scores_table
 from archlab.files import writable_folder, write_text
 from archlab.report.audit_charts import audit_figure, audit_info, order_chart, tau_chart
 from archlab.report.cards import Card
@@ -136,9 +136,9 @@ def _order(audit: Audit, cheap: str) -> str:
     )
 
 
-def _tau(verdict: Verdict) -> str:
+def _tau(predictor: Predictor) -> str:
     """``val_loss@200 agrees at τ 0.83 (95 %: 0.71 to 0.91)``"""
-    return f"{verdict.score.name} agrees at τ {_interval(verdict.tau)}"
+    return f"{predictor.score.name} agrees at τ {_interval(predictor.tau)}"
 
 
 def _interval(agreement: Agreement) -> str:

@@ -69,9 +69,9 @@ class AuditInfo(NamedTuple):
 
 def audit_info(audit: Audit) -> AuditInfo:
     """What the charts show; of metrics that ``proxy.quality`` cannot name the table alone speaks."""
-    cheap = (audit.recommended or audit.nearest or audit.verdicts[0]).score
+    cheap = (audit.recommended or audit.nearest or audit.predictors[0]).score
     trials, reference = audit.architectures["trial"], audit.reference
-    shown = [each for each in audit.verdicts if not each.score.steps or each.score.metric in QUALITIES]
+    shown = [each for each in audit.predictors if not each.score.steps or each.score.metric in QUALITIES]
     shown = [each for each in shown if not isnan(each.tau.value)]
     metrics = dict.fromkeys(each.score.metric for each in shown)
     series = [

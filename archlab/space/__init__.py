@@ -4,7 +4,7 @@ from archlab.space.domain import Domain
 from archlab.space.knobs import KNOBS, Knob, label
 from archlab.space.ladder import LadderStep, StepCost, ladder_costs, ladder_values
 from archlab.space.load import load_space, read_space
-from archlab.space.plans import Arm, ArmCost, Comparison, Design, Plan, arm_costs, lay_out
+from archlab.space.plans import Arm, ArmCost, Contrast, Design, Plan, arm_costs, lay_out
 from archlab.space.space import SearchSpace
 from archlab.space.survey import Survey, survey
 
@@ -12,7 +12,7 @@ __all__ = [
     "KNOBS",
     "Arm",
     "ArmCost",
-    "Comparison",
+    "Contrast",
     "Design",
     "Domain",
     "Knob",

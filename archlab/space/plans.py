@@ -31,7 +31,7 @@ class Dropped(NamedTuple):
     why: str
 
 
-class Comparison(NamedTuple):
+class Contrast(NamedTuple):
     """Two arms of a plan that differ by one change."""
 
     change: str
@@ -43,7 +43,7 @@ class Plan(NamedTuple):
     """Arms in the order of evaluation, the pairs that tell the effect of a change, and what was left out."""
 
     arms: list[Arm]
-    comparisons: list[Comparison]
+    contrasts: list[Contrast]
     dropped: list[Dropped]
 
 
@@ -167,7 +167,7 @@ class _Draft:
         return self.add(name, values)
 
     def compare(self, change: str, before: Arm, after: Arm) -> None:
-        self.plan.comparisons.append(Comparison(change, before, after))
+        self.plan.contrasts.append(Contrast(change, before, after))
 
 
 def _grid(space: SearchSpace) -> Plan:

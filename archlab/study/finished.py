@@ -61,7 +61,7 @@ class FinishedTrials:
         return self._twins.get(architecture)
 
     def without_news(self) -> int:
-        """How many of the last trials in a row told nothing new."""
+        """How many of the last trials in a row brought nothing new."""
         return sum(1 for _ in takewhile(lambda record: not record.counts, reversed(self.trials.values())))
 
     def last_failures(self) -> list[Record]:

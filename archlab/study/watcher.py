@@ -1,4 +1,4 @@
-"""Who is told what a running study does: a live display, a mirror to W&B."""
+"""What hears of a running study: a live display, a mirror to W&B."""
 
 from collections.abc import Iterable
 from typing import Any

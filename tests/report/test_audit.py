@@ -34,8 +34,8 @@ def test_page_tables_and_picture_show_every_score(tmp_path: Path, browser: str) 
     assert info.steps == [0, 2, 4, 40]
     page = write_audit(found, tmp_path / "report")
     scores = pd.read_csv(page.parent / "audit.csv")
-    assert scores["score"].tolist() == [each.score.name for each in found.verdicts]
-    assert scores["tau"].tolist() == pytest.approx([each.tau.value for each in found.verdicts], nan_ok=True)
+    assert scores["score"].tolist() == [each.score.name for each in found.predictors]
+    assert scores["tau"].tolist() == pytest.approx([each.tau.value for each in found.predictors], nan_ok=True)
     assert len(pd.read_csv(page.parent / "architectures.csv")) == 10
     with Image.open(page.parent / "audit.png") as image:
         assert image.size == (2200, 960)

@@ -54,7 +54,7 @@ def test_ablate_changes_one_knob_at_a_time(lay: Any) -> None:
         "ff_ratio = 4": BASELINE | {"ff_ratio": 4},
         "conv = separable": BASELINE | {"conv": "separable"},
     }
-    pairs = [(pair.change, pair.before.name, pair.after.name) for pair in definition.plan().comparisons]
+    pairs = [(pair.change, pair.before.name, pair.after.name) for pair in definition.plan().contrasts]
     assert pairs == [(name, "baseline", name) for name in list(labels(definition))[1:]]
     assert definition.space.spec(definition.plan().arms[0].values) == definition.space.baseline
 
@@ -65,7 +65,7 @@ def test_leave_one_out_takes_each_change_back(lay: Any) -> None:
     assert labels(definition) == {"baseline": BASELINE, "the full change": full} | {
         f"without {knob}": full | {knob: BASELINE[knob]} for knob in ("kv_sharing", "ff_ratio", "conv")
     }
-    pairs = [(pair.change, pair.before.name, pair.after.name) for pair in definition.plan().comparisons]
+    pairs = [(pair.change, pair.before.name, pair.after.name) for pair in definition.plan().contrasts]
     assert pairs == [
         ("the full change", "baseline", "the full change"),
         ("kv_sharing = self", "without kv_sharing", "the full change"),

@@ -1,7 +1,7 @@
 """How far two scores agree on an order of architectures, with bootstrap intervals. Lower scores are better.
 
-A resample of N architectures is how often it has each: [N], summing to N. What is told of the architectures themselves
-is told of the resample that has each once; so thousands of resamples are a few matrix products.
+A resample of N architectures is how often it has each: [N], summing to N. A measure of the architectures themselves is
+that of the resample that has each once; so thousands of resamples are a few matrix products.
 """
 
 from collections.abc import Callable
@@ -25,12 +25,13 @@ class Agreement(NamedTuple):
     high: float
 
 
-def kendall_tau(scores: Floats, truth: Floats) -> Agreement:
+def kendall_tau(scores: Floats, truth: Floats, *, resamples: int = RESAMPLES) -> Agreement:
     """Kendall's τ-b (Biometrika 33, 1945): the mean over seeds of how each seed's scores agree with ``truth``.
 
     Args:
         scores: [S, N], one row a seed.
         truth: [N], or [S, N] where every seed has one of its own.
+        resamples: how many the interval is made of.
     """
     ours, theirs = _signs(scores), _signs(np.broadcast_to(truth, scores.shape))
 
@@ -44,10 +45,10 @@ def kendall_tau(scores: Floats, truth: Floats) -> Agreement:
         with np.errstate(invalid="ignore"):
             return pairs(ours * theirs) / np.sqrt(pairs(ours**2) * pairs(theirs**2))
 
-    return _with_interval(tau, scores.shape[1])
+    return _with_interval(tau, scores.shape[1], resamples)
 
 
-def top_overlap(scores: Floats, truth: Floats, top: int) -> Agreement:
+def top_overlap(scores: Floats, truth: Floats, top: int, *, resamples: int = RESAMPLES) -> Agreement:
     """Which share of the best ``top`` by ``truth`` [N] is among the best ``top`` by the scores [S, N], mean over seeds.
 
     Of architectures that tie for the last places, each has its share of them.
@@ -65,14 +66,14 @@ def top_overlap(scores: Floats, truth: Floats, top: int) -> Agreement:
         shares: Floats = both.sum(axis=2).T / top
         return shares
 
-    return _with_interval(overlap, scores.shape[1])
+    return _with_interval(overlap, scores.shape[1], resamples)
 
 
-def _with_interval(measure: Callable[[Floats], Floats], architectures: int) -> Agreement:
+def _with_interval(measure: Callable[[Floats], Floats], architectures: int, number: int) -> Agreement:
     """The measure, and its percentile bootstrap interval over the architectures (Efron and Tibshirani, ch. 13)."""
     source = np.random.default_rng(_RESAMPLING_SEED)
     even = np.full(architectures, 1 / architectures)
-    resamples = source.multinomial(architectures, even, size=RESAMPLES).astype(float)
+    resamples = source.multinomial(architectures, even, size=number).astype(float)
     found = measure(resamples).mean(axis=1)
     value = measure(np.ones((1, architectures))).mean()
     if np.isnan(value):

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from archlab.analysis.audit.agreement import LEAST, Agreement, Floats, kendall_tau, top_overlap
-from archlab.analysis.audit.scores import Score, Scores, read_scores
+from archlab.analysis.audit.scores import RecordedScore, RecordedScores, read_scores
 from archlab.analysis.table import StudyTable
 from archlab.errors import BadInput, RunFailed, nearest
 from archlab.evaluation.measures import QUALITIES
@@ -16,7 +16,7 @@ TOP, BAR = 5, 0.7
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Verdict:
+class Predictor:
     """How well a score predicts the reference score.
 
     Attributes:
@@ -26,7 +26,7 @@ class Verdict:
             sides; NaN for one seed.
     """
 
-    score: Score
+    score: RecordedScore
     tau: Agreement
     top: Agreement
     other_seeds: Agreement
@@ -39,7 +39,7 @@ class Audit:
     Attributes:
         study: its name.
         reference: the score that the others are to predict.
-        verdicts: one for each score, those that are known earliest first; the reference score is not among them.
+        predictors: one for each score, those that are known earliest first; the reference score is not among them.
         ceiling: τ of one seed's reference score with the other seeds': what noise leaves to be predicted; NaN for one
             seed.
         top: how many of the best architectures are looked for.
@@ -51,8 +51,8 @@ class Audit:
     """
 
     study: str
-    reference: Score
-    verdicts: list[Verdict]
+    reference: RecordedScore
+    predictors: list[Predictor]
     ceiling: Agreement
     top: int
     bar: float
@@ -66,32 +66,32 @@ class Audit:
         return len(self.reference.values)
 
     @property
-    def recommended(self) -> Verdict | None:
+    def recommended(self) -> Predictor | None:
         """The cheapest score of a shorter training that keeps τ at the bar; of equally cheap ones the best."""
         return _cheapest(each for each in self._trained if each.tau.value >= self.bar)
 
     @property
-    def sure(self) -> Verdict | None:
+    def sure(self) -> Predictor | None:
         """As `recommended`, for the lower end of τ's interval."""
         return _cheapest(each for each in self._trained if each.tau.low >= self.bar)
 
     @property
-    def untrained(self) -> Verdict | None:
+    def untrained(self) -> Predictor | None:
         """The best score without any training that keeps τ at the bar."""
-        before = [each for each in self.verdicts if not each.score.steps and each.tau.value >= self.bar]
+        before = [each for each in self.predictors if not each.score.steps and each.tau.value >= self.bar]
         return max(before, key=lambda each: each.tau.value, default=None)
 
     @property
-    def nearest(self) -> Verdict | None:
+    def nearest(self) -> Predictor | None:
         """The score of a shorter training with the highest τ, whatever it costs."""
         return max(self._trained, key=lambda each: each.tau.value, default=None)
 
     @property
-    def _trained(self) -> list[Verdict]:
+    def _trained(self) -> list[Predictor]:
         """Those that ``proxy.quality`` can name, of shorter trainings."""
         return [
             each
-            for each in self.verdicts
+            for each in self.predictors
             if 0 < each.score.steps < self.reference.steps
             and each.score.metric in QUALITIES
             and not np.isnan(each.tau.value)
@@ -110,11 +110,11 @@ def audit(study: StudyTable, *, against: str | None = None, top: int = TOP, bar:
     """
     scores = read_scores(study)
     reference = _reference(study, scores, against, top)
-    verdicts = [_verdict(score, reference, top) for score in scores.by_key.values() if score is not reference]
+    predictors = [_predictor(score, reference, top) for score in scores.by_key.values() if score is not reference]
     return Audit(
         study=study.name,
         reference=reference,
-        verdicts=verdicts,
+        predictors=predictors,
         ceiling=_other_seeds(reference, reference),
         top=top,
         bar=bar,
@@ -138,12 +138,12 @@ def scores_table(audit: Audit) -> pd.DataFrame:
                 **_cells(f"top_{audit.top}", each.top),
                 "tau_other_seeds": each.other_seeds.value,
             }
-            for each in audit.verdicts
+            for each in audit.predictors
         ]
     )
 
 
-def _reference(study: StudyTable, scores: Scores, against: str | None, top: int) -> Score:
+def _reference(study: StudyTable, scores: RecordedScores, against: str | None, top: int) -> RecordedScore:
     found = len(scores.records)
     if found < LEAST:
         reasons = [record.evaluation.reason for record in study.records if record.evaluation.status == "failed"]
@@ -164,8 +164,8 @@ def _reference(study: StudyTable, scores: Scores, against: str | None, top: int)
     return reference
 
 
-def _verdict(score: Score, reference: Score, top: int) -> Verdict:
-    return Verdict(
+def _predictor(score: RecordedScore, reference: RecordedScore, top: int) -> Predictor:
+    return Predictor(
         score=score,
         tau=kendall_tau(score.values, reference.order),
         top=top_overlap(score.values, reference.order, top),
@@ -173,7 +173,7 @@ def _verdict(score: Score, reference: Score, top: int) -> Verdict:
     )
 
 
-def _other_seeds(score: Score, reference: Score) -> Agreement:
+def _other_seeds(score: RecordedScore, reference: RecordedScore) -> Agreement:
     """τ of each seed's score with the mean of the other seeds' reference scores."""
     seeds = len(reference.values)
     if seeds < 2:
@@ -182,19 +182,19 @@ def _other_seeds(score: Score, reference: Score) -> Agreement:
     return kendall_tau(np.broadcast_to(score.values, others.shape), others)
 
 
-def _architectures(scores: Scores) -> pd.DataFrame:
+def _architectures(scores: RecordedScores) -> pd.DataFrame:
     shown = {score.name: score.order if score.steps else -score.order for score in scores.by_key.values()}
     rows = [{"trial": record.trial, **record.knobs} for record in scores.records]
     return pd.DataFrame(rows).assign(**shown)
 
 
-def _baseline(study: StudyTable, scores: Scores) -> int | None:
+def _baseline(study: StudyTable, scores: RecordedScores) -> int | None:
     own = study.baseline_spec.id
     return next((record.trial for record in scores.records if record.architecture == own), None)
 
 
-def _cheapest(verdicts: Iterable[Verdict]) -> Verdict | None:
-    return min(verdicts, key=lambda each: (each.score.steps, -each.tau.value), default=None)
+def _cheapest(predictors: Iterable[Predictor]) -> Predictor | None:
+    return min(predictors, key=lambda each: (each.score.steps, -each.tau.value), default=None)
 
 
 def _cells(name: str, agreement: Agreement) -> Mapping[str, float]:

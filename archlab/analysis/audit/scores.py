@@ -20,7 +20,7 @@ Key = tuple[str, int]  # metric, optimiser steps
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Score:
+class RecordedScore:
     """A way to order architectures; lower values come first.
 
     Attributes:
@@ -47,7 +47,7 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Scores:
+class RecordedScores:
     """What is known of the architectures that were trained to the end.
 
     Attributes:
@@ -56,10 +56,10 @@ class Scores:
     """
 
     records: list[Record]
-    by_key: dict[Key, Score]
+    by_key: dict[Key, RecordedScore]
 
 
-def read_scores(study: StudyTable) -> Scores:
+def read_scores(study: StudyTable) -> RecordedScores:
     """Every score of a study's complete trials: at each rung, at initialisation, and the costs.
 
     Raises:
@@ -73,13 +73,13 @@ def read_scores(study: StudyTable) -> Scores:
     for metric, steps in sorted(shared, key=lambda key: (key[1], key[0])):
         runs = [each[metric, steps] for each in found]
         seeds = min(map(len, runs))
-        by_key[metric, steps] = Score(
+        by_key[metric, steps] = RecordedScore(
             metric=metric,
             steps=steps,
             values=np.array([of[:seeds] for of in runs], dtype=float).T,
             seconds=float(curves.loc[curves["step"] == steps, "seconds"].mean()) if steps else 0.0,
         )
-    return Scores(records=records, by_key=by_key)
+    return RecordedScores(records=records, by_key=by_key)
 
 
 def _of_record(record: Record) -> dict[Key, list[float]]:

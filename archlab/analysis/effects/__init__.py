@@ -2,11 +2,11 @@
 
 import pandas as pd
 
+from archlab.analysis.effects.arms import ArmResults, read_arm_results
 from archlab.analysis.effects.effect import LEVEL, Effect, effects_table, sentence
 from archlab.analysis.effects.factorial import factorial_effects
 from archlab.analysis.effects.intervals import IntervalMethod
 from archlab.analysis.effects.pairs import paired_effect
-from archlab.analysis.effects.scores import Scores, read_scores
 from archlab.analysis.effects.search import search_effects
 from archlab.analysis.table import StudyTable
 from archlab.errors import BadInput
@@ -53,16 +53,16 @@ def price_list(study: StudyTable, *, method: IntervalMethod = "t", level: float 
 
 
 def plan_effects(
-    space: SearchSpace, design: Design, plan: Plan, scores: Scores, method: IntervalMethod = "t"
+    space: SearchSpace, design: Design, plan: Plan, scores: ArmResults, method: IntervalMethod = "t"
 ) -> list[Effect]:
     """The effects that a plan tells: of a factorial one by least squares, else of every pair of arms."""
     if design.strategy == "factorial":
         return factorial_effects(space, design.change, plan.arms, scores)
-    return [paired_effect(space, pair, scores, method) for pair in plan.comparisons]
+    return [paired_effect(space, pair, scores, method) for pair in plan.contrasts]
 
 
 def _plan_effects(study: StudyTable, method: IntervalMethod) -> list[Effect]:
     space, design = study.space, study.design
     plan = lay_out(space, design)
-    scores = read_scores(study, {arm.name: space.spec(arm.values).id for arm in plan.arms})
+    scores = read_arm_results(study, {arm.name: space.spec(arm.values).id for arm in plan.arms})
     return plan_effects(space, design, plan, scores, method)

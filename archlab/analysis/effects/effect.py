@@ -6,7 +6,7 @@ from math import floor, log10, nan
 
 import pandas as pd
 
-from archlab.analysis.effects.intervals import NO_INTERVAL, Estimate, Interval
+from archlab.analysis.effects.intervals import NO_INTERVAL, Difference, Interval
 
 LEVEL = 0.95
 
@@ -33,7 +33,7 @@ class Effect:
     knob: str = ""
     value: str = ""
     baseline: str = ""
-    quality: Estimate | None = None
+    quality: Difference | None = None
     missing: str = ""
     costs: Mapping[str, float | None] = field(default_factory=dict)
     aliases: Sequence[str] = ()

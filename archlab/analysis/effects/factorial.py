@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from archlab.analysis.effects.arms import ArmResults
 from archlab.analysis.effects.effect import Effect
-from archlab.analysis.effects.intervals import t_estimate
+from archlab.analysis.effects.intervals import t_difference
 from archlab.analysis.effects.pairs import ONE_SEED
-from archlab.analysis.effects.scores import Scores
 from archlab.space import Arm, SearchSpace, label
 from archlab.space.plans import full_change
 
@@ -38,7 +38,7 @@ class Term:
 
 
 def factorial_effects(
-    space: SearchSpace, wanted: Mapping[str, Any], arms: Sequence[Arm], scores: Scores
+    space: SearchSpace, wanted: Mapping[str, Any], arms: Sequence[Arm], scores: ArmResults
 ) -> list[Effect]:
     """What each change does on average over the combinations of the others, and how much more than that it does where
     another is made.
@@ -115,7 +115,7 @@ def _quality(fit: Any, index: int, scores: int, untrained: Sequence[str]) -> Map
         names = f"{untrained[0]}{' and others' if len(untrained) > 1 else ''}" if untrained else "some"
         return {"missing": f"arms without a score ({names}) leave the effects undetermined"}
     freedom = int(fit.df_resid)
-    estimate = t_estimate(2 * fit.params[index], 2 * fit.bse[index] if freedom else np.nan, freedom)
+    estimate = t_difference(2 * fit.params[index], 2 * fit.bse[index] if freedom else np.nan, freedom)
     if not freedom:
         return {"quality": estimate, "how": "one seed", "missing": ONE_SEED, "n": scores}
     return {"quality": estimate, "how": f"least squares, {scores} scores", "n": scores}

@@ -1,4 +1,4 @@
-"""Differences with what is needed for their confidence intervals."""
+"""Mean differences with what is needed for their confidence intervals."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -33,7 +33,7 @@ class Interval(NamedTuple):
 NO_INTERVAL = Interval(math.nan, math.nan)
 
 
-class Estimate(NamedTuple):
+class Difference(NamedTuple):
     """A mean difference.
 
     Attributes:
@@ -44,15 +44,15 @@ class Estimate(NamedTuple):
     interval: Callable[[float], Interval]
 
 
-def paired_estimate(differences: Sequence[float], method: IntervalMethod = "t") -> Estimate:
+def paired_difference(differences: Sequence[float], method: IntervalMethod = "t") -> Difference:
     """The mean of paired differences with Student's t interval or a bootstrap over the pairs (Efron and Tibshirani, An
     Introduction to the Bootstrap, ch. 13 and 14); one pair has no interval."""
     sample = np.asarray(differences, dtype=float)
     value = float(sample.mean())
     if len(sample) < 2:
-        return Estimate(value, lambda _: NO_INTERVAL)
+        return Difference(value, lambda _: NO_INTERVAL)
     if method == "t" or np.ptp(sample) == 0:
-        return t_estimate(value, float(stats.sem(sample)), len(sample) - 1)
+        return t_difference(value, float(stats.sem(sample)), len(sample) - 1)
 
     def bootstrap(level: float) -> Interval:
         found = stats.bootstrap(
@@ -66,16 +66,16 @@ def paired_estimate(differences: Sequence[float], method: IntervalMethod = "t") 
         ).confidence_interval
         return Interval(float(found.low), float(found.high))
 
-    return Estimate(value, bootstrap)
+    return Difference(value, bootstrap)
 
 
-def t_estimate(value: float, standard_error: float, freedom: float) -> Estimate:
+def t_difference(value: float, standard_error: float, freedom: float) -> Difference:
     """A value with Student's t interval; without degrees of freedom there is none."""
     if freedom < 1 or not math.isfinite(standard_error):
-        return Estimate(value, lambda _: NO_INTERVAL)
+        return Difference(value, lambda _: NO_INTERVAL)
 
     def interval(level: float) -> Interval:
         half = float(stats.t.ppf((1 + level) / 2, freedom)) * standard_error
         return Interval(value - half, value + half)
 
-    return Estimate(value, interval)
+    return Difference(value, interval)

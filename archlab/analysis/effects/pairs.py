@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from archlab.analysis.effects.arms import ArmResults
 from archlab.analysis.effects.effect import Effect
-from archlab.analysis.effects.intervals import METHOD_NAMES, IntervalMethod, paired_estimate
-from archlab.analysis.effects.scores import Scores
+from archlab.analysis.effects.intervals import METHOD_NAMES, IntervalMethod, paired_difference
 from archlab.space import Arm, SearchSpace, label
-from archlab.space.plans import Comparison
+from archlab.space.plans import Contrast
 
 ONE_SEED = "it cannot tell an effect from chance; raise proxy.seeds"
 
 
-def paired_effect(space: SearchSpace, pair: Comparison, scores: Scores, method: IntervalMethod) -> Effect:
+def paired_effect(space: SearchSpace, pair: Contrast, scores: ArmResults, method: IntervalMethod) -> Effect:
     """The effect of one change. Every seed has its own difference, so that what seeds have in common falls out."""
     before, after = scores.of[pair.before.name], scores.of[pair.after.name]
     known = Effect(
@@ -31,7 +31,7 @@ def paired_effect(space: SearchSpace, pair: Comparison, scores: Scores, method: 
     several = len(seeds) > 1
     return replace(
         known,
-        quality=paired_estimate([after.by_seed[seed] - before.by_seed[seed] for seed in seeds], method),
+        quality=paired_difference([after.by_seed[seed] - before.by_seed[seed] for seed in seeds], method),
         how=f"{METHOD_NAMES[method]}, {len(seeds)} seeds" if several else "one seed",
         missing="" if several else ONE_SEED,
         n=len(seeds),

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from archlab.analysis.effects.effect import Effect
-from archlab.analysis.effects.intervals import METHOD_NAMES, IntervalMethod, paired_estimate, t_estimate
+from archlab.analysis.effects.intervals import METHOD_NAMES, IntervalMethod, paired_difference, t_difference
 from archlab.analysis.table import StudyTable, cost_columns
 from archlab.space import SearchSpace, label
 
@@ -50,7 +50,7 @@ def _matched(known: Effect, facts: pd.DataFrame, pairs: list[tuple[Any, Any]], m
     differences = pd.DataFrame(after - before, columns=facts.columns)
     return replace(
         known,
-        quality=paired_estimate(differences["quality"].tolist(), method),
+        quality=paired_difference(differences["quality"].tolist(), method),
         how=f"matched pairs, {METHOD_NAMES[method]}, {len(pairs)} pairs",
         n=len(pairs),
         costs={name: _number(differences[name].mean()) for name in map(str, differences) if name != "quality"},
@@ -85,7 +85,9 @@ class _Fit:
         place = list(self._design).index(column)
         return replace(
             known,
-            quality=t_estimate(float(self._quality.params[place]), float(self._quality.bse[place]), len(matrix) - rank),
+            quality=t_difference(
+                float(self._quality.params[place]), float(self._quality.bse[place]), len(matrix) - rank
+            ),
             how=f"main-effects fit, HC3 errors, {len(matrix)} trials",
             n=len(matrix),
             costs={name: _number(found[place]) for name, found in self._costs.items()},

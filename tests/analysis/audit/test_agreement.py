@@ -4,22 +4,20 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from archlab.analysis.audit import agreement
 from archlab.analysis.audit.agreement import kendall_tau, top_overlap
 
 
 @pytest.mark.parametrize("decimals", [3, 0], ids=["no ties", "many ties"])
-def test_tau_is_scipys_also_of_every_resample(decimals: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tau_is_scipys_also_of_every_resample(decimals: int) -> None:
     draw = np.random.default_rng(0)
     scores, truth = draw.normal(size=(2, 20)).round(decimals), draw.normal(size=20).round(decimals)
     expected = np.mean([kendalltau(row, truth).statistic for row in scores])
     assert kendall_tau(scores, truth).value == pytest.approx(expected)
-    monkeypatch.setattr(agreement, "RESAMPLES", 50)
     times = np.random.default_rng(0).multinomial(20, np.full(20, 1 / 20), size=50)
     taus = []
     for resample in (np.repeat(np.arange(20), each) for each in times):
         taus.append(np.mean([kendalltau(row[resample], truth[resample]).statistic for row in scores]))
-    assert kendall_tau(scores, truth)[1:] == pytest.approx(tuple(np.quantile(taus, [0.025, 0.975])))
+    assert kendall_tau(scores, truth, resamples=50)[1:] == pytest.approx(tuple(np.quantile(taus, [0.025, 0.975])))
 
 
 TRUTH = [1.0, 2, 3, 4, 5, 6, 7, 8]
@@ -39,15 +37,16 @@ def test_share_of_the_best_found_is_as_counted(case: str) -> None:
     assert top_overlap(np.array([scores]), np.array(TRUTH), top).value == pytest.approx(share)
 
 
-def test_share_of_the_best_in_resamples_is_that_of_the_copies(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(agreement, "RESAMPLES", 50)
+def test_share_of_the_best_in_resamples_is_that_of_the_copies() -> None:
     draw = np.random.default_rng(1)
     scores, truth = draw.random(12), draw.random(12)
     times, shares = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), size=50), []
     for resample in (np.repeat(np.arange(12), each) for each in times):
         ours, theirs = (sorted(resample, key=values.__getitem__)[:4] for values in (scores, truth))
         shares.append(sum(min(ours.count(each), theirs.count(each)) for each in set(ours)) / 4)
-    assert top_overlap(scores[None], truth, 4)[1:] == pytest.approx(tuple(np.quantile(shares, [0.025, 0.975])))
+    assert top_overlap(scores[None], truth, 4, resamples=50)[1:] == pytest.approx(
+        tuple(np.quantile(shares, [0.025, 0.975]))
+    )
 
 
 def test_a_score_that_is_always_the_same_has_no_tau() -> None:

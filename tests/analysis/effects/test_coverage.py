@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from archlab.analysis.effects import plan_effects
-from archlab.analysis.effects.intervals import paired_estimate
-from archlab.analysis.effects.scores import Score, Scores
+from archlab.analysis.effects.arms import ArmResult, ArmResults
+from archlab.analysis.effects.intervals import paired_difference
 from archlab.analysis.effects.search import search_effects
 from archlab.study.definition import StudyDefinition
 from tests.analysis.effects.conftest import Write
@@ -56,9 +56,9 @@ def simulate(definition: StudyDefinition, seeds: int) -> tuple[dict[str, list[bo
     for _ in range(REPEATS):
         shared = SEED_NOISE * draw.standard_normal(seeds)
         noise = NOISE * draw.standard_normal((len(clean), seeds))
-        scores = Scores(
+        scores = ArmResults(
             of={
-                name: Score(by_seed=dict(enumerate((value + shared + own).tolist())))
+                name: ArmResult(by_seed=dict(enumerate((value + shared + own).tolist())))
                 for (name, value), own in zip(clean.items(), noise, strict=True)
             }
         )
@@ -140,6 +140,6 @@ def test_a_bootstrap_over_few_seeds_is_narrower_than_it_says(method: Any, seeds:
     draw = np.random.default_rng(8)
     hits = []
     for _ in range(200):
-        low, high = paired_estimate(draw.standard_normal(seeds).tolist(), method).interval(0.95)
+        low, high = paired_difference(draw.standard_normal(seeds).tolist(), method).interval(0.95)
         hits.append(low <= 0 <= high)
     assert least < np.mean(hits) < (0.98 if seeds >= 20 else 0.92)

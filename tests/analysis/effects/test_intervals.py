@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from archlab.analysis.effects import sentence
-from archlab.analysis.effects.intervals import Interval, paired_estimate
+from archlab.analysis.effects.intervals import Interval, paired_difference
 
 BEFORE = [0.211, 0.204, 0.215, 0.209, 0.202]
 AFTER = [0.198, 0.195, 0.199, 0.201, 0.189]
@@ -16,7 +16,7 @@ DIFFERENCES = np.subtract(AFTER, BEFORE).tolist()
 
 @pytest.mark.parametrize("level", [0.95, 0.99])
 def test_paired_t_is_scipys(level: float) -> None:
-    estimate = paired_estimate(DIFFERENCES)
+    estimate = paired_difference(DIFFERENCES)
     oracle = stats.ttest_rel(AFTER, BEFORE)
     assert estimate.value == pytest.approx(np.mean(AFTER) - np.mean(BEFORE))
     assert estimate.interval(level) == pytest.approx(tuple(oracle.confidence_interval(level)))
@@ -25,15 +25,15 @@ def test_paired_t_is_scipys(level: float) -> None:
 @pytest.mark.parametrize("method", ["percentile", "bca"])
 def test_a_bootstrap_is_repeatable_and_near_the_t_interval_of_a_large_sample(method: Any) -> None:
     sample = np.random.default_rng(0).normal(0.1, 1, 400).tolist()
-    found = paired_estimate(sample, method).interval(0.95)
-    assert found == paired_estimate(sample, method).interval(0.95)
-    assert found == pytest.approx(paired_estimate(sample).interval(0.95), abs=0.01)
+    found = paired_difference(sample, method).interval(0.95)
+    assert found == paired_difference(sample, method).interval(0.95)
+    assert found == pytest.approx(paired_difference(sample).interval(0.95), abs=0.01)
 
 
 @pytest.mark.parametrize("method", ["t", "percentile", "bca"])
 def test_one_pair_has_no_interval_and_equal_ones_have_no_width(method: Any) -> None:
-    assert not paired_estimate([0.3], method).interval(0.95).is_known
-    assert paired_estimate([0.25, 0.25, 0.25], method).interval(0.95) == (0.25, 0.25)
+    assert not paired_difference([0.3], method).interval(0.95).is_known
+    assert paired_difference([0.25, 0.25, 0.25], method).interval(0.95) == (0.25, 0.25)
 
 
 @pytest.mark.parametrize(

@@ -53,14 +53,14 @@ def test_numbers_are_those_of_the_table(definition: StudyDefinition, tmp_path: P
     found = audit(study)
     runs = [record.evaluation.proxy.by_seed for record in study.records if record.evaluation.proxy]
     rung, long = (np.array([[run.rungs[step] for run in seeds] for seeds in runs]) for step in (2, 40))
-    verdict = next(each for each in found.verdicts if each.score.name == "val_loss@2")
+    predictor = next(each for each in found.predictors if each.score.name == "val_loss@2")
     taus = [kendalltau(rung[:, seed], long.mean(axis=1)).statistic for seed in (0, 1)]
-    assert verdict.tau.value == pytest.approx(np.mean(taus))
-    assert verdict.tau.low < verdict.tau.value < verdict.tau.high
+    assert predictor.tau.value == pytest.approx(np.mean(taus))
+    assert predictor.tau.low < predictor.tau.value < predictor.tau.high
     others = [kendalltau(rung[:, seed], long[:, 1 - seed]).statistic for seed in (0, 1)]
-    assert verdict.other_seeds.value == pytest.approx(np.mean(others))
+    assert predictor.other_seeds.value == pytest.approx(np.mean(others))
     assert found.ceiling.value == pytest.approx(kendalltau(long[:, 0], long[:, 1]).statistic)
-    macs = next(each for each in found.verdicts if each.score.name == "macs_g")
+    macs = next(each for each in found.predictors if each.score.name == "macs_g")
     costs = [record.evaluation.macs_g for record in study.records]
     assert macs.tau.value == pytest.approx(-kendalltau(costs, long.mean(axis=1)).statistic)
 
@@ -104,8 +104,8 @@ def test_training_time_is_that_of_the_curves_that_are_there(definition: StudyDef
 def test_another_metric_can_be_the_dear_one(definition: StudyDefinition, tmp_path: Path) -> None:
     found = audit(run(definition, tmp_path, Trainings(), architectures=8), against="adherence", top=3)
     assert found.reference.name == "adherence@40"
-    verdict = next(each for each in found.verdicts if each.score.name == "val_loss@40")
-    assert verdict.tau == verdict.top == (1, 1, 1)
+    predictor = next(each for each in found.predictors if each.score.name == "val_loss@40")
+    assert predictor.tau == predictor.top == (1, 1, 1)
 
 
 def test_what_cannot_be_audited_is_refused_in_one_line(definition: StudyDefinition, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from archlab.evaluation import Record
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score:
+class ArmResult:
     """One architecture in the table.
 
     Attributes:
@@ -26,7 +26,7 @@ class Score:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scores:
+class ArmResults:
     """What is known of the arms of a plan.
 
     Attributes:
@@ -34,30 +34,30 @@ class Scores:
         costs: the cost columns that the study's table has.
     """
 
-    of: Mapping[str, Score]
+    of: Mapping[str, ArmResult]
     costs: Sequence[str] = ()
 
 
-def read_scores(study: StudyTable, architectures: Mapping[str, str]) -> Scores:
+def read_arm_results(study: StudyTable, architectures: Mapping[str, str]) -> ArmResults:
     """What the study knows of arms, each by name with its architecture's id."""
     known = {name: _score(study, architecture) for name, architecture in architectures.items()}
-    return Scores(of=known, costs=cost_columns(study))
+    return ArmResults(of=known, costs=cost_columns(study))
 
 
-def _score(study: StudyTable, architecture: str) -> Score:
+def _score(study: StudyTable, architecture: str) -> ArmResult:
     """Of the trial that was trained to the end, where there is one."""
     rows = study.trials[study.trials["architecture"] == architecture]
     if rows.empty:
-        return Score(missing="not evaluated yet")
+        return ArmResult(missing="not evaluated yet")
     trained = rows[rows["status"] == "complete"]
     row = (rows if trained.empty else trained).iloc[0]
     costs = {name: float(row[name]) for name in cost_columns(study) if pd.notna(row[name])}
     if trained.empty:
-        return Score(costs=costs, missing=f"{row['status']}: {row['reason']}")
+        return ArmResult(costs=costs, missing=f"{row['status']}: {row['reason']}")
     try:
         record = Record.load(study.folder / "trials" / str(row["trial"]) / "evaluation.json")
     except BadInput as error:
-        return Score(costs=costs, missing=str(error))
+        return ArmResult(costs=costs, missing=str(error))
     runs = record.evaluation.proxy.by_seed if record.evaluation.proxy else ()
     last = study.proxy.rungs[-1]
-    return Score(by_seed={run.seed: run.rungs[last] for run in runs} or {0: float(row["quality"])}, costs=costs)
+    return ArmResult(by_seed={run.seed: run.rungs[last] for run in runs} or {0: float(row["quality"])}, costs=costs)
