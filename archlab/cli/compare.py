@@ -17,12 +17,12 @@ def compare(names: tuple[str, ...], studies: Path, reports: Path, form: str) -> 
     """Put several studies on one front. Writes reports/compare/NAME+NAME/."""
     from archlab.analysis.compare import compare as compare_studies
     from archlab.evaluation.measures import better
-    from archlab.report.compare import front_table, write_comparison
+    from archlab.report.compare import compared_front, write_comparison
     from archlab.study import load_study
 
     comparison = compare_studies([load_study(name, studies) for name in names])
     page = write_comparison(comparison, reports / "compare" / "+".join(names))
-    table = front_table(comparison).astype(object)
+    table = compared_front(comparison).astype(object)
     rows = [
         {str(name): value for name, value in row.items()} for row in table.where(table.notna(), None).to_dict("records")
     ]

@@ -29,18 +29,18 @@ class Place(NamedTuple):
     cheap: float
 
 
-class Point(NamedTuple):
+class TauPoint(NamedTuple):
     """τ with its interval, known after so many optimiser steps."""
 
     steps: int
     tau: Agreement
 
 
-class Series(NamedTuple):
+class TauCurve(NamedTuple):
     """A metric's points by rising steps."""
 
     metric: str
-    points: list[Point]
+    points: list[TauPoint]
 
 
 class AuditInfo(NamedTuple):
@@ -61,8 +61,8 @@ class AuditInfo(NamedTuple):
     places: list[Place]
     baseline: int | None
     steps: list[int]
-    before: list[Series]
-    series: list[Series]
+    before: list[TauCurve]
+    series: list[TauCurve]
     bar: float
     ceiling: float
 
@@ -75,7 +75,7 @@ def audit_info(audit: Audit) -> AuditInfo:
     shown = [each for each in shown if not isnan(each.tau.value)]
     metrics = dict.fromkeys(each.score.metric for each in shown)
     series = [
-        Series(metric, [Point(each.score.steps, each.tau) for each in shown if each.score.metric == metric])
+        TauCurve(metric, [TauPoint(each.score.steps, each.tau) for each in shown if each.score.metric == metric])
         for metric in metrics
     ]
     return AuditInfo(
@@ -158,7 +158,7 @@ def tau_chart(info: AuditInfo) -> Any:
     return figure
 
 
-def _add_series(figure: Any, series: Series, xs: list[float], color: str, symbol: str, **more: Any) -> None:
+def _add_series(figure: Any, series: TauCurve, xs: list[float], color: str, symbol: str, **more: Any) -> None:
     taus = [point.tau for point in series.points]
     figure.add_scatter(
         name=series.metric,
@@ -200,12 +200,12 @@ def order_chart(info: AuditInfo) -> Any:
     return figure
 
 
-def _drawn(info: AuditInfo) -> list[tuple[Series, tuple[str, str, str]]]:
-    """Series of what is known after some training, each with its looks."""
+def _drawn(info: AuditInfo) -> list[tuple[TauCurve, tuple[str, str, str]]]:
+    """TauCurve of what is known after some training, each with its looks."""
     return [(each, STUDIES[index % len(STUDIES)]) for index, each in enumerate(info.series)]
 
 
-def _side_by_side(info: AuditInfo) -> list[tuple[Series, float]]:
+def _side_by_side(info: AuditInfo) -> list[tuple[TauCurve, float]]:
     """What is known before training, with its place on the axis of steps."""
     middle = (len(info.before) - 1) / 2
     return [(each, (index - middle) * _SPREAD) for index, each in enumerate(info.before)]

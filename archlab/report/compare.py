@@ -28,7 +28,7 @@ _FADED = 0.35
 _LEAD = "Every trained architecture of these studies, by the same scores and on the same devices."
 
 
-class Series(NamedTuple):
+class StudySeries(NamedTuple):
     """One study's trials in the chart; ``front``: those on the front over all studies. By cost."""
 
     study: str
@@ -49,7 +49,7 @@ class CompareInfo(NamedTuple):
     cost_title: str
     cost_direction: Direction
     quality_title: str
-    series: list[Series]
+    series: list[StudySeries]
     staircase: list[Point]
     estimated: dict[str, set[int]]
 
@@ -65,7 +65,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> Path:
         BadInput: the folder cannot be written.
     """
     info, folder = compare_info(comparison), writable_folder(folder)
-    front, studies = front_table(comparison), studies_table(comparison)
+    front, studies = compared_front(comparison), studies_table(comparison)
     write_picture(lambda: compare_figure(info), folder / "compare")
     write_tables({"front": front, "studies": studies}, folder)
     cards = [
@@ -88,7 +88,9 @@ def compare_info(comparison: Comparison) -> CompareInfo:
     series, estimated = [], {}
     for name in comparison.studies:
         own = trials["study"] == name
-        series.append(Series(name, *(_points(trials[own & (trials["on_front"] == on)], cost) for on in (True, False))))
+        series.append(
+            StudySeries(name, *(_points(trials[own & (trials["on_front"] == on)], cost) for on in (True, False)))
+        )
         estimated[name] = {int(number) for number in trials.loc[own & (kinds == "estimated"), "trial"]}
     return CompareInfo(
         title=" · ".join(comparison.studies),
@@ -101,7 +103,7 @@ def compare_info(comparison: Comparison) -> CompareInfo:
     )
 
 
-def front_table(comparison: Comparison) -> pd.DataFrame:
+def compared_front(comparison: Comparison) -> pd.DataFrame:
     """The front over all studies, headed as people read it, rows by rising cost."""
     front, first = comparison.front, comparison.first
     words: dict[tuple[str, int], list[str]] = {}
@@ -223,7 +225,7 @@ def _picks_table(comparison: Comparison) -> pd.DataFrame:
     return pd.DataFrame([{"pick": word, **pick._asdict()} for word, pick in comparison.picks.items()])
 
 
-def _said(series: Series) -> str:
+def _said(series: StudySeries) -> str:
     return f"{series.study} ({len(series.front)} of {len(series.front) + len(series.dominated)} on the front)"
 
 
