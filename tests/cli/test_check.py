@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from archlab.cli.check import check
 from archlab.study.definition import load_definition
+from tests.study.spaces import MINI, write_space
 
 SPACES = Path(__file__).parents[2] / "search_spaces"
 
@@ -51,3 +52,15 @@ def test_other_plans_on_the_same_knobs(strategy: str, arms: int, tmp_path: Path)
 
 def test_a_search_has_no_arms() -> None:
     assert "arms" not in json.loads(checked(SPACES / "quickstart.yaml", "json"))
+
+
+def test_limits_and_objectives_by_any_measure_are_said_with_their_direction(tmp_path: Path) -> None:
+    text = MINI.replace(
+        "measure: []", "constraints: {peak_memory_mb: {max: 300}, model_mb: {max: 60%}, adherence: {min: 0.5}}"
+    )
+    space = write_space(tmp_path, text.replace("[quality, macs_g]", "[quality, model_mb, adherence]"))
+    facts = json.loads(checked(space, "json"))
+    assert facts["peak_memory_mb_limit"] == 300
+    assert facts["model_mb_limit"] == "60% of the baseline"
+    assert facts["adherence_limit"] == "at least 0.5"
+    assert facts["objectives"] == "quality (lower is better), model_mb (lower is better), adherence (higher is better)"

@@ -11,10 +11,8 @@ from archlab.analysis.audit.agreement import Floats
 from archlab.analysis.table import StudyTable
 from archlab.errors import BadInput
 from archlab.evaluation import Record, pooled
-from archlab.evaluation.measures import direction
+from archlab.evaluation.measures import COSTS, direction
 from archlab.evaluation.proxy import SeedResult
-
-COSTS = ("macs_g", "params_m")
 
 Key = tuple[str, int]  # metric, optimiser steps
 
@@ -86,7 +84,7 @@ def _of_record(record: Record) -> dict[Key, list[float]]:
     """By metric and steps one value for each seed, or the one there is; a metric that a seed lacks is left out."""
     evaluation, proxy = record.evaluation, record.evaluation.proxy
     untrained = proxy.zero_cost if proxy else {}
-    before = {"macs_g": evaluation.macs_g, "params_m": evaluation.params_m, **untrained}
+    before = {name: evaluation.value(name) for name in COSTS} | untrained
     found: dict[Key, list[float]] = {(metric, 0): [-value] for metric, value in before.items() if value is not None}
     runs = [_of_run(run) for run in (proxy.by_seed if proxy else ())]
     for key in runs[0] if runs else ():
