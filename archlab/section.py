@@ -19,7 +19,7 @@ def refuse_bool(value: Any) -> Any:
     return value
 
 
-Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1)]
+Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, lt=2**63)]
 Amount = Annotated[float, BeforeValidator(refuse_bool), Field(gt=0)]
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from pydantic import ConfigDict
 
 from archlab.evaluation.evaluation import latency_cells
-from archlab.evaluation.fact import STRICT
+from archlab.evaluation.fact import STRICT, Whole
 from archlab.evaluation.latency import AnyLatency
 from archlab.evaluation.record import Label
 
@@ -30,7 +30,7 @@ class Baseline:
     macs_g: float
     latency: dict[str, AnyLatency] = field(default_factory=dict)
     limits: dict[str, float] = field(default_factory=dict)
-    noise: dict[int, float] | None = None
+    noise: dict[Whole, float] | None = None
 
     def row(self) -> dict[str, Any]:
         """It as a row of the table: knob values, cost, and latency where measured."""

@@ -5,14 +5,16 @@ A fact is a frozen dataclass. Code that makes one is checked by mypy; a file tha
 
 import json
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from archlab.errors import BadInput
 from archlab.files import read_text, write_text
 
 STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]  # what tables can hold
+
 COMPUTED = ConfigDict(extra="ignore", allow_inf_nan=False)  # what is computed from a fact stands beside it in the file
 
 MEND = "restore it, or delete it to have it made again"

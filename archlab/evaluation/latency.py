@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 from pydantic import ConfigDict, Discriminator, Tag, computed_field
 
 from archlab.errors import RunFailed
-from archlab.evaluation.fact import COMPUTED, STRICT
+from archlab.evaluation.fact import COMPUTED, STRICT, Whole
 
 CLOCK_RESOLUTION_MS = 1e-4  # a few hundred ticks of a processor; the smallest piece of a network takes a microsecond
 
@@ -51,7 +51,7 @@ class Latency:
     first_run_ms: float | None
     peak_memory_mb: float | None
     model_mb: float
-    partitions: int | None
+    partitions: Whole | None
     accelerated_share: float | None
     parity_max_abs: float | None
     provenance: Provenance

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
-from archlab.evaluation.fact import STRICT
+from archlab.evaluation.fact import STRICT, Whole
 from archlab.evaluation.score import Score
 
 ScoresByName = dict[str, Score]
@@ -25,11 +25,11 @@ class SeedResult:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    seed: int
+    seed: Whole
     val_loss: float | None
     fid: float | None
-    rungs: dict[int, float]
-    scores: dict[int, ScoresByName]
+    rungs: dict[Whole, float]
+    scores: dict[Whole, ScoresByName]
     train_seconds: float
     score_seconds: float
 
@@ -78,14 +78,14 @@ class ProxyResult:
     quality_label: str
     quality_error: float | None
     quality_std: float | None
-    rungs: dict[int, float]
+    rungs: dict[Whole, float]
     scores: dict[str, MeanScore]
     val_loss: float | None
     fid: float | None
     fid_label: str | None
     by_seed: tuple[SeedResult, ...]
-    stopped_at: int | None
-    steps: int
+    stopped_at: Whole | None
+    steps: Whole
     train_seconds: float
     score_seconds: float
     images_per_second: float

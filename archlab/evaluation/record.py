@@ -10,11 +10,11 @@ from pydantic import ConfigDict
 import archlab
 from archlab.errors import BadInput
 from archlab.evaluation.evaluation import LATENCY_COLUMNS, PROXY_COLUMNS, Evaluation
-from archlab.evaluation.fact import MEND, STRICT, from_json, to_json, to_plain
+from archlab.evaluation.fact import MEND, STRICT, Whole, from_json, to_json, to_plain
 from archlab.evaluation.measures import column_suffixes
 from archlab.files import read_text, write_text
 
-Label = str | int | float | None
+Label = str | Whole | float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +28,12 @@ class _Trial:
         finished: local time, ISO 8601.
     """
 
-    trial: int
+    trial: Whole
     architecture: str
     knobs: dict[str, Label]
     seconds: float
     finished: str
-    repeat_of: int | None = None
+    repeat_of: Whole | None = None
     archlab: str = archlab.__version__
 
 

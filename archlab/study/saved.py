@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError, field_validator
 from archlab.architecture import ArchitectureError, UNetSpec, from_dict
 from archlab.document import Document
 from archlab.errors import BadInput
-from archlab.evaluation.fact import damaged
+from archlab.evaluation.fact import Whole, damaged
 from archlab.section import Section
 from archlab.space import KNOBS, Domain, Knob, SearchSpace, label
 from archlab.space.domain import canonical
@@ -26,9 +26,9 @@ _NEW = {"revision": 1, "left_out": [], "storage": None}
 class SavedKnob(Section):
     """A knob of the study: labels of its values, whether they are a range, and when it is active."""
 
-    values: tuple[str | int | float, ...]
+    values: tuple[str | Whole | float, ...]
     range: bool = False
-    when: dict[str, tuple[str | int | float, ...]] = Field(default_factory=dict)
+    when: dict[str, tuple[str | Whole | float, ...]] = Field(default_factory=dict)
 
 
 class SavedStudy(StudyFile):
@@ -48,8 +48,8 @@ class SavedStudy(StudyFile):
     archlab: str = ""
     knobs: dict[str, SavedKnob]
     baseline_architecture: dict[str, Any]
-    revision: int = 1
-    left_out: tuple[int, ...] = ()
+    revision: Whole = 1
+    left_out: tuple[Whole, ...] = ()
     storage: str | None = None
 
     @field_validator("baseline_architecture")

@@ -72,6 +72,8 @@ DAMAGES: dict[str, tuple[dict[str, Any], str]] = {
     "a word for the trial": ({"trial": "x"}, r"trial: .*valid integer"),
     "half a trial": ({"trial": 1.5}, r"trial: "),
     "a number too large for a float": ({"seconds": 10**400}, r"seconds: .*valid number"),
+    "a whole number too large for a table": ({"trial": 10**400}, r"trial: .*"),
+    "a knob too large for a table": ({"knobs": {"ff_ratio": 10**400}}, r"knobs\.ff_ratio"),
     "an unknown status": ({"status": "dead"}, r"status: .*'complete'"),
     "a key nobody knows": ({"zebra": 1}, r"zebra is unknown"),
     "a list for a knob": ({"knobs": {"conv": [1]}}, r"knobs\.conv"),
