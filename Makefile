@@ -7,6 +7,7 @@ help:
 	@echo "make test         install, run the tests"
 	@echo "make lint         install, check format, types and the order of packages"
 	@echo "make bench        install, run the benchmarks: one JSON line each; what they read is made in benchmarks/tables"
+	@echo "make fuzz         install, edit the files of a study at random 2,000 times; no command may end in a traceback"
 	@echo "make clean        remove the virtual environment, studies, exports and reports that are not committed"
 
 quickstart: .venv/installed
@@ -25,6 +26,9 @@ lint: .venv/installed
 bench: .venv/installed
 	@for script in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
 
+fuzz: .venv/installed
+	$(BIN)/python -m tests.fuzz
+
 clean:
 	rm -rf .venv studies exports
 	git clean -dfqX reports
@@ -34,4 +38,4 @@ clean:
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[dev]'
 	@touch $@
 
-.PHONY: help quickstart test lint bench clean
+.PHONY: help quickstart test lint bench fuzz clean
