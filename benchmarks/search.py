@@ -97,7 +97,7 @@ def steps_by_rungs(bench: Bench, strategy: str) -> float:
 
     def evaluate(job: Job, callbacks: Callbacks) -> Evaluation:
         known, losses = costed(job.spec, {}), bench.losses[job.spec.id]
-        rung = next((rung for rung in rungs[:-1] if not callbacks.judge(rung, [losses[rung]], known)), rungs[-1])
+        rung = next((rung for rung in rungs[:-1] if not callbacks.goes_on(rung, [losses[rung]], known)), rungs[-1])
         tally.add(job.spec.id, rung)
         stopped_at = None if rung == rungs[-1] else rung
         proxy = proxy_result(losses[rung], losses, stopped_at)

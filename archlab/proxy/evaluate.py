@@ -29,7 +29,7 @@ from archlab.scores.zero_cost import zero_cost
 from archlab.training.curve import write_curves
 from archlab.training.training import Diverged
 
-RungJudge = Callable[[int, Sequence[float]], bool]
+GoesOnAtRung = Callable[[int, Sequence[float]], bool]
 
 _ALLOCATION_FAILED = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")  # as RuntimeError
 
@@ -73,7 +73,7 @@ def make_ready(baseline: UNetSpec, settings: ProxySettings, progress: Progress =
 
 
 def always(_steps: int, _qualities: Sequence[float]) -> bool:
-    """The judge that stops nothing."""
+    """Stops nothing."""
     return True
 
 
@@ -86,7 +86,7 @@ def evaluate_proxy(
     seed: int = 0,
     micro_batch: int | None = None,
     progress: Progress = silent,
-    judge: RungJudge = always,
+    goes_on: GoesOnAtRung = always,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> ProxyResult:
     """Train the proxy of ``spec`` rung by rung, all seeds in step, draw from it, and say how good it is.
@@ -104,7 +104,7 @@ def evaluate_proxy(
         micro_batch: how many images are in memory at once; absent: as the settings have it, or the whole batch.
         progress: called with (stage, share done), a few times a second; stages are ``images``, ``encode``,
             ``reference``, ``train the baseline``, ``train``, ``sample`` and ``score``.
-        judge: called after every rung but the last with (steps, each seed's quality there); says whether to go on.
+        goes_on: called after every rung but the last with (steps, each seed's quality there); says whether to go on.
             Not called again for a rung that training had left behind when it was interrupted.
         checkpoint_seconds: how often the state is written between rungs.
 
@@ -122,7 +122,7 @@ def evaluate_proxy(
         setup = ProxySetup(proxy_spec(spec, settings), settings, images, parent, throttle, checkpoint_seconds)
         runs = [SeedRun(setup, seed + index, folder, partial(report, index)) for index in range(settings.seeds)]
         try:
-            rung = _end_rung(runs, settings.rungs, judge)
+            rung = _end_rung(runs, settings.rungs, goes_on)
             finished = [run.finish(rung) for run in runs]
         except Diverged:
             _discard(runs)
@@ -132,12 +132,12 @@ def evaluate_proxy(
         return _result(setup, finished, rung, seed)
 
 
-def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], judge: RungJudge) -> int:
-    """The rung at which the judge ends it, trained up to there; or the last."""
+def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], goes_on: GoesOnAtRung) -> int:
+    """The rung from which it does not go on, trained up to there; or the last."""
     for rung in rungs[:-1]:
         was_passed = any(run.step > rung for run in runs)
         qualities = [run.quality(rung).value for run in runs]
-        if not was_passed and not judge(rung, qualities):
+        if not was_passed and not goes_on(rung, qualities):
             return rung
     return rungs[-1]
 

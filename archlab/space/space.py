@@ -17,7 +17,7 @@ from archlab.space.requirement import Requirement
 
 _MOST_DRAWS = 10_000
 _MOST_ENUMERATED = 200_000
-_MOST_STRUCTURES = 1024
+MOST_STRUCTURES = 1024
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ class SearchSpace:
     def _structure(self, values: Mapping[str, Value]) -> UNetSpec:
         key = tuple(values.items())
         if key not in self._structures:
-            if len(self._structures) == _MOST_STRUCTURES:
+            if len(self._structures) == MOST_STRUCTURES:
                 self._structures.clear()
             spec = self.baseline
             for name, value in values.items():

@@ -15,7 +15,7 @@ from archlab.evaluation.evaluation import device_cells
 from archlab.evaluation.fact import from_plain, to_plain
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition
-from archlab.study.evaluate import STAGES, Job, Stages, measured_or_estimated, untold
+from archlab.study.evaluate import STAGES, Job, Stages, measured_or_estimated, missing_measure
 from archlab.study.folder import StudyFolder
 from archlab.study.limits import hard_limits
 
@@ -76,7 +76,7 @@ def _measured(definition: StudyDefinition, callbacks: Callbacks, stages: Stages)
             found = find_column(column)
             assert found is not None
             device = found.device or definition.settings.devices[0]
-            raise RunFailed(f"the baseline: {untold(found.measure.name, device, latency[device])}")
+            raise RunFailed(f"the baseline: {missing_measure(found.measure.name, device, latency[device])}")
     return Baseline(
         knobs=space.baseline_values,
         params_m=cost.params_m,

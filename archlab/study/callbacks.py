@@ -9,7 +9,7 @@ from archlab.latency.lock import DeviceLock, unlocked
 from archlab.progress import Progress, silent
 
 
-class Judge(Protocol):
+class GoesOn(Protocol):
     """Asked after every rung but the last."""
 
     def __call__(self, rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
@@ -23,7 +23,7 @@ class Judge(Protocol):
 
 
 def always(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
-    """The judge that stops nothing."""
+    """Stops nothing."""
     return True
 
 
@@ -33,10 +33,10 @@ class Callbacks:
 
     Attributes:
         progress: hears of every stage of the evaluation.
-        judge: decides after a rung whether to go on training.
+        goes_on: says after a rung whether to go on training.
         lock: gives exclusive use of a device while it is timed on.
     """
 
     progress: Progress = silent
-    judge: Judge = always
+    goes_on: GoesOn = always
     lock: DeviceLock = unlocked

@@ -79,7 +79,7 @@ class Driver:
         """See `Listener`."""
         self._tell("progress", job.number, stage, done)
 
-    def judge(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
+    def goes_on(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
         """See `Listener`. The arms of a plan, a known architecture's further seed and the baseline are not stopped."""
         with self.lock:
             mine = self.open.own(job.number)

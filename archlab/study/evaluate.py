@@ -77,7 +77,7 @@ def train_proxy(job: Job, callbacks: Callbacks, known: Evaluation) -> ProxyResul
         seed=settings.search.seed,
         micro_batch=job.micro_batch,
         progress=callbacks.progress,
-        judge=lambda rung, qualities: callbacks.judge(rung, qualities, known),
+        goes_on=lambda rung, qualities: callbacks.goes_on(rung, qualities, known),
     )
 
 
@@ -219,11 +219,11 @@ def _with_latency(known: Evaluation, device: str, latency: AnyLatency, job: Job)
     columns = _named_columns(job, device)
     for measure, column in columns.items():
         if known.value(column) is None:
-            raise RunFailed(untold(measure, device, latency))
+            raise RunFailed(missing_measure(measure, device, latency))
     return _gated_by(known, {column: job.limits[column] for column in columns.values() if column in job.limits}, device)
 
 
-def untold(measure: str, device: str, latency: AnyLatency) -> str:
+def missing_measure(measure: str, device: str, latency: AnyLatency) -> str:
     """Why a device's measure is not known though objectives or constraints name it, in one line."""
     if isinstance(latency, Estimate) and latency.not_measured:
         return f"{measure} of {device} was not measured, and no table estimates it: {latency.not_measured}"

@@ -79,8 +79,8 @@ def test_one_more_seed_trains_that_seed(
 def test_what_was_stopped_is_known_up_to_there(
     tiny_unet: UNetSpec, quick: ProxySettings, steps: list[int], tmp_path: Path
 ) -> None:
-    first = evaluate_proxy(tiny_unet, quick, tmp_path / "first", judge=lambda *_: False)
-    again = evaluate_proxy(tiny_unet, quick, tmp_path / "second", judge=lambda *_: False)
+    first = evaluate_proxy(tiny_unet, quick, tmp_path / "first", goes_on=lambda *_: False)
+    again = evaluate_proxy(tiny_unet, quick, tmp_path / "second", goes_on=lambda *_: False)
     assert steps == [1, 2, 3]
     assert again == replace(first, provenance=first.provenance | {"cached": [0]})
     whole = evaluate_proxy(tiny_unet, quick, tmp_path / "third")
@@ -88,7 +88,7 @@ def test_what_was_stopped_is_known_up_to_there(
     assert whole.stopped_at is None
     assert whole.rungs[3] == first.quality
     assert whole.provenance["cached"] == []
-    cut = evaluate_proxy(tiny_unet, quick, tmp_path / "fourth", judge=lambda *_: False)
+    cut = evaluate_proxy(tiny_unet, quick, tmp_path / "fourth", goes_on=lambda *_: False)
     assert len(steps) == 9
     assert (cut.quality, cut.rungs, cut.stopped_at) == (first.quality, first.rungs, 3)
     assert [path.name for path in (tmp_path / "fourth").iterdir()] == ["curve.csv"]
@@ -113,7 +113,7 @@ def test_what_another_study_knows_meanwhile_is_not_forgotten(
         evaluate_proxy(tiny_unet, quick, tmp_path / "another")
         return False
 
-    evaluate_proxy(tiny_unet, quick, tmp_path / "first", judge=stop)
+    evaluate_proxy(tiny_unet, quick, tmp_path / "first", goes_on=stop)
     steps.clear()
     assert evaluate_proxy(tiny_unet, quick, tmp_path / "second").provenance["cached"] == [0]
     assert steps == []

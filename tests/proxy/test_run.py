@@ -97,7 +97,7 @@ def test_every_rung_but_the_last_is_judged_by_the_quality_of_each_seed(
         heard.append((steps, list(qualities)))
         return True
 
-    result = evaluate_proxy(tiny_unet, quick, tmp_path / "trial", judge=judge)
+    result = evaluate_proxy(tiny_unet, quick, tmp_path / "trial", goes_on=judge)
     assert heard == [(rung, [seed.rungs[rung] for seed in result.by_seed]) for rung in (3, 6)]
     assert result.stopped_at is None
     assert result.quality == result.rungs[8]
@@ -125,7 +125,7 @@ def test_a_stopped_training_ends_at_its_rung(
     quality: str, tiny_unet: UNetSpec, quick: ProxySettings, learnt: list[NoisyBatch], tmp_path: Path
 ) -> None:
     settings = quick.model_copy(update={"quality": quality})
-    result = evaluate_proxy(tiny_unet, settings, tmp_path / "trial", judge=lambda steps, _: steps < 6)
+    result = evaluate_proxy(tiny_unet, settings, tmp_path / "trial", goes_on=lambda steps, _: steps < 6)
     assert len(learnt) == 2 * 6
     assert (result.stopped_at, result.steps, list(result.rungs)) == (6, 6, [3, 6])
     assert result.quality == result.rungs[6]
@@ -146,7 +146,7 @@ def test_scoring_is_timed_at_every_rung_whether_it_draws_or_not(
 ) -> None:
     ticks = count(step=1)  # from looking at the clock to looking again a second passes
     monkeypatch.setattr("archlab.proxy.run.time", SimpleNamespace(perf_counter=lambda: next(ticks)))
-    stopped = evaluate_proxy(tiny_unet, quick, tmp_path / "trial", judge=lambda steps, _: steps < 6)
+    stopped = evaluate_proxy(tiny_unet, quick, tmp_path / "trial", goes_on=lambda steps, _: steps < 6)
     assert stopped.score_seconds == 2 * 2  # rungs, seeds
     whole = evaluate_proxy(tiny_unet, quick, tmp_path / "again")  # which knows the first two rungs from the cache
     assert [seed.score_seconds for seed in whole.by_seed] == [3, 3]
@@ -184,7 +184,7 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
         with pytest.raises(Interrupted):
             evaluate_until(Interrupted(), steps, monkeypatch, tiny_unet, settings, folder, **often)
         judged.clear()
-        result = evaluate_proxy(tiny_unet, settings, folder, judge=judge, checkpoint_seconds=checkpoint_seconds)
+        result = evaluate_proxy(tiny_unet, settings, folder, goes_on=judge, checkpoint_seconds=checkpoint_seconds)
         assert scores(result) == scores(through)
         assert files(folder) == files(tmp_path / "through")
         assert judged == rungs
@@ -200,8 +200,8 @@ def test_killed_while_it_was_judged_it_is_judged_again_and_trains_no_step_twice(
         return True
 
     with pytest.raises(Interrupted):
-        evaluate_proxy(tiny_unet, quick, tmp_path / "trial", judge=killed)
-    result = evaluate_proxy(tiny_unet, quick, tmp_path / "trial", judge=lambda steps, _: steps < 6)
+        evaluate_proxy(tiny_unet, quick, tmp_path / "trial", goes_on=killed)
+    result = evaluate_proxy(tiny_unet, quick, tmp_path / "trial", goes_on=lambda steps, _: steps < 6)
     assert result.stopped_at == 6
     assert len(learnt) == 2 * 6
 

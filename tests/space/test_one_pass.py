@@ -36,7 +36,7 @@ def test_the_content_hash_stays() -> None:
 
 
 def test_what_is_remembered_is_bounded(space: SearchSpace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("archlab.space.space._MOST_STRUCTURES", 3)
+    monkeypatch.setattr("archlab.space.space.MOST_STRUCTURES", 3)
     small = load_space(SPACES / "mobilediffusion.yaml")
     assert [small.sample(seed) for seed in range(100)] == [space.sample(seed) for seed in range(100)]
     assert len(small._structures) <= 3

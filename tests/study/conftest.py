@@ -37,7 +37,7 @@ class Judge:
             return self.verdict(job)
         proxy = proxy_result(1 / cost.params_m)
         for rung in job.settings.proxy.rungs[:-1]:
-            if not callbacks.judge(rung, [proxy.quality + 1 / rung]):
+            if not callbacks.goes_on(rung, [proxy.quality + 1 / rung]):
                 stopped = replace(proxy, stopped_at=rung)
                 return Evaluation(status="stopped", params_m=cost.params_m, macs_g=cost.macs_g, proxy=stopped)
         return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
@@ -56,12 +56,12 @@ class Threads:
 
     def submit(self, job: Job, listener: Listener) -> Future[Evaluation]:
         def judge(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
-            return listener.judge(job, rung, qualities, known)
+            return listener.goes_on(job, rung, qualities, known)
 
         def progress(stage: str, done: float) -> None:
             listener.progress(job, stage, done)
 
-        return self.pool.submit(self.evaluate, job, Callbacks(progress=progress, judge=judge))
+        return self.pool.submit(self.evaluate, job, Callbacks(progress=progress, goes_on=judge))
 
     def close(self) -> None:
         self.pool.shutdown()

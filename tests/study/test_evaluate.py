@@ -156,7 +156,7 @@ def test_the_judge_hears_of_latency_and_can_stop_it(tmp_path: Path) -> None:
 
     definition = load_definition(write_space(tmp_path, text))
     measuring = Stages(measure=lambda *_: MEASURED)
-    found = evaluate(job(definition, tmp_path / "0"), Callbacks(judge=judge), stages=measuring)
+    found = evaluate(job(definition, tmp_path / "0"), Callbacks(goes_on=judge), stages=measuring)
     assert heard == [(2, 1, {"tflite": MEASURED})]
     assert (found.status, found.reason) == ("stopped", "stopped at 2 steps")
     assert found.cells()["stopped_at"] == 2

@@ -176,7 +176,7 @@ def test_the_rungs_compare_what_is_known_there(tmp_path: Path) -> None:
 
     def train_by_rungs(job: Job, callbacks: Callbacks, known: Any) -> ProxyResult:
         for rung in job.settings.proxy.rungs[:-1]:
-            asked.append(callbacks.judge(rung, [quality_of(job.spec)], known))
+            asked.append(callbacks.goes_on(rung, [quality_of(job.spec)], known))
             if not asked[-1]:
                 return proxy_result(quality_of(job.spec), stopped_at=rung)
         return train(job)

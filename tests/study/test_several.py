@@ -107,13 +107,13 @@ def test_a_trial_that_is_taken_up_keeps_its_verdicts(judge: Judge, tmp_path: Pat
 
     def interrupted(job: Job, callbacks: Callbacks) -> Evaluation:
         def listen(rung: int, qualities: Any, known: Evaluation | None = None, /) -> bool:
-            goes_on = callbacks.judge(rung, qualities if (job.spec.id, rung) not in asked else [1e9])
+            goes_on = callbacks.goes_on(rung, qualities if (job.spec.id, rung) not in asked else [1e9])
             asked.append((job.spec.id, rung))
             if len(asked) == 9:
                 raise KeyboardInterrupt
             return goes_on
 
-        return judge(job, replace(callbacks, judge=listen))
+        return judge(job, replace(callbacks, goes_on=listen))
 
     with pytest.raises(KeyboardInterrupt):
         run_study(definition, root=tmp_path / "disturbed", executor=Inline(interrupted))

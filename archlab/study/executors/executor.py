@@ -17,8 +17,8 @@ class Listener(Protocol):
     def progress(self, job: Job, stage: str, done: float) -> None:
         """Take note that a stage of the job is done to this share, 0 to 1."""
 
-    def judge(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
-        """Whether to go on training; see `archlab.study.callbacks.Judge`."""
+    def goes_on(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
+        """Whether to go on training; see `archlab.study.callbacks.GoesOn`."""
 
 
 class Executor(Protocol):

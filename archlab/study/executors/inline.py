@@ -23,11 +23,11 @@ class Inline:
         def progress(stage: str, done: float) -> None:
             listener.progress(job, stage, done)
 
-        def judge(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
-            return listener.judge(job, rung, qualities, known)
+        def goes_on(rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
+            return listener.goes_on(job, rung, qualities, known)
 
         future: Future[Evaluation] = Future()
-        future.set_result(self._evaluate(job, Callbacks(progress=progress, judge=judge)))
+        future.set_result(self._evaluate(job, Callbacks(progress=progress, goes_on=goes_on)))
         return future
 
     def close(self) -> None:

@@ -130,7 +130,7 @@ class Processes:
                 case StageReport(stage, done):
                     listener.progress(job, stage, done)
                 case RungQuestion(rung, qualities, known):
-                    connection.send(listener.judge(job, rung, qualities, known))
+                    connection.send(listener.goes_on(job, rung, qualities, known))
                 case LockRequest(device):
                     self._locks.acquire(worker, device)
                     connection.send(None)

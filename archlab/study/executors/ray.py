@@ -202,7 +202,7 @@ class Ray:
                 case StageReport(stage, done):
                     task.listener.progress(job, stage, done)
                 case RungQuestion(rung, qualities, known):
-                    answer = task.listener.judge(job, rung, qualities, known)
+                    answer = task.listener.goes_on(job, rung, qualities, known)
                 case _Outcome(evaluation, files):
                     for name, content in files.items():
                         with atomic_path(job.folder / name) as temporary:
@@ -249,7 +249,7 @@ class _Trial:
         """See `Listener`."""
         self.messages.put(StageReport(stage, done))
 
-    def judge(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
+    def goes_on(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
         """See `Listener`."""
         self.messages.put(RungQuestion(rung, tuple(qualities), known))
         return self.answers.get()

@@ -72,7 +72,7 @@ def run_trial(connection: Connection, evaluate: Evaluate, job: Job, surroundings
     close_server_handle()
     driver = _Driver(connection)
     try:
-        outcome = evaluate(job, Callbacks(progress=driver.progress, judge=driver.judge, lock=driver.lock))
+        outcome = evaluate(job, Callbacks(progress=driver.progress, goes_on=driver.goes_on, lock=driver.lock))
     except Exception as error:
         outcome = Evaluation(status="failed", reason=in_one_line(error))
     sys.stdout.flush()
@@ -94,7 +94,7 @@ class _Driver:
         """See `Callbacks`."""
         self.send(StageReport(stage, done))
 
-    def judge(self, rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
+    def goes_on(self, rung: int, qualities: Sequence[float], known: Evaluation | None = None, /) -> bool:
         """See `Callbacks`."""
         return bool(self._ask(RungQuestion(rung, tuple(qualities), known)))
 

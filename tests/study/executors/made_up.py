@@ -37,7 +37,7 @@ def curious(job: Job, callbacks: Callbacks) -> Evaluation:
 
     for rung in (10, 20, 30):
         callbacks.progress("train", rung / 30)
-        if not callbacks.judge(rung, [1 / rung], Evaluation(status="complete", macs_g=2.0)):
+        if not callbacks.goes_on(rung, [1 / rung], Evaluation(status="complete", macs_g=2.0)):
             break
     print("something", flush=True)
     facts = {"pid": os.getpid(), "threads": torch.get_num_threads(), "rung": rung, "cwd": str(Path.cwd())}

@@ -39,7 +39,7 @@ class Log:
     def progress(self, job: Job, stage: str, done: float) -> None:
         self.heard.append((job.number, stage, done))
 
-    def judge(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
+    def goes_on(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
         self.heard.append((job.number, rung, *qualities, known and known.macs_g))
         return rung < 20
 
