@@ -32,7 +32,9 @@ def cache(context: click.Context, form: str) -> None:
         }
         for used in kinds
     ]
-    print_listing(rows, form, f"{root()}: {sum(used.size for used in kinds) / 1e6:,.1f} MB of {limit:g} GB")
+    print_listing(rows, form)
+    if kinds and form == "table":
+        click.echo(f"{root()}: {sum(used.size for used in kinds) / 1e6:,.1f} MB of {limit:g} GB")
 
 
 @cache.command()
