@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, make_url
 
 from archlab.errors import BadInput
 from archlab.study.store.contract import Say
+from archlab.surgery.patient_rdb_storage import PatientRDBStorage
 
 Result = TypeVar("Result")
 
@@ -86,7 +87,8 @@ class Database:
     def tables(self) -> RDBStorage:
         """Optuna's tables in it, made where they are not there."""
         address = self._url.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
-        return self.patiently(lambda: RDBStorage(address, {"pool_pre_ping": True, "connect_args": _CONNECTION}))
+        engine = {"pool_pre_ping": True, "connect_args": _CONNECTION}
+        return self.patiently(lambda: PatientRDBStorage(self.patiently, address, engine))
 
     def patiently(self, act: Callable[[], Result]) -> Result:
         """The result of ``act``, which is called again as long as the database is away.

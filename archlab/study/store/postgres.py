@@ -25,9 +25,7 @@ from archlab.study.saved import SavedStudy, read_saved
 from archlab.study.store.contract import Say
 from archlab.study.store.database import Database
 from archlab.study.store.leases import Leases
-from archlab.study.store.patient_storage import patient_storage
 from archlab.study.store.rebuild import open_optuna, rebuild, reopened
-from archlab.surgery.optuna_cache import with_cache
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS archlab_studies (name text PRIMARY KEY, settings text NOT NULL)",
@@ -52,9 +50,8 @@ class PostgresStore:
         with self._database.opening(), ExitStack() as opened:
             opened.callback(self._leases.close)
             opened.callback(self._database.close)
-            tables = self._make_tables()
-            opened.callback(tables.engine.dispose)
-            self._storage = patient_storage(with_cache(tables), self._database.patiently)
+            self._storage = self._make_tables()
+            opened.callback(self._storage.engine.dispose)
             with self._leases.asking():
                 self._settings = self._open_study(say)
                 self.optuna = open_optuna(self._storage, self._settings)
