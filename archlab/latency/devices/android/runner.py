@@ -64,6 +64,8 @@ class AndroidRunner:
         with lock(self.resource):
             measured = benchmark(phone, program, artifact.model, settings, progress)
         processes = measured.processes
+        # equal runs have one value, so an old program's process may seem to tell a median
+        statistic = "mean" if any(process.statistic == "mean" for process in processes) else "median"
         return Latency(
             samples_ms=tuple(process.typical_ms for process in processes),
             load_ms=median(process.init_ms for process in processes),
@@ -79,7 +81,7 @@ class AndroidRunner:
                 "emulator": identity.emulator,
                 "program": measured.program,
                 "cores": list(measured.cores) or "not pinned",
-                "sample": f"{processes[0].statistic} of the runs of one process",
+                "sample": f"{statistic} of the runs of one process",
                 "processes": len(processes),
                 "runs_of_processes": [process.runs for process in processes],
                 "p95_ms_of_processes": [process.p95_ms for process in processes],
