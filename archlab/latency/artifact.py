@@ -11,6 +11,9 @@ from archlab import versions
 from archlab.cache import Kind, content_hash
 from archlab.errors import RunFailed
 from archlab.latency.network import Built, Network
+from archlab.latency.packages import package_version
+from archlab.latency.settings import Settings
+from archlab.progress import Progress
 
 CONVERSIONS = Kind("conversions", "networks as a device's runtime takes them, with inputs and torch's output")
 _KEY = "key.json"
@@ -73,6 +76,31 @@ def converted(
                 write_artifact(folder, network, model_name, convert, seed)
                 (folder / _KEY).write_text(json.dumps({"network": network.id, "seed": seed, **key}))
     return Artifact(entry.path, entry.path / model_name)
+
+
+def converted_by(
+    library: str,
+    network: Network,
+    model_name: str,
+    convert: Callable[[Built, Path], None],
+    settings: Settings,
+    progress: Progress,
+) -> Artifact:
+    """The network as ``library`` converts it, in the settings' precision and attention form; see `converted`."""
+    progress("convert", 0.0)
+    key = {"precision": settings.precision, "attention": settings.attention, **versions_with(library)}
+    artifact = converted(network, model_name, convert, key, settings.seed)
+    progress("convert", 1.0)
+    return artifact
+
+
+def versions_with(library: str) -> dict[str, str]:
+    """The versions that decide what ``library`` makes of a network: its own, torch's and archlab's."""
+    return {
+        "converter": f"{library} {package_version(library)}",
+        "torch": package_version("torch"),
+        "archlab": code_version(),
+    }
 
 
 def write_artifact(

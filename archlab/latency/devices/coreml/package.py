@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from archlab.errors import BadInput
-from archlab.latency.artifact import Artifact, code_version, converted
+from archlab.latency.artifact import Artifact, converted_by, versions_with
 from archlab.latency.network import Built, Network
-from archlab.latency.packages import package_version
 from archlab.latency.settings import Settings
 from archlab.progress import Progress
+
+_LIBRARY = "coremltools"
 
 
 def coreml_package(network: Network, settings: Settings, progress: Progress) -> Artifact:
@@ -26,17 +27,9 @@ def coreml_package(network: Network, settings: Settings, progress: Progress) -> 
         attention = settings.attention or "split_einsum"
         to_coreml(built.module, built.inputs, path, precision=settings.precision, attention=attention)
 
-    progress("convert", 0.0)
-    key = {"precision": settings.precision, "attention": settings.attention, **converter_versions()}
-    artifact = converted(network, "model.mlpackage", convert, key, settings.seed)
-    progress("convert", 1.0)
-    return artifact
+    return converted_by(_LIBRARY, network, "model.mlpackage", convert, settings, progress)
 
 
 def converter_versions() -> dict[str, str]:
     """What decides the package besides network and settings."""
-    return {
-        "converter": f"coremltools {package_version('coremltools')}",
-        "torch": package_version("torch"),
-        "archlab": code_version(),
-    }
+    return versions_with(_LIBRARY)

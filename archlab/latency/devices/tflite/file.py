@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
-from archlab.latency.artifact import Artifact, code_version, converted
+from archlab.latency.artifact import Artifact, converted_by, versions_with
 from archlab.latency.network import Built, Network
-from archlab.latency.packages import package_version
 from archlab.latency.settings import Settings
 from archlab.progress import Progress
+
+_LIBRARY = "litert-torch"
 
 
 def tflite_file(network: Network, settings: Settings, progress: Progress) -> Artifact:
@@ -23,17 +24,9 @@ def tflite_file(network: Network, settings: Settings, progress: Progress) -> Art
             built.module, built.inputs, path, precision=settings.precision, attention=settings.attention or "plain"
         )
 
-    progress("convert", 0.0)
-    key = {"precision": settings.precision, "attention": settings.attention, **converter_versions()}
-    artifact = converted(network, "model.tflite", convert, key, settings.seed)
-    progress("convert", 1.0)
-    return artifact
+    return converted_by(_LIBRARY, network, "model.tflite", convert, settings, progress)
 
 
 def converter_versions() -> dict[str, str]:
     """What decides the file besides network and settings."""
-    return {
-        "converter": f"litert-torch {package_version('litert-torch')}",
-        "torch": package_version("torch"),
-        "archlab": code_version(),
-    }
+    return versions_with(_LIBRARY)
