@@ -50,6 +50,10 @@ def measured(milliseconds: float, **known: Any) -> Latency:
     """Two runs of this length; other fields by keyword, ``provenance`` beside its kind."""
     provenance = {"kind": "measured"} | known.pop("provenance", {})
     empty: dict[str, Any] = {
+        "samples_ms": (milliseconds, milliseconds),
+        "bursts": (2,),
+        "left_out": 0,
+        "noise": None,
         "load_ms": 5.0,
         "first_run_ms": None,
         "peak_memory_mb": None,
@@ -58,7 +62,7 @@ def measured(milliseconds: float, **known: Any) -> Latency:
         "accelerated_share": None,
         "parity_max_abs": None,
     }
-    return Latency(samples_ms=(milliseconds, milliseconds), provenance=provenance, **(empty | known))
+    return Latency(provenance=provenance, **(empty | known))
 
 
 def estimated(milliseconds: float, **known: Any) -> Estimate:

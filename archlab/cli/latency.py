@@ -117,5 +117,5 @@ def _shown_on_a_terminal() -> Iterator["Progress"]:
 
 def _without_samples(measured: Mapping[str, Any]) -> dict[str, Any]:
     """Statistics and provenance in one, without what is not known."""
-    statistics = {name: value for name, value in measured.items() if name not in ("samples_ms", "provenance")}
+    statistics = {name: value for name, value in measured.items() if name not in ("samples_ms", "bursts", "provenance")}
     return {name: value for name, value in {**statistics, **measured["provenance"]}.items() if value is not None}

@@ -16,7 +16,7 @@ Status = Literal["complete", "gated", "stopped", "failed", "repeat"]
 _OF_TRAINING = ("quality", "quality_error", "quality_std", "val_loss", "fid", "fid_label")
 _HOW_IT_WENT = ("train_seconds", "score_seconds", "stopped_at")
 PROXY_COLUMNS = (*_OF_TRAINING, *_HOW_IT_WENT)
-LATENCY_COLUMNS = ("latency_ms", "latency_p90_ms", "latency_kind")
+LATENCY_COLUMNS = ("latency_ms", "latency_low_ms", "latency_high_ms", "latency_p90_ms", "latency_noisy", "latency_kind")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,13 +78,16 @@ class Evaluation:
 
 
 def latency_cells(latency: Mapping[str, AnyLatency]) -> dict[str, Any]:
-    """``latency_ms``, ``latency_p90_ms`` and ``latency_kind`` (measured, estimated, replayed) of the first device,
-    ``latency_ms_<name>`` and so on of every other."""
+    """`LATENCY_COLUMNS` of the first device, ``latency_ms_<name>`` and so on of every other.
+
+    ``latency_low_ms`` and ``latency_high_ms`` are the interval or the band, ``latency_noisy`` whether it cannot be
+    trusted, ``latency_kind`` how it came about: measured, estimated, replayed.
+    """
     cells: dict[str, Any] = {}
     for name, suffix in column_suffixes(latency).items():
-        cells[f"latency_ms{suffix}"] = latency[name].median_ms
-        cells[f"latency_p90_ms{suffix}"] = latency[name].p90_ms
-        cells[f"latency_kind{suffix}"] = latency[name].kind
+        known = latency[name]
+        values = (known.median_ms, known.low_ms, known.high_ms, known.p90_ms, known.noisy, known.kind)
+        cells |= {f"{column}{suffix}": value for column, value in zip(LATENCY_COLUMNS, values, strict=True)}
     return cells
 
 

@@ -1,8 +1,10 @@
 """A latency, measured or estimated, with where it comes from."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import accumulate
 from statistics import median
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
@@ -12,7 +14,6 @@ from archlab.errors import RunFailed
 from archlab.evaluation.fact import COMPUTED, STRICT, Whole
 
 CLOCK_RESOLUTION_MS = 1e-4  # a few hundred ticks of a processor; the smallest piece of a network takes a microsecond
-
 LatencyKind = Literal["measured", "estimated", "replayed"]
 KINDS: tuple[LatencyKind, ...] = get_args(LatencyKind)
 Provenance = dict[str, Any]
@@ -27,7 +28,11 @@ class Latency:
     """How long one forward pass takes on a device, as it was measured.
 
     Attributes:
-        samples_ms: every timed run after warm-up, in the order of execution.
+        samples_ms: every timed run after warm-up that counts, in the order of execution.
+        bursts: how many of the samples each burst has, in order. The runs of a burst follow on each other; between two
+            bursts something else may have run.
+        left_out: runs that do not count, because something disturbed their burst.
+        noise: why the times cannot be trusted, in one line; None where it was quiet.
         load_ms: from opening the file to being ready to run, compilation included.
         first_run_ms: the very first run, before warm-up; None where the device does not tell.
         peak_memory_mb: most resident memory of the process that ran it, Python included; 1 MB is 10⁶ bytes.
@@ -47,6 +52,9 @@ class Latency:
     __pydantic_config__: ClassVar[ConfigDict] = COMPUTED
 
     samples_ms: tuple[float, ...]
+    bursts: tuple[Whole, ...]
+    left_out: Whole
+    noise: str | None
     load_ms: float
     first_run_ms: float | None
     peak_memory_mb: float | None
@@ -67,6 +75,12 @@ class Latency:
                 raise NoMeasurement(f"{name}: must be a positive number but is {value}")
         if (least := min(self.samples_ms)) < CLOCK_RESOLUTION_MS:
             raise NoMeasurement(f"samples_ms: {least} ms is too short for a clock to tell; a unit may be mistaken")
+        if min(self.bursts, default=0) < 1 or sum(self.bursts) != len(self.samples_ms):
+            raise NoMeasurement(f"bursts: must share {len(self.samples_ms)} runs among them but are {self.bursts}")
+        if self.left_out < 0:
+            raise NoMeasurement(f"left_out: must be zero or more but is {self.left_out}")
+        if self.noise is not None and not self.noise:
+            raise NoMeasurement("noise: must be a reason, or null where it was quiet, but is empty")
         if self.parity_max_abs is not None and not 0 <= self.parity_max_abs < math.inf:
             raise NoMeasurement(f"parity_max_abs: must be zero or more but is {self.parity_max_abs}")
         if self.accelerated_share is not None and not 0 <= self.accelerated_share <= 1:
@@ -89,6 +103,34 @@ class Latency:
 
     @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
     @property
+    def minimum_ms(self) -> float:
+        """The least median of a burst: what disturbs a burst only adds to it."""
+        return min(self._burst_medians_ms)
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def low_ms(self) -> float:
+        """Lower end of the 95 % interval of the median; see `_interval_of_median`.
+
+        It is of the medians of bursts, as runs of one burst resemble each other; of the runs where there is one burst.
+        It is about this measurement; another process, another day can lie beyond it.
+        """
+        return min(_interval_of_median(self._independent_ms)[0], self.median_ms)
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def high_ms(self) -> float:
+        """Upper end of the interval; see `low_ms`."""
+        return max(_interval_of_median(self._independent_ms)[1], self.median_ms)
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
+    def noisy(self) -> bool:
+        """Whether its times cannot be trusted."""
+        return self.noise is not None
+
+    @computed_field  # type: ignore[prop-decorator]  # mypy knows no decorated property
+    @property
     def spread(self) -> float:
         """Half the distance between the quartiles, as a share of the median."""
         low, high = (percentile(self.samples_ms, percent) for percent in (25, 75))
@@ -104,6 +146,15 @@ class Latency:
     def kind(self) -> LatencyKind:
         """How it came about: ``measured`` or ``replayed``."""
         return kind_of(self.provenance)
+
+    @property
+    def _burst_medians_ms(self) -> list[float]:
+        ends = list(accumulate(self.bursts))
+        return [median(self.samples_ms[end - runs : end]) for end, runs in zip(ends, self.bursts, strict=True)]
+
+    @property
+    def _independent_ms(self) -> Sequence[float]:
+        return self.samples_ms if len(self.bursts) == 1 else self._burst_medians_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +185,11 @@ class Estimate:
         return kind_of(self.provenance)
 
     @property
+    def noisy(self) -> bool:
+        """A table is not disturbed."""
+        return False
+
+    @property
     def p90_ms(self) -> None:
         """There are no runs to tell it from."""
         return None
@@ -151,7 +207,7 @@ class Estimate:
 
 def _which(value: Any) -> str:
     if isinstance(value, dict):
-        return "estimate" if "low_ms" in value else "latency"
+        return "estimate" if "low_ms" in value and "samples_ms" not in value else "latency"
     return "estimate" if isinstance(value, Estimate) else "latency"
 
 
@@ -168,6 +224,28 @@ def kind_of(provenance: Provenance) -> LatencyKind:
         if provenance.get("kind") == kind:
             return kind
     raise NoMeasurement(f"provenance.kind: must be one of {', '.join(KINDS)}, not {provenance.get('kind')!r}")
+
+
+def _interval_of_median(values: Sequence[float]) -> tuple[float, float]:
+    """Distribution-free 95 % interval of the median of independent values, by order statistics.
+
+    The k-th least and the k-th largest value (David & Nagaraja, Order Statistics, section 7.1); the extremes where
+    there are fewer than six values.
+    """
+    ordered = sorted(values)
+    rank = _rank_of_interval(len(ordered))
+    return ordered[rank], ordered[-1 - rank]
+
+
+@lru_cache
+def _rank_of_interval(count: int) -> int:
+    """The largest k, counted from 0, with which at most 5 % of intervals miss the median: binomial."""
+    rank, ways, missed = -1, 1, 1  # of the 2ⁿ ways to lie below or above the median
+    while 2 * missed * 20 <= 2**count:
+        rank += 1
+        ways = ways * (count - rank) // (rank + 1)
+        missed += ways
+    return max(rank, 0)
 
 
 def percentile(values: Iterable[float], percent: float) -> float:

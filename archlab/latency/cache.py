@@ -9,6 +9,7 @@ from archlab.evaluation.fact import read_fact, to_json
 from archlab.evaluation.latency import Latency
 from archlab.latency.network import Network
 from archlab.latency.settings import Settings
+from archlab.versions import MEASURING
 
 MEASUREMENTS = Kind("measurements", "latencies as they were measured")
 
@@ -19,7 +20,7 @@ def measurement_entry(network: Network, device: str, settings: Settings, version
     The time-out is left out: it decides whether there is a number, not which.
     """
     deciding = settings.model_dump(exclude={"timeout_s"})
-    return MEASUREMENTS.entry(f"{content_hash(network.id, device, deciding, dict(versions))}.json")
+    return MEASUREMENTS.entry(f"{content_hash(MEASURING, network.id, device, deciding, dict(versions))}.json")
 
 
 def cached_measurement(entry: Entry) -> Latency | None:

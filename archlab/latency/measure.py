@@ -36,7 +36,7 @@ def measure(
         progress: called with a stage, ``convert``, ``measure`` or ``wait`` (for the device), and the fraction of it
             that is done.
         use_cache: give back an earlier measurement of the same network, settings, versions and machine; its
-            provenance says ``"cached": True``.
+            provenance says ``"cached": True``. A noisy measurement is never given back.
         lock: gives exclusive use of the device; held while it is timed on or waited for, not while the network is
             converted.
         settings: see `archlab.latency.settings.Settings`.
@@ -67,7 +67,7 @@ def _measured(
         latency = chosen.measure(network, settings, progress, lock)
     except NoMeasurement as error:
         raise RunFailed(f"{network.name} on {chosen.name!r} was not measured: {error}") from error
-    if latency.provenance["kind"] == "measured":
+    if latency.kind == "measured" and not latency.noisy:
         keep_measurement(latency, entry)
     return latency
 

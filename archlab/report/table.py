@@ -92,8 +92,8 @@ def _is_score(column: str) -> bool:
 
 
 def is_plain(column: pd.Series) -> bool:
-    """Whether a table may leave the column out: nothing is known, or every latency was measured."""
-    return bool(column.isna().all() or (column.dropna() == "measured").all())
+    """Whether a table may leave the column out: nothing is known, or every latency was measured, or none is noisy."""
+    return set(column.dropna()) in (set(), {"measured"}, {False})
 
 
 def scored(study: StudyTable, cost: str | None = None) -> pd.DataFrame:

@@ -35,6 +35,9 @@ def winner(tmp_path_factory: pytest.TempPathFactory) -> Winner:
     phone = {"device": "android:R5CT", "kind": "estimated"}
     measured = Latency(
         samples_ms=(12.5,) * 35 + (13.0,) * 5,
+        bursts=(40,),
+        left_out=0,
+        noise=None,
         load_ms=1.0,
         first_run_ms=None,
         peak_memory_mb=None,

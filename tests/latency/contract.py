@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -150,8 +151,10 @@ class RunnerContract:
 
     def test_is_measured_once_for_the_same_settings(self, device: str, measured: Latency) -> None:
         again = measure(convolutions(), device, precision=self.precision, min_runs=4, min_seconds=0.0)
-        assert again.provenance == {**measured.provenance, "cached": True}
-        assert again.samples_ms == measured.samples_ms
+        if measured.noisy:
+            assert again.provenance["cached"] is False
+        else:
+            assert again == replace(measured, provenance={**measured.provenance, "cached": True})
 
     @pytest.mark.parametrize(
         ("setting", "message"),

@@ -42,6 +42,7 @@ class Phone:
     def __init__(self) -> None:
         self.asked: list[Settings] = []
         self.runtime = "1"
+        self.noise: str | None = None
         self.gone = 0
         self.unplugged = 0
 
@@ -58,7 +59,7 @@ class Phone:
             progress("measure", 0.0)
         if len(self.asked) <= self.gone:
             raise DeviceGone("the phone vanished")
-        return latency(provenance=circumstances(self.name, network, settings, self.versions()))
+        return latency(noise=self.noise, provenance=circumstances(self.name, network, settings, self.versions()))
 
 
 @pytest.fixture
@@ -108,6 +109,14 @@ def test_cache_is_by_network_settings_and_versions(phone: Phone) -> None:
     phone.runtime = "2"
     measure(small(), "phone")
     assert len(phone.asked) == 7
+
+
+def test_a_noisy_measurement_is_never_given_back(phone: Phone, tmp_path: Path) -> None:
+    phone.noise = "somebody called"
+    assert [measure(small(), "phone").provenance["cached"] for _ in range(2)] == [False, False]
+    assert not (tmp_path / "measurements").exists()
+    phone.noise = None
+    assert [measure(small(), "phone").provenance["cached"] for _ in range(2)] == [False, True]
 
 
 def test_damaged_cache_entry_is_measured_again(phone: Phone, tmp_path: Path) -> None:
@@ -243,7 +252,7 @@ QUIET = State(seconds=0.0, busy_cpu_seconds=0.0, load_average=0.1, cpu_mhz=3000.
 
 
 @pytest.mark.parametrize(
-    ("after", "noisy"),
+    ("after", "noise"),
     [
         ({"busy_cpu_seconds": 10.0}, None),  # all of it what was timed
         ({"busy_cpu_seconds": 19.5}, "other programs kept 0.9 of 2 cores busy"),
@@ -252,9 +261,9 @@ QUIET = State(seconds=0.0, busy_cpu_seconds=0.0, load_average=0.1, cpu_mhz=3000.
         ({"busy_cpu_seconds": 10.0, "cpu_governor": "powersave"}, "the governor saves power"),
     ],
 )
-def test_a_disturbed_computer_is_said(monkeypatch: pytest.MonkeyPatch, after: dict[str, Any], noisy: str) -> None:
+def test_a_disturbed_computer_is_said(monkeypatch: pytest.MonkeyPatch, after: dict[str, Any], noise: str) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert conditions(QUIET, replace(QUIET, seconds=10.0, **after), own_cpu_seconds=10.0)["noisy"] == noisy
+    assert conditions(QUIET, replace(QUIET, seconds=10.0, **after), own_cpu_seconds=10.0)[0] == noise
 
 
 def test_importing_loads_no_torch() -> None:

@@ -86,7 +86,7 @@ class Phone:
         if self.luck.random() < 1 / 6:
             now_ms *= 1 + self.luck.random() / 2
         provenance = circumstances(self.name, network, settings, self.versions())
-        return replace(latency(provenance=provenance), samples_ms=(now_ms,) * 3, model_mb=model_mb)
+        return replace(latency(provenance=provenance), samples_ms=(now_ms,) * 3, bursts=(3,), model_mb=model_mb)
 
     @staticmethod
     def steady(network: Network) -> tuple[float, float]:

@@ -16,6 +16,9 @@ from archlab.report.budget import budget_figure, number, write_budget
 def part(component: str, runs: int, ms: float, model_mb: float, peak_memory_mb: float | None) -> Part:
     measured = Latency(
         samples_ms=(ms, ms),
+        bursts=(2,),
+        left_out=0,
+        noise=None,
         load_ms=1.0,
         first_run_ms=None,
         peak_memory_mb=peak_memory_mb,

@@ -48,21 +48,22 @@ def state() -> State:
     )
 
 
-def conditions(before: State, after: State, own_cpu_seconds: float) -> dict[str, Any]:
-    """How this computer was between two moments, for a measurement's provenance.
+def conditions(before: State, after: State, own_cpu_seconds: float) -> tuple[str | None, dict[str, Any]]:
+    """How this computer was between two moments.
 
-    ``noisy`` says why times may be longer than on a computer left alone, None where nothing speaks for it.
+    First why times may be longer than on a computer left alone, None where nothing speaks for it; then what stands in a
+    measurement's provenance.
 
     Args:
         own_cpu_seconds: processor time of what was timed; the rest was used by others.
     """
-    return {
+    told = {
         "load_average": [before.load_average, after.load_average],
         "cpu_mhz": [before.cpu_mhz, after.cpu_mhz],
         "cpu_governor": after.cpu_governor,
         "power": after.power,
-        "noisy": "; ".join(_disturbances(before, after, own_cpu_seconds)) or None,
     }
+    return "; ".join(_disturbances(before, after, own_cpu_seconds)) or None, told
 
 
 def _disturbances(before: State, after: State, own_cpu_seconds: float) -> list[str]:

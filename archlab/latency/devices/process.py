@@ -40,11 +40,14 @@ class Timed:
     """What the processes reported together: all samples, medians of load and first run, the most memory.
 
     Attributes:
+        bursts, noise: see `archlab.evaluation.Latency`.
         conditions: for the provenance: of this computer meanwhile, see `archlab.latency.devices.computer.conditions`,
             and why something is not known.
     """
 
     samples_ms: tuple[float, ...]
+    bursts: tuple[int, ...]
+    noise: str | None
     load_ms: float
     first_run_ms: float
     peak_memory_mb: float
@@ -74,7 +77,7 @@ def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, prog
         reports.append(_run(worker, {**job, **share}, settings.timeout_s, what))
     after = state()
     progress("measure", 1.0)
-    disturbances = conditions(before, after, sum(report.cpu_seconds for report in reports))
+    noise, told = conditions(before, after, sum(report.cpu_seconds for report in reports))
     unknown = reports[0].no_partitions
     return Timed(
         samples_ms=tuple(sample for report in reports for sample in report.samples_ms),
@@ -82,7 +85,9 @@ def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, prog
         first_run_ms=median(report.first_run_ms for report in reports),
         peak_memory_mb=max(report.peak_memory_mb for report in reports),
         partitions=reports[0].partitions,
-        conditions=disturbances if unknown is None else {**disturbances, "no_partitions": unknown},
+        bursts=tuple(len(report.samples_ms) for report in reports),
+        noise=noise,
+        conditions=told if unknown is None else {**told, "no_partitions": unknown},
     )
 
 

@@ -33,6 +33,9 @@ class SundialRunner:
             progress("measure", 1.0)
             return Latency(
                 samples_ms=(HOUR_MS, HOUR_MS),
+                bursts=(2,),
+                left_out=0,
+                noise=None,
                 load_ms=1.0,
                 first_run_ms=None,
                 peak_memory_mb=None,

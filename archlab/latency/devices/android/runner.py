@@ -68,6 +68,9 @@ class AndroidRunner:
         statistic = "mean" if any(process.statistic == "mean" for process in processes) else "median"
         return Latency(
             samples_ms=tuple(process.typical_ms for process in processes),
+            bursts=(1,) * len(processes),
+            left_out=0,
+            noise=None,
             load_ms=median(process.init_ms for process in processes),
             first_run_ms=median(process.first_run_ms for process in processes),
             peak_memory_mb=measured.peak_memory_mb,

@@ -66,6 +66,9 @@ def coreml_latency(
     memory = [report.peak_memory_mb for report in reports if report.peak_memory_mb is not None]
     return Latency(
         samples_ms=tuple(sample for report in reports for sample in report.samples_ms),
+        bursts=tuple(len(report.samples_ms) for report in reports),
+        left_out=0,
+        noise=None,
         load_ms=first.load_ms,
         first_run_ms=first.first_run_ms,
         peak_memory_mb=max(memory, default=None),

@@ -80,6 +80,9 @@ class TFLiteRunner:
         unaccelerated = unaccelerated_operators(artifact.model)
         return Latency(
             samples_ms=timed.samples_ms,
+            bursts=timed.bursts,
+            left_out=0,
+            noise=timed.noise,
             load_ms=timed.load_ms,
             first_run_ms=timed.first_run_ms,
             peak_memory_mb=timed.peak_memory_mb,

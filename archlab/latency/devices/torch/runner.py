@@ -78,6 +78,9 @@ class TorchRunner:
             model_mb = artifact.model_mb
         return Latency(
             samples_ms=timed.samples_ms,
+            bursts=timed.bursts,
+            left_out=0,
+            noise=timed.noise,
             load_ms=timed.load_ms,
             first_run_ms=timed.first_run_ms,
             peak_memory_mb=timed.peak_memory_mb,
