@@ -78,6 +78,61 @@ def test_what_a_delegate_took_in_part() -> None:
     assert (process.partitions, process.accelerated_share) == (3, 0.5)
 
 
+TIMED = CLASSIC[CLASSIC.index("INFO: Running") :]  # nothing about a delegate
+ON_GPU = "VERBOSE: Replacing 54 out of 66 node(s) with delegate (TfLiteGpuDelegateV2) node, yielding 3 partitions\n"
+REST_ON_CPU = (
+    "VERBOSE: Replacing 10 out of 13 node(s) with delegate (TfLiteXNNPackDelegate) node, yielding 3 partitions\n"
+)
+UNSUPPORTED = "WARN: GPU acceleration is unsupported on this platform.\n"
+XNNPACK_WHOLE = (
+    "INFO: Explicitly applied XNNPACK delegate, and the model graph will be completely executed by the delegate.\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "compute", "whole", "message"),
+    [
+        (UNSUPPORTED + XNNPACK_WHOLE, "gpu", False, "the gpu took nothing .*: GPU acceleration is unsupported on this"),
+        (UNSUPPORTED, "gpu", False, "the gpu took nothing .*: GPU acceleration is unsupported on this platform"),
+        (f"VERBOSE: {REPLACED} for subgraph 0.\n", "gpu", False, "the gpu took nothing of the network: the cpu ran it"),
+        (ON_GPU.replace("54 out", "0 out"), "gpu", False, "the gpu took nothing"),
+        ("", "gpu", False, "the gpu took nothing"),
+        (f"VERBOSE: {REPLACED}.\n", "gpu", True, "the gpu took nothing of the network: the cpu ran it"),
+        (ON_GPU.replace("54", "66"), "npu", True, "the npu took nothing of the network: the gpu ran it"),
+        (ON_GPU + REST_ON_CPU, "gpu", True, "to run the whole network, but the cpu ran some"),
+    ],
+)
+def test_times_of_another_unit_are_no_measurement(said: str, compute: str, whole: bool, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        parse_process(said + TIMED, compute, whole=whole)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (ON_GPU, (None, 54 / 66)),
+        (ON_GPU + REST_ON_CPU, (None, None)),
+        (
+            XNNPACK_WHOLE.replace("XNNPACK", "GPU")
+            .replace("completely", "partially")
+            .replace("gate.", "gate w/ 3 delegate kernels.")
+            + XNNPACK_WHOLE.replace("completely", "partially").replace("gate.", "gate w/ 2 delegate kernels."),
+            (5, None),
+        ),
+        ("Replacing 9 out of 9 node(s) with delegate (LITERT_CL) node, yielding 1 partitions", (1, 1.0)),
+    ],
+    ids=["GPU in part", "GPU and XNNPACK", "both told", "LiteRT's GPU"],
+)
+def test_mixed_delegation_counts_both_and_has_no_share(said: str, expected: tuple[int | None, float | None]) -> None:
+    process = parse_process(said + TIMED, "gpu")
+    assert (process.partitions, process.accelerated_share) == expected
+
+
+def test_npu_has_lines_of_its_own() -> None:
+    said = "VERBOSE: Replacing 1 out of 1 node(s) with delegate (DispatchDelegate) node, yielding 1 partitions\n"
+    assert parse_process(said + TIMED, "npu", whole=True).accelerated_share == 1
+
+
 @pytest.mark.parametrize(
     ("output", "message"),
     [

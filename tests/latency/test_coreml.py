@@ -97,8 +97,15 @@ def test_a_mac_over_ssh_measures(remote: StandInMac) -> None:
 def test_share_of_the_accelerator_comes_from_the_compute_plan(local: StandInMac, compute: str, share: str) -> None:
     latency = measure(CoreMLRunner(), SETTINGS.model_copy(update={"compute": compute}))
     operations = latency.provenance["operations"]
-    assert operations["neural_engine"] == CONVOLUTIONS  # the stand-in's plan puts those there
-    assert latency.accelerated_share == operations[share] / sum(operations.values())
+    assert operations[share] == CONVOLUTIONS  # the stand-in's plan puts those there
+    assert latency.accelerated_share == CONVOLUTIONS / sum(operations.values())
+
+
+def test_unit_that_takes_nothing_is_no_measurement_of_it(local: StandInMac, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STAND_IN_ON_CPU", "1")
+    with pytest.raises(RunFailed, match="with compute cpu_and_ne Core ML's plan leaves the whole network to the CPU"):
+        measure(CoreMLRunner(), SETTINGS.model_copy(update={"compute": "cpu_and_ne"}))
+    assert measure(CoreMLRunner(), SETTINGS.model_copy(update={"compute": "all"})).accelerated_share == 0
 
 
 def test_nothing_accelerates_on_the_cpu_alone(local: StandInMac) -> None:

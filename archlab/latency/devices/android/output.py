@@ -7,7 +7,7 @@ the statistics, one line of microseconds for the warm-up and one for the timed r
 import re
 from dataclasses import dataclass
 
-_DELEGATES = {"cpu": "XNNPACK", "gpu": "GPU"}  # the classic program's names; it has no NPU
+_UNITS = {"xnnpack": "cpu", "gpu": "gpu", "litert_": "gpu", "dispatch": "npu"}  # by a part of a delegate's name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,18 +54,20 @@ def parse_process(output: str, compute: str, *, whole: bool = False) -> Process:
     With ``whole`` the process would have failed, had the unit not taken the whole network.
 
     Raises:
-        ValueError: a flag was not understood, the unit took nothing, or a number is missing.
+        ValueError: a flag was not understood, another unit ran the network, or a number is missing.
     """
-    _refuse_warnings(output, compute)
+    if unknown := re.search(r"Unconsumed cmdline flags: *(.+)", output):
+        raise ValueError(f"benchmark_model does not know {unknown[1].strip()}; take another version of it")
     warm_up, timed = _statistics(output)
+    init_ms = _init_ms(output)
+    partitions, share = _delegation(output, compute, whole)
     typical = "median" if "median" in timed else "avg"
-    partitions, share = (1, 1.0) if whole else _delegation(output, compute)
     return Process(
         typical_ms=timed[typical] / 1e3,
         statistic="median" if typical == "median" else "mean",
         runs=int(timed["count"]),
         p95_ms=timed["p95"] / 1e3 if "p95" in timed else None,
-        init_ms=_init_ms(output),
+        init_ms=init_ms,
         first_run_ms=warm_up["first"] / 1e3,
         peak_memory_mb=_peak_memory_mb(output),
         partitions=partitions,
@@ -80,14 +82,6 @@ def first_complaint(output: str) -> str:
 
 
 _NUMBER = r"([\d.]+(?:e[+-]?\d+)?)"
-
-
-def _refuse_warnings(output: str, compute: str) -> None:
-    if unknown := re.search(r"Unconsumed cmdline flags: *(.+)", output):
-        raise ValueError(f"benchmark_model does not know {unknown[1].strip()}; take another version of it")
-    delegate = _DELEGATES.get(compute, "")
-    if delegate and f"Though {delegate} delegate is explicitly applied" in output:
-        raise ValueError(f"the {compute} took nothing of the network: its operations are not supported there")
 
 
 def _statistics(output: str) -> tuple[dict[str, float], dict[str, float]]:
@@ -122,12 +116,66 @@ def _peak_memory_mb(output: str) -> float | None:
     return float(peak[1]) * 2**20 / 1e6 if peak else None
 
 
-def _delegation(output: str, compute: str) -> tuple[int | None, float | None]:
-    """How many delegate kernels there are, and the share of the operations that they replaced."""
-    replaced = re.findall(r"Replacing (\d+) out of (\d+) node\(s\) with delegate \((.+?)\) node", output)
-    taken = [int(nodes) for nodes, _, delegate in replaced if (compute == "cpu") == ("XNNPack" in delegate)]
-    share = min(1.0, sum(taken) / int(replaced[0][1])) if taken else None
-    if share == 1 or "will be completely executed by the delegate" in output:
+@dataclass(frozen=True, slots=True)
+class _Delegate:
+    """What one delegate took: ``kernels`` is None where the program does not tell, ``share`` likewise."""
+
+    unit: str
+    kernels: int | None
+    share: float | None = None
+
+
+def _delegation(output: str, compute: str, whole: bool) -> tuple[int | None, float | None]:
+    """How many delegate kernels there are, of all units, and the share of the operations that ``compute`` replaced.
+
+    A classic program that lacks the delegate of a unit says nothing of it and runs on the CPU, so GPU and NPU must have
+    lines of their own. Where two units share the network, the share is not known.
+    """
+    taken = _delegates(output)
+    own = [delegate for delegate in taken if delegate.unit == compute]
+    others = sorted({delegate.unit for delegate in taken} - {compute})
+    refused = any(_unit(name) == compute for name in re.findall(r"Though (\w+) delegate is explicitly applied", output))
+    if refused or (compute != "cpu" and not own and (others or not whole)):
+        by = f"the {' and the '.join(others)} ran it" if others else "its operations are not supported there"
+        raise ValueError(f"the {compute} took nothing of the network: {_unsupported(output) or by}")
+    if whole and others:
+        raise ValueError(
+            f"the {compute} was to run the whole network, but the {' and the '.join(others)} ran some of it"
+        )
+    if whole:
         return 1, 1.0
-    kernels = re.search(r"partially executed by the delegate w/ (\d+) delegate kernels", output)
-    return (int(kernels[1]) if kernels else None), share
+    known = [delegate.kernels for delegate in taken if delegate.kernels is not None]
+    partitions = sum(known) if taken and len(known) == len(taken) else None
+    return partitions, own[0].share if own and not others else None
+
+
+def _delegates(output: str) -> list[_Delegate]:
+    """The delegates that took something, by what the program and TFLite say of them."""
+    said: dict[str, _Delegate] = {}
+    for nodes, of, name, subsets in re.findall(
+        r"Replacing (\d+)(?: out of (\d+))? node\(s\) with delegate \((.+?)\) node, yielding (\d+)", output
+    ):
+        if int(nodes):
+            is_whole = nodes == of
+            unit, share = _unit(name), int(nodes) / int(of) if of else None
+            said.setdefault(unit, _Delegate(unit, int(subsets) if is_whole else None, share))
+    for name, extent, kernels in re.findall(
+        r"Explicitly applied (\w+) delegate, and the model graph will be (completely|partially) executed by the "
+        r"delegate(?: w/ (\d+) delegate kernels)?",
+        output,
+    ):
+        unit = _unit(name)
+        share = 1.0 if extent == "completely" else said[unit].share if unit in said else None
+        said[unit] = _Delegate(unit, 1 if extent == "completely" else int(kernels) if kernels else None, share)
+    return list(said.values())
+
+
+def _unit(delegate: str) -> str:
+    """The unit that a delegate of this name runs on; the name of one that is not known."""
+    return next((unit for part, unit in _UNITS.items() if part in delegate.lower()), delegate)
+
+
+def _unsupported(output: str) -> str:
+    """What the program says of a unit that it was not built for."""
+    found = re.search(r"(\w+ acceleration is unsupported on this platform)", output)
+    return found[1] if found else ""

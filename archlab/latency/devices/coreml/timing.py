@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from archlab.errors import RunFailed
 from archlab.evaluation.latency import Latency
 from archlab.latency.artifact import Artifact, checked_parity
 from archlab.latency.devices.coreml.answers import MacFacts, Report
@@ -60,8 +61,18 @@ def coreml_latency(
     reports: list[Report],
     versions: Mapping[str, str],
 ) -> Latency:
-    """Loading and first run are the first process's: later ones find what Core ML compiled and stored."""
+    """Loading and first run are the first process's: later ones find what Core ML compiled and stored.
+
+    Raises:
+        RunFailed: the unit that was asked for takes nothing of the network.
+    """
     first = reports[0]
+    share = _share(first.operations, settings.compute)
+    if share == 0 and settings.compute != "all":
+        raise RunFailed(
+            f"{network.name} on {name!r}: with compute {settings.compute} Core ML's plan leaves the whole network to "
+            "the CPU; take cpu_only, or all"
+        )
     tolerance = PARITY_TOLERANCES[settings.precision]
     memory = [report.peak_memory_mb for report in reports if report.peak_memory_mb is not None]
     return Latency(
@@ -74,7 +85,7 @@ def coreml_latency(
         peak_memory_mb=max(memory, default=None),
         model_mb=artifact.model_mb,
         partitions=None,
-        accelerated_share=_share(first.operations, settings.compute),
+        accelerated_share=share,
         parity_max_abs=_parity(artifact, first.output, tolerance, f"{network.name} on {name!r}"),
         provenance={
             **circumstances(name, network, settings, versions),

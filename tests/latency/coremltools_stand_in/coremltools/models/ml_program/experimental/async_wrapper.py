@@ -23,7 +23,7 @@ class MLModelAsyncWrapper:
 
     def __init__(self, package, compute_units, device):
         assert isinstance(compute_units, ComputeUnit)
-        self.package, self.device = package, device
+        self.package, self.compute_units, self.device = package, compute_units, device
         self.load_duration_in_nano_seconds = self.last_predict_duration_in_nano_seconds = None
 
     async def load(self):
@@ -59,25 +59,26 @@ class MLModelAsyncWrapper:
         raise AssertionError("no converted network has this package and these inputs")
 
     async def retrieve_compute_plan(self):
-        """Convolutions are on the Neural Engine, constants nowhere, the rest on the CPU."""
+        """Convolutions are on what may accelerate, constants nowhere, the rest on the CPU."""
         functions = {}
         for name, function in self.spec.mlProgram.functions.items():
             (block,) = function.block_specializations.values()
             operations = [SimpleNamespace(type=operation.type, blocks=[]) for operation in block.operations]
             functions[name] = SimpleNamespace(block=SimpleNamespace(operations=operations))
-        return Plan(SimpleNamespace(program=SimpleNamespace(functions=functions)))
+        return Plan(SimpleNamespace(program=SimpleNamespace(functions=functions)), self.compute_units)
 
 
 class Plan:
-    def __init__(self, model_structure):
+    def __init__(self, model_structure, compute_units):
         self.model_structure = model_structure
+        accelerator = MLGPUComputeDevice if compute_units == ComputeUnit.CPU_AND_GPU else MLNeuralEngineComputeDevice
+        self.accelerator = MLCPUComputeDevice if "STAND_IN_ON_CPU" in os.environ else accelerator
 
     def get_compute_device_usage_for_mlprogram_operation(self, operation):
         if operation.type == "const":
             return None
-        on_neural_engine = operation.type == "conv"
-        unit = MLNeuralEngineComputeDevice() if on_neural_engine else MLCPUComputeDevice()
-        return SimpleNamespace(preferred_compute_device=unit)
+        unit = self.accelerator if operation.type == "conv" else MLCPUComputeDevice
+        return SimpleNamespace(preferred_compute_device=unit())
 
 
 class MLCPUComputeDevice:
@@ -85,6 +86,10 @@ class MLCPUComputeDevice:
 
 
 class MLNeuralEngineComputeDevice:
+    pass
+
+
+class MLGPUComputeDevice:
     pass
 
 
