@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archlab.cli.options import format_option
+from archlab.data.settings import LARGEST_SIDE
 from archlab.files import file_name
 from archlab.terminal.listing import print_facts, print_listing
 
@@ -24,7 +25,9 @@ def data() -> None:
 
 @data.command()
 @click.argument("source")
-@click.option("--image-size", type=click.IntRange(min=1), default=64, show_default=True, help="Side in pixels.")
+@click.option(
+    "--image-size", type=click.IntRange(1, LARGEST_SIDE), default=64, show_default=True, help="Side in pixels."
+)
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the picture.  [default: reports/data/NAME of the data]"
 )
@@ -43,11 +46,12 @@ def check(source: str, image_size: int, out: Path | None, form: str) -> None:
     if form == "json":
         print_facts({**inspection, "picture": str(picture)}, form)
         return
-    left_out = inspection.pop("left_out")
+    left_out, places = inspection.pop("left_out"), inspection.pop("places")
     counted = {name: _in_words(value) if isinstance(value, dict) else value for name, value in inspection.items()}
     print_facts({**counted, "left_out": sum(left_out.values()), "picture": str(picture)}, form)
     if form == "table" and left_out:
-        print_listing([{"left out": count, "why": reason} for reason, count in left_out.items()], form)
+        rows = [{"left out": count, "why": reason, "where": places[reason]} for reason, count in left_out.items()]
+        print_listing(rows, form)
 
 
 def _load(source: str, image_size: int) -> "CaptionedImages":

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
+from archlab.data.left_out import Omission
+
 VALIDATION_SHARE = 0.2
 
 
@@ -17,14 +19,14 @@ class Origin:
         sizes: images by their original size, like ``640×480``.
         modes: images by their original colours, as Pillow names them: ``RGB``, ``P``, ``I;16``.
         enlarged: images of which a side was smaller than asked for.
-        left_out: how many were left out, by the reason.
+        left_out: by the reason, the most frequent first.
     """
 
     kind: str = ""
     sizes: Mapping[str, int] = field(default_factory=dict)
     modes: Mapping[str, int] = field(default_factory=dict)
     enlarged: int = 0
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    left_out: Mapping[str, Omission] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

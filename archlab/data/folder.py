@@ -1,122 +1,105 @@
-"""A folder of captioned images: Hugging Face's ``imagefolder`` with its metadata, or images with texts beside them."""
+"""A folder of captioned images: Hugging Face's ``imagefolder`` with its metadata, or images with files beside them."""
 
-import csv
-import json
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from archlab.data.pairs import (
-    DAMAGED_ROW,
-    LONGEST_CAPTION,
-    NO_IMAGE,
-    OUTSIDE,
-    TWICE,
-    FileFormat,
-    Listing,
-    Location,
-    Source,
-    inside,
-    is_image,
-)
+from archlab.data.captions import LONGEST_CAPTION, LONGEST_FILE, SUFFIXES, fields_in_words, in_fields, in_file
+from archlab.data.left_out import Unusable
+from archlab.data.metadata import FILE_FIELDS, NAMES, Row, rows
+from archlab.data.names import FilesByName, same_form
+from archlab.data.pairs import NO_IMAGE, TWICE, UNREADABLE, FileFormat, Listing
+from archlab.data.pixels import is_image
+from archlab.data.walk import Location
 
-METADATA = ("metadata.csv", "metadata.jsonl")
-CAPTION_COLUMNS = ("text", "caption")
+DAMAGED_ROW = "damaged row of metadata"
+NO_FILE_NAME = f"row with none of the columns {', '.join(FILE_FIELDS)}"
 
 
-def open_folder(location: Location) -> Source | None:
-    """Any folder; see `folder_source`."""
-    if not location.path.is_dir():
-        return None
-    return folder_source(location.path, location.files, location.left_out)
+def read_folder(location: Location, listing: Listing) -> None:
+    """Images anywhere below, each with the caption that a ``metadata.csv`` or ``.jsonl`` of its folder or of one above
+    gives it, else with that of the file of its name."""
+    images = [path for path in location.files if is_image(path.name)]
+    tables = [path for path in location.files if path.name.lower() in NAMES]
+    beside = _Beside([path for path in location.files if path.suffix.lower() in SUFFIXES])
+    listed = _listed(tables, FilesByName(images), listing)
+    for path in images:
+        if path not in listing.used:
+            listing.add(path, _candidates(listed.get(path), beside.of(path)))
+    listing.used.update(tables, beside.used)
+    for path in beside.unused:
+        if path.suffix.lower() != ".json":  # what this may be, nobody knows
+            listing.used.add(path)
+            listing.left_out.add(NO_IMAGE, listing.name(path))
 
 
 FOLDER = FileFormat(
-    "metadata.csv or metadata.jsonl with file_name and text; images with a .txt of the same name", "", open_folder
+    "a folder of captioned images",
+    "metadata.csv or metadata.jsonl with file_name and text, caption or prompt; "
+    "images with a .txt, .caption or .json of the same name",
+    "",
+    lambda path: None,
+    read_folder,
 )
 
 
-def folder_source(root: Path, files: list[Path], left_out: Counter[str]) -> Source:
-    """Images anywhere below, each with the caption that a ``metadata.csv`` or ``.jsonl`` of its folder or of one above
-    gives it (``file_name`` and ``text`` or ``caption``), else with the ``.txt`` of its name.
+class _Beside:
+    """Files that may be the caption of the image beside them: ``0.txt`` or ``0.png.txt`` of ``0.png``."""
 
-    Args:
-        files: all that are below.
-        left_out: what was counted while they were looked for.
-    """
-    deciding = [path for path in files if is_image(path.name) or _is_text(path)]
+    def __init__(self, files: list[Path]) -> None:
+        self._files = sorted(files, key=lambda path: SUFFIXES.index(path.suffix.lower()))
+        self._by_stem = defaultdict[str, list[Path]](list)
+        for path in self._files:
+            self._by_stem[same_form(path.with_suffix(""))].append(path)
+        self.used: set[Path] = set()
 
-    def list_pairs() -> Listing:
-        return _list(deciding, Listing(left_out=Counter(left_out)))
+    def of(self, image: Path) -> list[Path]:
+        found = [*self._by_stem.get(same_form(image.with_suffix("")), ()), *self._by_stem.get(same_form(image), ())]
+        self.used.update(found)
+        return found
 
-    return Source("a folder of captioned images", root, deciding, list_pairs)
-
-
-def _is_text(path: Path) -> bool:
-    return path.name in METADATA or path.suffix.lower() == ".txt"
-
-
-def _list(files: list[Path], listing: Listing) -> Listing:
-    images = [path for path in files if is_image(path.name)]
-    texts = {path.with_suffix(""): path for path in files if path.suffix.lower() == ".txt"}
-    listed = _listed([path for path in files if path.name in METADATA], set(images), listing.left_out)
-    for path in images:
-        caption = listed[path] if path in listed else _read(texts.get(path.with_suffix("")))
-        listing.add(path, 0, path.stat().st_size, caption)
-    listing.left_out[NO_IMAGE] += len(texts.keys() - {path.with_suffix("") for path in images})
-    return listing
+    @property
+    def unused(self) -> list[Path]:
+        return [path for path in self._files if path not in self.used]
 
 
-def _listed(tables: list[Path], images: set[Path], left_out: Counter[str]) -> dict[Path, Any]:
-    """The captions of the images that metadata files name."""
-    captions: dict[Path, Any] = {}
+def _candidates(row: Row | None, beside: list[Path]) -> Iterator[Any]:
+    if row is not None and row.facts is not None:
+        yield from in_fields(row.facts)
+    for path in beside:
+        most = LONGEST_FILE if path.suffix.lower() == ".json" else LONGEST_CAPTION + 1
+        try:
+            with path.open("rb") as file:
+                content = file.read(most)
+        except OSError:
+            yield Unusable(UNREADABLE)
+        else:
+            yield from in_file(path.suffix.lower(), content)
+
+
+def _listed(tables: list[Path], images: FilesByName, listing: Listing) -> dict[Path, Row]:
+    """What metadata files say of images; the first row of an image counts."""
+    listed: dict[Path, Row] = {}
     for table in tables:
-        for row in _rows(table, left_out):
-            if not isinstance(row.get("file_name"), str) or not row.keys() & set(CAPTION_COLUMNS):
-                left_out[f"row of {table.name} without file_name, or text or caption"] += 1
-                continue
-            path = inside(table.parent, row["file_name"])
-            if path is None:
-                left_out[OUTSIDE] += 1
-            elif path not in images:
-                left_out[NO_IMAGE] += 1
-            elif path in captions:
-                left_out[TWICE] += 1
-            else:
-                captions[path] = next(row[column] for column in CAPTION_COLUMNS if column in row)
-    return captions
+        try:
+            for row in rows(table):
+                try:
+                    image = _image(row, table.parent, images)
+                    if image in listed or image in listing.used:
+                        raise Unusable(TWICE)
+                    listed[image] = row
+                except Unusable as reason:
+                    listing.left_out.add(reason, f"{listing.name(table)}:{row.line}")
+        except OSError:
+            listing.left_out.add(UNREADABLE, listing.name(table))
+    return listed
 
 
-def _rows(table: Path, left_out: Counter[str]) -> Iterator[Mapping[str, Any]]:
-    """The rows of a metadata file; what cannot be read is counted."""
-    with table.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-        rows = csv.DictReader(file) if table.suffix == ".csv" else map(_parsed, file)
-        while True:
-            try:
-                row = next(rows)
-            except StopIteration:
-                return
-            except (csv.Error, ValueError, RecursionError):
-                left_out[DAMAGED_ROW] += 1
-                continue
-            if isinstance(row, dict):
-                yield row
-            elif row != "":
-                left_out[DAMAGED_ROW] += 1
-
-
-def _parsed(line: str) -> Any:
-    """One line of JSON; of an empty one nothing."""
-    return json.loads(line) if line.strip() else ""
-
-
-def _read(path: Path | None) -> bytes | None:
-    """The start of a text, one byte more than a caption may have; None where there is none that can be read."""
-    if path is None:
-        return None
-    try:
-        with path.open("rb") as file:
-            return file.read(LONGEST_CAPTION + 1)
-    except OSError:
-        return None
+def _image(row: Row, folder: Path, images: FilesByName) -> Path:
+    """The image that the row is about."""
+    if row.facts is None:
+        raise Unusable(DAMAGED_ROW)
+    if row.file_name is None:
+        raise Unusable(NO_FILE_NAME, fields_in_words(row.facts))
+    return images.find([folder], row.file_name)

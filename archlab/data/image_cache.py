@@ -6,7 +6,6 @@ import math
 import os
 import shutil
 import warnings
-from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,13 +18,14 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from archlab.cache import Kind, content_hash, make_room
+from archlab.data.left_out import Omission, Unusable
 from archlab.data.pairs import Pair, Source
-from archlab.data.pixels import BROKEN, LARGEST_FILE, TOO_LARGE, Unusable, decode
+from archlab.data.pixels import BROKEN, LARGEST_FILE, TOO_LARGE, decode
 from archlab.errors import BadInput
 from archlab.files import read_json, write_text
 from archlab.progress import Progress
 
-DECODER = (1, PIL.__version__)  # raise the number when images are listed or decoded differently
+DECODER = (2, PIL.__version__)  # raise the number when images are listed or decoded differently
 IMAGES = Kind("images", "decoded images of data sets")
 _HEADER_BYTES = 512  # left at the start of the pixels' file for safetensors' header, which is written last
 _BATCH_SIZE = 64
@@ -50,14 +50,17 @@ class CachedImages:
 
     Attributes:
         images: float32 [N, 3, S, S] in [-1, 1], memory-mapped.
-        captions, files: one per image.
-        left_out: how many were left out, by the reason.
+        captions, files, splits: one per image; the split as for `Pair`.
+        kind: of the source, in a few words.
+        left_out: by the reason, the most frequent first.
     """
 
     images: Tensor
     captions: list[str]
     files: list[FileFacts]
-    left_out: dict[str, int]
+    splits: list[str]
+    kind: str
+    left_out: dict[str, Omission]
 
 
 def cached_images(source: Source, image_size: int, progress: Progress) -> CachedImages:
@@ -69,7 +72,7 @@ def cached_images(source: Source, image_size: int, progress: Progress) -> Cached
     Raises:
         BadInput: the disk has too little room.
     """
-    entry = IMAGES.entry(content_hash(*DECODER, image_size, source.kind, list(source.fingerprint())))
+    entry = IMAGES.entry(content_hash(*DECODER, image_size, source.formats, list(source.fingerprint())))
     with entry.locked():
         entry.hold()
         cached = _read(entry.path)
@@ -89,10 +92,12 @@ def _read(folder: Path) -> CachedImages | None:
         with safe_open(folder / "images.safetensors", framework="pt") as file:
             images = file.get_tensor("images")
         files = [FileFacts(*facts) for facts in index["files"]]
-        cached = CachedImages(images, index["captions"], files, index["left_out"])
-    except (BadInput, OSError, SafetensorError, KeyError, TypeError):
+        left_out = {reason: Omission(count, tuple(places)) for reason, (count, places) in index["left_out"].items()}
+        captions, splits = index["captions"], index["splits"]
+        cached = CachedImages(images, captions, files, splits, index["kind"], left_out)
+    except (BadInput, OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError):
         return None
-    return cached if len(cached.images) == len(cached.captions) == len(cached.files) else None
+    return cached if len(cached.images) == len(captions) == len(files) == len(splits) else None
 
 
 def _write(folder: Path, source: Source, image_size: int, progress: Progress) -> None:
@@ -101,17 +106,20 @@ def _write(folder: Path, source: Source, image_size: int, progress: Progress) ->
     pixels, journal = folder / "pixels.partial", folder / "journal.jsonl"
     listing, shape = source.list_pairs(), (3, image_size, image_size)
     outcomes = _decode_all(listing.pairs, shape, pixels, journal, progress)
-    decided = list(zip(listing.pairs, outcomes, strict=True))
-    captions = [pair.caption for pair, outcome in decided if not isinstance(outcome, str)]
-    left_out = listing.left_out + Counter(outcome for outcome in outcomes if isinstance(outcome, str))
+    usable = [pair for pair, outcome in zip(listing.pairs, outcomes, strict=True) if not isinstance(outcome, str)]
+    for pair, outcome in zip(listing.pairs, outcomes, strict=True):
+        if isinstance(outcome, str):
+            listing.left_out.add(outcome, pair.name)
     index = {
-        "source": str(source.root),
-        "captions": captions,
+        "source": str(source.location.root),
+        "kind": " and ".join(dict.fromkeys(listing.kinds)),
+        "captions": [pair.caption for pair in usable],
+        "splits": [pair.split for pair in usable],
         "files": [outcome for outcome in outcomes if not isinstance(outcome, str)],
-        "left_out": dict(left_out.most_common()),
+        "left_out": {reason: [known.count, known.places] for reason, known in listing.left_out.counted().items()},
     }
     write_text(folder / "index.json", json.dumps(index))
-    _write_header(pixels, (len(captions), *shape))
+    _write_header(pixels, (len(usable), *shape))
     pixels.replace(folder / "images.safetensors")
     journal.unlink()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from archlab.data.captioned import CaptionedImages
+from archlab.data.left_out import places_in_words
 from archlab.data.pictures import MOST_TILES, tiles
 
 
@@ -20,6 +21,7 @@ class Inspection:
         enlarged: how many are smaller than asked for.
         attributes: what is known of what an image shows, each with its number of values.
         left_out: how many were, by the reason, the most frequent first.
+        places: of the first of them, by the reason.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Inspection:
     enlarged: int
     attributes: Mapping[str, int]
     left_out: Mapping[str, int]
+    places: Mapping[str, str]
 
 
 def inspect(data: CaptionedImages) -> Inspection:
@@ -57,7 +60,8 @@ def inspect(data: CaptionedImages) -> Inspection:
         modes=_by_frequency(data.origin.modes),
         enlarged=data.origin.enlarged,
         attributes={name: len(values) for name, values in data.attributes.items()},
-        left_out=_by_frequency(data.origin.left_out),
+        left_out={reason: omission.count for reason, omission in data.origin.left_out.items()},
+        places={reason: places_in_words(omission) for reason, omission in data.origin.left_out.items()},
     )
 
 

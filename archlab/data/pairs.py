@@ -1,89 +1,74 @@
-"""What a source of captioned images gives: pairs of an image, not yet read, and its caption; and what it left out."""
+"""What a data set on a disk gives: pairs of an image, not yet read, and its caption; and what it leaves out."""
 
-import hashlib
-import os
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
-from pathlib import Path, PureWindowsPath
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-LONGEST_CAPTION = 65_536  # bytes
+from archlab.data.captions import chosen
+from archlab.data.left_out import LeftOut, Unusable, shown
+from archlab.data.walk import Location
 
-NO_CAPTION, EMPTY_CAPTION = "no caption", "empty caption"
-NOT_TEXT, TOO_LONG = "caption is not UTF-8 text", "caption over 64 KB"
 NO_IMAGE = "caption without its image"
 TWICE = "listed twice"
 OUTSIDE = "path outside the folder"
-DAMAGED_ROW = "damaged row of metadata"
-LOOP = "link to a folder that was read already"
-UNREADABLE = "folder that cannot be read"
+UNREADABLE, UNKNOWN = "file that cannot be read", "file that is not read"
 
 
 class Pair(NamedTuple):
     """An image and its caption.
 
     Attributes:
+        name: of the image below the root, like ``a/0.png``, or ``0.tar/0.png`` in an archive.
         path, offset, length: the bytes of its file, or of the archive that holds it.
+        split: that the data set has it in, ``train`` or ``validation``; empty where it has none.
     """
 
+    name: str
     path: Path
     offset: int
     length: int
     caption: str
+    split: str = ""
 
 
-@dataclass(frozen=True)
 class Listing:
-    """A source's pairs in a fixed order, and how many images or captions were left out, by the reason."""
-
-    pairs: list[Pair] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-
-    def add(self, path: Path, offset: int, length: int, caption: Any) -> None:
-        """Take an image with what was given as its caption: text, or a list of which one is picked by the path."""
-        try:
-            self.pairs.append(Pair(path, offset, length, cleaned(picked(caption, path.name))))
-        except NotACaption as reason:
-            self.left_out[str(reason)] += 1
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where captioned images come from.
+    """The pairs of a location in a fixed order, and what is left out.
 
     Attributes:
-        kind: in a few words.
-        root: the folder.
-        files: every file that decides the listing.
-        list_pairs: lists what is there.
+        kinds: of the formats that gave pairs, in words.
+        used: files that need no further look: their images or captions were taken, or left out for a reason.
     """
 
-    kind: str
-    root: Path
-    files: list[Path]
-    list_pairs: Callable[[], Listing]
+    def __init__(self, location: Location) -> None:
+        self.pairs: list[Pair] = []
+        self.kinds: list[str] = []
+        self.used: set[Path] = set()
+        self.left_out = LeftOut(location.left_out)
+        self._root = location.root
 
-    def fingerprint(self) -> Iterator[tuple[str, int, int]]:
-        """Name below the root, size and time of each file: while they stay, so does the listing."""
-        for path in self.files:
-            known = path.stat()
-            yield os.path.relpath(path, self.root), known.st_size, known.st_mtime_ns
+    def name(self, path: Path) -> str:
+        """The path below the root, with slashes."""
+        return path.relative_to(self._root).as_posix()
 
+    def leave_unknown(self, name: str) -> None:
+        """Count a file that nobody here knows how to read."""
+        suffix = PurePosixPath(name).suffix.lower()
+        self.left_out.add(f"{UNKNOWN}: {shown(suffix) or 'without a suffix'}", name)
 
-@dataclass(frozen=True)
-class Location:
-    """A path that somebody gave, and what is below it, listed once."""
+    def add(self, path: Path, candidates: Iterable[Any]) -> None:
+        """Take the image in a file with the first candidate that is a caption; see `chosen`."""
+        self.used.add(path)
+        self.add_part(self.name(path), path, 0, path.stat().st_size, candidates)
 
-    path: Path
-    left_out: Counter[str] = field(default_factory=Counter)
-
-    @cached_property
-    def files(self) -> list[Path]:
-        """Every plain file below a folder that is not hidden; what cannot be listed is counted in ``left_out``."""
-        return list(files_below(self.path, self.left_out))
+    def add_part(self, name: str, path: Path, offset: int, length: int, candidates: Iterable[Any]) -> None:
+        """The same for an image in a part of a file."""
+        try:
+            caption = chosen(candidates, name.rpartition("/")[2])
+        except Unusable as reason:
+            self.left_out.add(reason, name)
+        else:
+            self.pairs.append(Pair(name, path, offset, length, caption))
 
 
 @dataclass(frozen=True)
@@ -91,83 +76,35 @@ class FileFormat:
     """A way in which captioned images lie on a disk.
 
     Attributes:
+        kind: in a few words.
         looked_for: what a folder has to hold, for an error's message.
         file: what a file of it is called there; empty where only a folder is of this format.
-        open: the source at a location; None where it is not of this format.
+        open_file: where such a file is, with what belongs to it; None where it is not of this format.
+        read: adds what is of this format, of files that were not used yet.
     """
 
+    kind: str
     looked_for: str
     file: str
-    open: Callable[[Location], Source | None]
+    open_file: Callable[[Path], Location | None]
+    read: Callable[[Location, Listing], None]
 
 
-class NotACaption(Exception):
-    """Its message is the reason."""
+@dataclass(frozen=True)
+class Source:
+    """Where captioned images come from.
 
-
-def cleaned(caption: Any) -> str:
-    """The caption on one line, without control characters.
-
-    Raises:
-        NotACaption: it is none, empty, too long, or bytes that are not UTF-8 text.
+    Attributes:
+        formats: names of those that it is read in.
+        list_pairs: lists what is there.
     """
-    if isinstance(caption, bytes):
-        if len(caption) > LONGEST_CAPTION:
-            raise NotACaption(TOO_LONG)
-        caption = caption.decode("utf-8-sig", errors="surrogateescape")
-    if not isinstance(caption, str):
-        raise NotACaption(NO_CAPTION)
-    if any("\ud800" <= character <= "\udfff" for character in caption):
-        raise NotACaption(NOT_TEXT)
-    line = "".join(character for character in " ".join(caption.split()) if character.isprintable())
-    if not line:
-        raise NotACaption(EMPTY_CAPTION)
-    if len(line) > LONGEST_CAPTION:
-        raise NotACaption(TOO_LONG)
-    return line
 
+    location: Location
+    formats: tuple[str, ...]
+    list_pairs: Callable[[], Listing]
 
-def picked(caption: Any, name: str) -> Any:
-    """One of several captions, always the same for a name; whatever is no list, or an empty one, as it is."""
-    if not isinstance(caption, list) or not caption:
-        return caption
-    return caption[int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8]) % len(caption)]
-
-
-def inside(folder: Path, name: str) -> Path | None:
-    """The path of a name that a file of others gives; None where it does not lead into the folder."""
-    windows = PureWindowsPath(name)  # knows both / and \
-    if not name or "\0" in name or windows.drive or windows.root or ".." in windows.parts:
-        return None
-    return folder / name
-
-
-def files_below(root: Path, left_out: Counter[str]) -> Iterator[Path]:
-    """Every plain file that is not hidden, in the order of names; each folder once, links to folders followed."""
-    read: set[tuple[int, int]] = set()
-    waiting = [root]
-    while waiting:
-        folder = waiting.pop()
-        try:
-            known = folder.stat()
-            names = sorted(os.listdir(folder))
-        except OSError:
-            left_out[UNREADABLE] += 1
-            continue
-        if (known.st_dev, known.st_ino) in read:
-            left_out[LOOP] += 1
-            continue
-        read.add((known.st_dev, known.st_ino))
-        shown = [folder / name for name in names if not name.startswith(".")]
-        waiting += reversed([path for path in shown if path.is_dir()])
-        yield from (path for path in shown if path.is_file())
-
-
-def in_words(left_out: Mapping[str, int]) -> str:
-    """``12 × broken image, 3 × no caption``"""
-    return ", ".join(f"{count:,} × {reason}" for reason, count in sorted(left_out.items(), key=lambda item: -item[1]))
-
-
-def is_image(name: str) -> bool:
-    """Whether the name is one of an image."""
-    return os.path.splitext(name)[1].lower() in IMAGE_SUFFIXES
+    def fingerprint(self) -> Iterator[tuple[str, int, int]]:
+        """Name below the root, size and time of each file: while they stay, so does the listing."""
+        for path in self.location.files:
+            known = path.stat()
+            yield path.relative_to(self.location.root).as_posix(), known.st_size, known.st_mtime_ns

@@ -1,13 +1,34 @@
 """One image file as a square of RGB pixels. The file may be anybody's: only plain image formats are decoded."""
 
 import io
+import os
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # none of them runs a program, as EPS would
+from archlab.data.left_out import Unusable
+
+# Of Pillow's those of plain pictures, the vaguest header last: no programs (EPS), layers (PSD) or sets (ICO).
+_FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "BMP",
+    "GIF",
+    "TIFF",
+    "AVIF",
+    "JPEG2000",
+    "DIB",
+    "DDS",
+    "PCX",
+    "PPM",
+    "QOI",
+    "SGI",
+    "TGA",
+)
 BROKEN, TOO_LARGE, UNKNOWN_COLOURS = "broken image", "image too large", "colours without a known range"
 LARGEST_FILE = 256 * 2**20  # bytes
 LARGEST_IMAGE = 2**26  # pixels
@@ -28,10 +49,6 @@ class Square(NamedTuple):
     mode: str
 
 
-class Unusable(Exception):
-    """Its message is the reason."""
-
-
 def decode(content: bytes, image_size: int) -> Square:
     """Turned as EXIF says, alpha over white, cropped to the square in the middle, resized (Lanczos) to ``image_size``.
 
@@ -41,7 +58,7 @@ def decode(content: bytes, image_size: int) -> Square:
         Unusable: it is no whole image of these formats, or too large.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=_formats()) as image:
             width, height, mode = *image.size, image.mode
             if width * height > LARGEST_IMAGE:
                 raise Unusable(TOO_LARGE)
@@ -54,6 +71,24 @@ def decode(content: bytes, image_size: int) -> Square:
     except Exception:  # Pillow's decoders raise nearly anything on damaged data
         raise Unusable(BROKEN) from None
     return Square(np.asarray(square).transpose(2, 0, 1), width, height, mode)
+
+
+def is_image(name: str) -> bool:
+    """Whether the name is one of an image that can be decoded."""
+    return os.path.splitext(name)[1].lower() in _suffixes()
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    """Those that Pillow has here."""
+    Image.init()
+    return tuple(form for form in _FORMATS if form in Image.OPEN)
+
+
+@cache
+def _suffixes() -> frozenset[str]:
+    forms = {*_formats(), "MPO"}  # JPEG with a second picture
+    return frozenset(suffix for suffix, form in Image.registered_extensions().items() if form in forms)
 
 
 def _in_rgb(image: Image.Image) -> Image.Image:

@@ -7,6 +7,8 @@ from pydantic import Field
 from archlab.data.sources import BUILTIN
 from archlab.section import NamedOrPath, Section
 
+LARGEST_SIDE = 2048  # of an image, in pixels
+
 
 class DataSettings(Section):
     """Captioned images. Where they lie decides nothing: results are cached by their content."""

@@ -1,105 +1,129 @@
 """WebDataset and img2dataset shards: tar archives of ``key.jpg``, ``key.txt``, ``key.json``; nothing is extracted."""
 
-import json
-import tarfile
-from collections import Counter
+import hashlib
+import os
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from archlab.data.pairs import IMAGE_SUFFIXES, LONGEST_CAPTION, NO_IMAGE, FileFormat, Listing, Location, Source
+from archlab.data.captions import LONGEST_FILE, SUFFIXES, in_file
+from archlab.data.pairs import NO_IMAGE, UNREADABLE, FileFormat, Listing, Pair
+from archlab.data.pixels import LARGEST_FILE, is_image
+from archlab.data.tar import DamagedArchive, Member, is_compressed, members
+from archlab.data.walk import Location
 
 DAMAGED_SHARD = "shard that is damaged or cut off"
+COMPRESSED = "shard that is compressed; unpack it to a .tar"
 KEY_TWICE = "key twice in a shard"
 NOT_PLAIN = "link or device in a shard"
-_TEXTS = {"txt": "text", "json": "json"}
-_LONGEST_JSON = 16 * LONGEST_CAPTION
+ALSO_LOOSE = "image in a shard that lies beside it, too"
+_IMAGE = "image"
+_SUFFIX = re.compile(r"\.(tar(\.(gz|bz2|xz|zst))?|tgz|tbz2?|txz|tzst)$", re.IGNORECASE)
 
 
-def open_shards(location: Location) -> Source | None:
-    """A shard, or a folder that has some anywhere below; see `shard_source`."""
-    path = location.path
-    if path.is_file():
-        return shard_source(path.parent, [path], Counter()) if path.suffix == ".tar" else None
-    shards = [file for file in location.files if file.suffix == ".tar"]
-    return shard_source(path, shards, location.left_out) if shards else None
+def open_shard(path: Path) -> Location | None:
+    """One shard."""
+    return Location(path.resolve().parent, [path.resolve()], named=path.resolve()) if _is_shard(path) else None
 
 
-SHARDS = FileFormat("*.tar shards of key.jpg and key.txt or key.json", "a .tar shard", open_shards)
+def read_shards(location: Location, listing: Listing) -> None:
+    """The images of archives, each with the caption in the ``.txt`` of its key, or another file of its key.
 
-
-def shard_source(root: Path, shards: list[Path], left_out: Counter[str]) -> Source:
-    """The images of these archives, each with the caption in the ``.txt`` of its key, else in the ``.json``."""
-
-    def list_pairs() -> Listing:
-        listing = Listing(left_out=Counter(left_out))
-        for shard in shards:
-            _list(shard, listing)
-        return listing
-
-    return Source("WebDataset shards", root, shards, list_pairs)
-
-
-def _list(shard: Path, listing: Listing) -> None:
-    samples: dict[str, dict[str, tuple[int, int]]] = {}
-    for member in _members(shard, listing.left_out):
-        if not member.isfile() or member.issparse():
-            listing.left_out[NOT_PLAIN] += not member.isdir()
-            continue
-        key, part = _split(member.name)
-        if part:
-            sample = samples.setdefault(key, {})
-            listing.left_out[KEY_TWICE] += part in sample
-            sample.setdefault(part, (member.offset_data, member.size))
-    if not samples:
-        return
-    with shard.open("rb") as file:
-        for sample in samples.values():
-            if "image" in sample:
-                texts = {part: _read(file, *sample[part]) for part in _TEXTS.values() if part in sample}
-                listing.add(shard, *sample["image"], _caption(texts))
+    Images that were already found beside the archives are not taken again.
+    """
+    shards = [path for path in location.files if _is_shard(path)]
+    loose = _Loose(listing.pairs if shards else [])
+    listing.used.update(shards)
+    for shard in shards:
+        try:
+            if is_compressed(shard):
+                listing.left_out.add(COMPRESSED, listing.name(shard))
             else:
-                listing.left_out[NO_IMAGE] += 1
+                _read(shard, loose, listing)
+        except OSError:
+            listing.left_out.add(UNREADABLE, listing.name(shard))
 
 
-def _members(shard: Path, left_out: Counter[str]) -> Iterator[tarfile.TarInfo]:
-    """The members as far as the archive is whole."""
-    end = -1
+SHARDS = FileFormat(
+    "WebDataset shards", "*.tar shards of key.jpg and key.txt or key.json", "a .tar shard", open_shard, read_shards
+)
+
+
+def _is_shard(path: Path) -> bool:
+    return _SUFFIX.search(path.name) is not None
+
+
+class _Loose:
+    """The images that were found beside archives, by their content."""
+
+    def __init__(self, pairs: list[Pair]) -> None:
+        self._by_size = defaultdict[int, list[Path]](list)
+        for pair in pairs:
+            self._by_size[pair.length].append(pair.path)
+        self._digests: dict[int, set[bytes]] = {}
+
+    def has(self, file: BinaryIO, member: Member) -> bool:
+        if member.size not in self._by_size or member.size > LARGEST_FILE:
+            return False
+        if member.size not in self._digests:
+            self._digests[member.size] = {_digest(path.read_bytes()) for path in self._by_size[member.size]}
+        return _digest(_start(file, member, member.size)) in self._digests[member.size]
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()
+
+
+def _read(shard: Path, loose: _Loose, listing: Listing) -> None:
+    with shard.open("rb") as file:
+        for key, sample in _samples(shard, listing).items():
+            image = sample.pop(_IMAGE, None)
+            if image is None:
+                listing.left_out.add(NO_IMAGE, key)
+            elif loose.has(file, image):
+                listing.left_out.add(ALSO_LOOSE, key)
+            else:
+                name = f"{listing.name(shard)}/{image.name}"
+                listing.add_part(name, shard, image.offset, image.size, _candidates(file, sample))
+
+
+def _samples(shard: Path, listing: Listing) -> dict[str, dict[str, Member]]:
+    """By its key what a sample has: the image, and by their suffixes what may hold its caption."""
+    samples = defaultdict[str, dict[str, Member]](dict)
     try:
-        with tarfile.open(shard, "r:") as archive:
-            for member in archive:
-                if member.offset <= end or member.size < 0:  # a negative size leads back, for ever
-                    raise tarfile.ReadError
-                end = member.offset
-                yield member
-    except Exception:  # tarfile raises nearly anything on a damaged header
-        left_out[DAMAGED_SHARD] += 1
+        for member in members(shard):
+            name = f"{listing.name(shard)}/{member.name}"
+            key, suffix = _split(name)
+            part = _IMAGE if is_image(name) else suffix
+            if not member.is_plain:
+                listing.left_out.add(NOT_PLAIN, name)
+            elif name.rpartition("/")[2].startswith("."):
+                continue  # hidden, as macOS's ._0.jpg
+            elif part != _IMAGE and part not in SUFFIXES:
+                listing.leave_unknown(name)
+            elif part in samples[key]:
+                listing.left_out.add(KEY_TWICE, name)
+            else:
+                samples[key][part] = member
+    except DamagedArchive:
+        listing.left_out.add(DAMAGED_SHARD, listing.name(shard))
+    return samples
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Key, and what of its sample this is: ``image``, ``text``, ``json`` or nothing that matters here.
-
-    The key ends at the first dot after the last slash, as WebDataset has it.
-    """
-    folder, _, base = name.rpartition("/")
-    stem, _, suffix = base.partition(".")
-    part = "image" if f".{suffix.lower()}" in IMAGE_SUFFIXES else _TEXTS.get(suffix.lower(), "")
-    return f"{folder}/{stem}", part
+    """Key and suffix in lower case; unlike WebDataset's, the key may have dots."""
+    key, suffix = os.path.splitext(name)
+    return key, suffix.lower()
 
 
-def _read(file: BinaryIO, offset: int, length: int) -> bytes:
-    file.seek(offset)
-    return file.read(min(length, _LONGEST_JSON))
+def _candidates(file: BinaryIO, sample: dict[str, Member]) -> Iterator[Any]:
+    for suffix in SUFFIXES:
+        if suffix in sample:
+            yield from in_file(suffix, _start(file, sample[suffix], LONGEST_FILE))
 
 
-def _caption(texts: dict[str, bytes]) -> Any:
-    """What the texts of a sample give as its caption."""
-    if "text" in texts:
-        return texts["text"]
-    try:
-        facts = json.loads(texts.get("json", b""))
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(facts, dict):
-        return None
-    return facts.get("caption", facts.get("text"))
+def _start(file: BinaryIO, member: Member, most: int) -> bytes:
+    file.seek(member.offset)
+    return file.read(min(member.size, most))

@@ -19,7 +19,7 @@ BUILTIN: "Registry[Callable[[int], CaptionedImages]]" = Registry(
 FILE_FORMATS: "Registry[FileFormat]" = Registry(
     {
         "coco": "archlab.data.coco:COCO",
-        "shards": "archlab.data.shards:SHARDS",
         "folder": "archlab.data.folder:FOLDER",
+        "shards": "archlab.data.shards:SHARDS",
     }
-)  # of a path; the first that recognises it reads it
+)  # of a path; each reads of a folder what those before it left

@@ -1,6 +1,6 @@
 """What a new study needs before its first trial."""
 
-from archlab.data.pairs import in_words
+from archlab.data.left_out import in_words
 from archlab.progress import Progress, silent
 from archlab.space import survey
 from archlab.study.definition import StudyDefinition

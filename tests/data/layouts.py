@@ -113,3 +113,11 @@ LAYOUTS: dict[str, Callable[[Path, Samples], Path]] = {
     "COCO in images/val2017": lambda root, entries: coco(root, entries, "images/val2017"),
     "COCO in images": lambda root, entries: coco(root, entries, "images").parents[1],
 }
+
+
+def images(root: Path, names: list[str]) -> Path:
+    """Images of these names, another one each."""
+    for index, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(png(index))
+    return root

@@ -24,6 +24,10 @@ def filled(mode: str, colour: object, form: str = "PNG", size: tuple[int, int] =
         (filled("RGB", RED), "RGB", RED),
         (filled("RGB", RED, "BMP"), "RGB", RED),
         (filled("RGB", RED, "TIFF"), "RGB", RED),
+        (filled("RGB", RED, "PPM"), "RGB", RED),
+        (filled("RGB", RED, "TGA"), "RGB", RED),
+        (filled("RGB", RED, "JPEG2000"), "RGB", RED),
+        (filled("RGB", RED, "QOI"), "RGB", RED),
         (filled("L", 77), "L", (77, 77, 77)),
         (filled("1", 1), "1", (255, 255, 255)),
         (filled("RGBA", (*RED, 0)), "RGBA", (255, 255, 255)),
@@ -111,7 +115,7 @@ def bomb(width: int, height: int) -> bytes:
         (filled("F", 0.5, "TIFF"), "colours without a known range"),
         (filled("I", -4, "TIFF"), "colours without a known range"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "broken image"),
-        (filled("RGB", RED, "PPM"), "broken image"),
+        (filled("RGB", RED, "EPS"), "broken image"),
     ],
 )
 def test_what_is_no_usable_image_has_a_reason(content: bytes, reason: str) -> None:
@@ -119,11 +123,11 @@ def test_what_is_no_usable_image_has_a_reason(content: bytes, reason: str) -> No
         decode(content, 8)
 
 
-@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 def test_damage_anywhere_is_either_a_picture_or_a_reason() -> None:
     random = np.random.default_rng(0)
     picture = Image.fromarray(random.integers(0, 256, (24, 24, 3), dtype=np.uint8))
-    for form in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP"):
+    for form in ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "TGA", "JPEG2000", "SGI", "PCX", "DDS"):
         whole = np.frombuffer(encoded(picture, form), np.uint8)
         for _ in range(60):
             damaged = whole.copy()

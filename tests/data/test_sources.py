@@ -11,14 +11,15 @@ from PIL import Image
 
 from archlab.data.captioned import CaptionedImages
 from archlab.data.load import load_data
-from archlab.data.pairs import FileFormat, Listing, Location, Source
+from archlab.data.pairs import FileFormat, Listing
 from archlab.data.sources import BUILTIN, FILE_FORMATS
+from archlab.data.walk import Location
 from archlab.errors import BadInput
 from tests.data.layouts import LAYOUTS, coco, metadata, pairs, png, samples, write_tar
 
 
 def left_out(data: CaptionedImages) -> dict[str, int]:
-    return dict(data.origin.left_out)
+    return {reason: omission.count for reason, omission in data.origin.left_out.items()}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -44,6 +45,7 @@ def test_what_a_folder_holds_of_no_use_is_counted(tmp_path: Path) -> None:
     (root / "broken.jpg").write_bytes(png(3)[:60])
     (root / "broken.txt").write_text("half a file")
     (root / ".hidden.png").write_bytes(png(4))
+    (root / "README.md").touch()
     (root / "gone.png").symlink_to(root / "nowhere.png")
     (root / "self").symlink_to(root / "self")
     (root / "a" / "up").symlink_to(root)
@@ -54,10 +56,13 @@ def test_what_a_folder_holds_of_no_use_is_counted(tmp_path: Path) -> None:
         "no caption": 1,
         "caption without its image": 1,
         "empty caption": 1,
-        "caption is not UTF-8 text": 1,
+        "caption is not UTF-8 or UTF-16 text": 1,
         "caption over 64 KB": 1,
         "broken image": 1,
-        "link to a folder that was read already": 1,
+        "link to a folder": 1,
+        "link that leads nowhere": 2,
+        "device, pipe or socket": 1,
+        "file that is not read: .md": 1,
     }
 
 
@@ -77,9 +82,9 @@ def test_metadata_rows_of_no_use_are_counted(tmp_path: Path) -> None:
     assert left_out(data) == {
         "path outside the folder": 6,
         "damaged row of metadata": 4,
-        "row of metadata.jsonl without file_name, or text or caption": 3,
+        "row with none of the columns file_name, filename, image, image_path, file, path": 2,
         "caption without its image": 1,
-        "listed twice": 2,
+        "listed twice": 3,
     }
 
 
@@ -193,8 +198,11 @@ def test_what_is_no_coco_file_is_refused(text: str, message: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        ([], "no captioned image; looked for metadata.csv or metadata.jsonl .*; images with a .txt .*captions_.*json$"),
-        (["a.png", "b.png"], "no captioned image; .*; left out: 2 × no caption"),
+        (
+            [],
+            r"no captioned image; looked for annotations/captions_.*; metadata.csv .*; images with a .txt, .*\.json$",
+        ),
+        (["a.png", "b.png"], r"no captioned image; .*; left out: 2 × no caption \(a.png, b.png\)$"),
         (["a.png", "a.txt"], "only one captioned image"),
     ],
 )
@@ -213,32 +221,31 @@ def test_unknown_data_is_refused(tmp_path: Path) -> None:
         load_data(str(tmp_path / "a.csv"), 8)
 
 
-def open_list(location: Location) -> Source | None:
+def open_list(path: Path) -> Location | None:
     """A text file whose lines are ``path of an image, tab, caption``."""
-    path = location.path
-    if path.suffix != ".tsv":
+    if path.suffix != ".list":
         return None
-    rows = [line.split("\t") for line in path.read_text().splitlines()]
+    images = [path.parent / line.split("\t")[0] for line in path.read_text().splitlines()]
+    return Location(path.parent, [path, *images], named=path)
 
-    def list_pairs() -> Listing:
-        listing = Listing()
-        for name, caption in rows:
-            image = path.parent / name
-            listing.add(image, 0, image.stat().st_size, caption)
-        return listing
 
-    return Source("a list", path.parent, [path, *(path.parent / name for name, _ in rows)], list_pairs)
+def read_list(location: Location, listing: Listing) -> None:
+    for path in location.files:
+        if path.suffix == ".list":
+            for name, caption in (line.split("\t") for line in path.read_text().splitlines()):
+                listing.add(path.parent / name, [caption])
 
 
 def test_a_further_format_and_a_further_named_set_are_an_entry_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(FILE_FORMATS.entries, "list", FileFormat("*.tsv", "a .tsv list", open_list))
+    monkeypatch.setitem(FILE_FORMATS.entries, "list", FileFormat("a list", "*.list", "a .list", open_list, read_list))
     monkeypatch.setitem(BUILTIN.entries, "made up", lambda image_size: load_data("digits", image_size))
     for index in range(3):
         (tmp_path / f"{index}.png").write_bytes(png(index))
-    (tmp_path / "set.tsv").write_text("0.png\tzero\n2.png\ttwo\n")
-    assert load_data(str(tmp_path / "set.tsv"), 20).captions == ["zero", "two"]
+    (tmp_path / "set.list").write_text("0.png\tzero\n2.png\ttwo\n")
+    data = load_data(str(tmp_path / "set.list"), 20)
+    assert (data.captions, data.origin.kind) == (["zero", "two"], "a list")
     assert load_data("made up", 8) is load_data("digits", 8)
-    with pytest.raises(BadInput, match=r"0\.png: not captioned images: a folder, a \.tsv list or a \.tar shard or"):
+    with pytest.raises(BadInput, match=r"0\.png: not captioned images: a folder, a \.list or a \.tar shard or"):
         load_data(str(tmp_path / "0.png"), 20)
