@@ -22,7 +22,7 @@ from uuid import uuid4
 import platformdirs
 from filelock import FileLock, Timeout
 
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 from archlab.files import writable_folder, write_text
 
 LIMIT_GB = 20.0
@@ -54,7 +54,8 @@ def limit_gb() -> float:
         if (limit := float(text)) >= 0:
             return limit
     raise BadInput(
-        f"ARCHLAB_CACHE_GB: a number of gigabytes is needed but it is {text!r}; give 0 or more, or inf for no limit"
+        f"ARCHLAB_CACHE_GB: a number of gigabytes is needed but it is {shown(text)}; give 0 or more, or inf for no "
+        "limit"
     )
 
 
@@ -265,7 +266,9 @@ def clear(names: Sequence[str] = (), *, in_use: bool = False) -> Cleared:
     there = {kind.name: kind for kind in kinds()}
     for name in names:
         if name not in there:
-            raise BadInput(f"the cache {root()} has no {name!r}{nearest(name, there) if there else ': it is empty'}")
+            raise BadInput(
+                f"the cache {root()} has no {shown(name)}{nearest(name, there) if there else ': it is empty'}"
+            )
     unused_since = float("inf") if in_use else time.time() - IN_USE_SECONDS
     chosen = [there[name] for name in dict.fromkeys(names)] or [kind for kind in there.values() if kind.evictable]
     entries = _stated([entry for kind in chosen for entry in kind.entries()])

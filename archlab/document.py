@@ -6,12 +6,14 @@ from typing import Any
 
 import yaml
 
-from archlab.errors import BadInput
+from archlab.errors import BadInput, one_line, shorten
 from archlab.files import read_text
+from archlab.yaml12 import MOST_NODES, Loader, TooMuch
 
 Place = Sequence[str | int]
 
-_MOST_NODES = 100_000
+_MOST_BYTES = 1_000_000
+_LONGEST_KEY = 60
 
 
 class Document:
@@ -21,14 +23,14 @@ class Document:
         form: what such a file holds, for the message about one that is empty or no mapping.
 
     Raises:
-        BadInput: the file is absent, not UTF-8 YAML, not a mapping, or has a key twice.
+        BadInput: the file is absent, too large, not UTF-8 YAML, not a mapping, or has a key twice.
     """
 
     def __init__(self, path: Path, form: str) -> None:
         self.path = path
-        text = read_text(path)
+        text = read_text(path, _MOST_BYTES)
         try:
-            loader = yaml.SafeLoader(text)
+            loader = Loader(text)
             root = loader.get_single_node()
             if not isinstance(root, yaml.MappingNode):
                 raise BadInput(f"{path}: {'is empty' if root is None else 'is not a mapping'}; {form}")
@@ -38,11 +40,10 @@ class Document:
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark
             where = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-            raise BadInput(f"{path}{where}: not YAML: {error.problem}") from None
+            what = "" if isinstance(error, TooMuch) else "not YAML: "
+            raise BadInput(f"{path}{where}: {what}{one_line(error.problem or '')}") from None
         except (yaml.YAMLError, ValueError, TypeError, KeyError, AttributeError) as error:
-            raise BadInput(f"{path}: not YAML: {' '.join(str(error).split())}") from None
-        except RecursionError:
-            raise BadInput(f"{path}: not YAML: nested too deeply, or in itself") from None
+            raise BadInput(f"{path}: not YAML: {one_line(str(error))}") from None
 
     def error(self, place: Place, message: str, *, at_key: bool = False) -> BadInput:
         """The error to raise about ``place`` (keys and indices from the root): ``file:line:column: place: message``."""
@@ -58,10 +59,10 @@ class Document:
             if isinstance(node, yaml.MappingNode):
                 found = next(((k, v) for k, v in node.value if k.value == str(part)), None)
                 if found is None:
-                    name = f"{name}.{part}".lstrip(".")
+                    name = f"{name}.{shorten(str(part), _LONGEST_KEY)}".lstrip(".")
                     break
                 key_node, node = found
-                name = f"{name}.{part}".lstrip(".")
+                name = f"{name}.{shorten(str(part), _LONGEST_KEY)}".lstrip(".")
             elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
                 key_node = node = node.value[part]
                 name = f"{name}[{part}]"
@@ -89,11 +90,11 @@ class Document:
                 if not isinstance(key, yaml.ScalarNode):
                     raise self._error_at(key, "a key is a word, not a list or a mapping")
                 if key.value in seen:
-                    raise self._error_at(key, f"{key.value} is there twice")
+                    raise self._error_at(key, f"{shorten(key.value, _LONGEST_KEY)} is there twice")
                 seen.add(key.value)
             size += self._check(item, known)
-        if size > _MOST_NODES:
-            raise self._error_at(node, f"its aliases stand for more than {_MOST_NODES:,} values")
+        if size > MOST_NODES:
+            raise self._error_at(node, f"its aliases stand for more than {MOST_NODES:,} values")
         known[id(node)] = size
         return size
 

@@ -2,8 +2,14 @@
 
 import difflib
 import importlib
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Iterable, Sequence
 from types import ModuleType
+
+_MOST_QUOTED = 200
+_REPR = reprlib.Repr()
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = _REPR.maxset = 20
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = _MOST_QUOTED
 
 
 class BadInput(Exception):
@@ -40,5 +46,26 @@ def require(module: str, purpose: str, extra: str) -> ModuleType:
 def nearest(word: str, valid: Iterable[str]) -> str:
     """``; did you mean 'conv'?`` or, when nothing is near, the list of valid words."""
     words = sorted(valid)
-    close = difflib.get_close_matches(word, words, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; valid: {', '.join(words)}"
+    close = difflib.get_close_matches(word[:_MOST_QUOTED], words, n=1)
+    return f"; did you mean {shown(close[0])}?" if close else f"; valid: {_listed(words)}"
+
+
+def shown(value: object) -> str:
+    """The value as Python writes it, on one line, at most 200 characters of it."""
+    return shorten(_REPR.repr(value))
+
+
+def shorten(text: str, most: int = _MOST_QUOTED) -> str:
+    """At most so many characters of a text."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def one_line(text: str) -> str:
+    """Of what a library says about somebody's file, at most 200 characters, on one line."""
+    return shorten(" ".join(text[: 10 * _MOST_QUOTED].split()))
+
+
+def _listed(words: Sequence[str], most: int = 40) -> str:
+    """The words, each at most 60 characters; of many, the first."""
+    listed = ", ".join(shorten(word, 60) for word in words[:most])
+    return listed if len(words) <= most else f"{listed}, and {len(words) - most:,} more"

@@ -1,7 +1,6 @@
 """Files are written whole or not at all, and read with errors that say what mends them."""
 
 import hashlib
-import json
 import os
 import re
 import tempfile
@@ -10,9 +9,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown
+from archlab.json_text import parse_json
 
 _LONGEST_NAME = 60
+_MOST_BYTES = 64_000_000
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)  # to read it is to set it, for all threads: so it is read before there are any
@@ -56,14 +57,18 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def read_text(path: Path) -> str:
-    """Read a UTF-8 text file the user named.
+def read_text(path: Path, most_bytes: int = _MOST_BYTES) -> str:
+    """Read a UTF-8 text file the user named, with or without a byte-order mark.
 
     Raises:
-        BadInput: the file is absent, unreadable or not UTF-8 text.
+        BadInput: the file is absent, unreadable, larger than ``most_bytes`` or not UTF-8 text.
     """
     try:
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            content = file.read(most_bytes + 1)
+        if len(content) > most_bytes:
+            raise BadInput(f"{path}: more than {most_bytes / 1e6:g} MB, which no such file has")
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file") from None
     except UnicodeDecodeError:
@@ -71,7 +76,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from None
     except ValueError:
-        raise BadInput(f"{str(path)!r}: cannot be a path") from None
+        raise BadInput(f"{shown(str(path))}: cannot be a path") from None
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -81,8 +86,8 @@ def read_json(path: Path) -> dict[str, Any]:
         BadInput: the file is absent, or somebody damaged it.
     """
     try:
-        content = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
+        content = parse_json(read_text(path))
+    except ValueError as error:
         raise BadInput(f"{path}: damaged: {error}; restore it, or delete it to have it made again") from None
     if not isinstance(content, dict):
         raise BadInput(f"{path}: damaged: not an object; restore it, or delete it to have it made again")

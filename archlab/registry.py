@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import Any, Generic, TypeVar
 
-from archlab.errors import nearest
+from archlab.errors import nearest, shown
 
 T = TypeVar("T")
 
@@ -44,5 +44,5 @@ class Registry(Generic[T]):
             ValueError: no part has it; the message has the nearest name.
         """
         if not isinstance(name, str) or name not in self.entries:
-            raise ValueError(f"no {name!r}{nearest(str(name), self.names)}")
+            raise ValueError(f"no {shown(name)}{nearest(str(name), self.names)}")
         return name

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from archlab.document import Document, Place
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 
 
 def refuse_bool(value: Any) -> Any:
@@ -73,7 +73,7 @@ def with_paths(section: SectionT, place: Place, document: Document) -> SectionT:
             continue
         if not os.path.exists(document.path.parent / name):
             near = nearest(name, kind.names)
-            message = f"no {name!r}, nor is it a path{near}" if kind.names else f"no such path: {name!r}"
+            message = f"no {shown(name)}, nor is it a path{near}" if kind.names else f"no such path: {shown(name)}"
             raise document.error([*place, key], message)
         paths[key] = name if os.path.isabs(name) else os.path.relpath(document.path.parent / name)
     return section.model_copy(update=paths)
@@ -98,9 +98,9 @@ def _refused(error: ErrorDetails, section: type[Section], data: Any, document: D
             return document.error(place, "is missing", at_key=True)
         case "literal_error":
             valid = [word.strip("' ") for word in error["ctx"]["expected"].replace(" or ", ",").split(",")]
-            return document.error(place, f"no {error['input']!r}{nearest(str(error['input']), valid)}")
+            return document.error(place, f"no {shown(error['input'])}{nearest(str(error['input']), valid)}")
         case "tuple_type":
-            return document.error(place, f"must be a list, not {error['input']!r}")
+            return document.error(place, f"must be a list, not {shown(error['input'])}")
         case "too_short":
             return document.error(place, "must have at least one entry")
         case "value_error":
@@ -110,7 +110,7 @@ def _refused(error: ErrorDetails, section: type[Section], data: Any, document: D
                 parts = [int(part) if part.isdigit() else part for part in where.split(".")]
                 place = _as_written(parts, data)
             return document.error(place, message)
-    return document.error(place, f"{error['msg']}, not {error['input']!r}")
+    return document.error(place, f"{error['msg']}, not {shown(error['input'])}")
 
 
 def _as_written(place: Sequence[str | int], data: Any) -> list[str | int]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from archlab.analysis.table import cost_objectives, minimised
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown
 from archlab.evaluation.measures import direction, find_column
 
 WORDS = ("knee", "fastest", "best", "smallest", "cheapest")
@@ -78,7 +78,7 @@ def pick(
         return chosen[name]
     if not (word.isdecimal() and len(word) < _MOST_DIGITS):
         valid = ", ".join([*chosen, "a trial's number"])
-        raise BadInput(f"--pick: no {word!r}; valid: {valid}" if chosen else "--pick: the front is empty")
+        raise BadInput(f"--pick: no {shown(word)}; valid: {valid}" if chosen else "--pick: the front is empty")
     rows = table[table["trial"] == int(word)]
     if rows.empty:
         raise BadInput(f"--pick: there is no trial {word}; the last is {table['trial'].max()}")

@@ -1,11 +1,9 @@
 """Architectures as files: a YAML, or a diffusers folder."""
 
-import json
 import os
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from archlab.architecture.diffusers_config import from_diffusers_config
@@ -14,10 +12,10 @@ from archlab.architecture.parts import AddedConditioning, ArchitectureError, Blo
 from archlab.architecture.presets import preset, presets
 from archlab.architecture.spec import UNetSpec
 from archlab.document import Document
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, one_line, shorten, shown
 from archlab.files import read_text, write_text
-
-_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's is four times as fast
+from archlab.json_text import parse_json
+from archlab.yaml12 import dump
 
 
 def save(spec: UNetSpec, path: str | Path) -> None:
@@ -27,8 +25,7 @@ def save(spec: UNetSpec, path: str | Path) -> None:
 
 def to_yaml(spec: UNetSpec) -> str:
     """The architecture as YAML text, every attribute explicit."""
-    text: str = yaml.dump(spec.to_dict(), Dumper=_DUMPER, sort_keys=False, default_flow_style=None, width=150)
-    return text
+    return dump(spec.to_dict())
 
 
 def find(name: str, relative_to: Path = Path()) -> UNetSpec:
@@ -45,7 +42,7 @@ def find(name: str, relative_to: Path = Path()) -> UNetSpec:
     if name and os.path.isdir(path):
         return load_diffusers(path)
     raise BadInput(
-        f"{name!r} is neither a preset nor an architecture YAML nor a diffusers folder{nearest(name, presets())}"
+        f"{shown(name)} is neither a preset nor an architecture YAML nor a diffusers folder{nearest(name, presets())}"
     )
 
 
@@ -61,7 +58,7 @@ def load(path: str | Path) -> UNetSpec:
     except ValidationError as error:
         problems = error.errors()
         first = next((p for p in problems if p["type"] == "unexpected_keyword_argument"), problems[0])
-        raise document.error(first["loc"], first["msg"]) from None
+        raise document.error(first["loc"], one_line(first["msg"])) from None
     except ArchitectureError as error:
         raise ArchitectureError(f"{path}: {error}") from None
 
@@ -74,8 +71,8 @@ def load_diffusers(folder: str | Path) -> UNetSpec:
     """
     path = unet_folder(folder) / "config.json"
     try:
-        config = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
+        config = parse_json(read_text(path))
+    except ValueError as error:
         raise BadInput(f"{path}: not JSON: {error}; save the model again") from None
     if not isinstance(config, dict) or config.get("_class_name") != CLASS_NAME:
         raise BadInput(f"{path}: not the config of a diffusers {CLASS_NAME}")
@@ -111,7 +108,8 @@ def from_dict(data: dict[str, Any]) -> UNetSpec:
     except ValidationError as error:
         first = error.errors()[0]
         key = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"]).lstrip(".")
-        raise ArchitectureError(f"{key}: {first['msg']}" if key else first["msg"]) from None
+        what = one_line(first["msg"])
+        raise ArchitectureError(f"{shorten(key)}: {what}" if key else what) from None
 
 
 for _part in (Transformer, Block, Stage, AddedConditioning, UNetSpec):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from archlab.architecture.parts import AddedConditioning, Block, Stage, Transformer
 from archlab.architecture.spec import UNetSpec
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 
 
 def preset(name: str) -> UNetSpec:
@@ -211,7 +211,7 @@ def _mobile(channels: tuple[int, int, int], heads: tuple[int, int]) -> UNetSpec:
 
 def _entry(name: str) -> "_Preset":
     if name not in _PRESETS:
-        raise BadInput(f"no preset {name!r}{nearest(name, _PRESETS)}")
+        raise BadInput(f"no preset {shown(name)}{nearest(name, _PRESETS)}")
     return _PRESETS[name]
 
 

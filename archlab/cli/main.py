@@ -22,9 +22,11 @@ from archlab.cli.profile import profile
 from archlab.cli.report import report
 from archlab.cli.study import EXIT_INTERRUPTED, study
 from archlab.cli.track import track
-from archlab.errors import BadInput, RunFailed
+from archlab.errors import BadInput, RunFailed, shorten
 
 EXIT_BAD_INPUT, EXIT_FAILED = 2, 1
+
+_LONGEST_MESSAGE = 1_000
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -69,6 +71,7 @@ def main() -> None:
     except click.exceptions.Abort:
         code = _say("interrupted", EXIT_INTERRUPTED)
     except click.ClickException as error:
+        error.message = shorten(error.message)
         error.show()
         code = EXIT_BAD_INPUT
     except BadInput as error:
@@ -84,7 +87,9 @@ def main() -> None:
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(f"archlab: {message}", err=True)
+    """On one line, without what would command the terminal."""
+    line = "".join(letter if letter.isprintable() else " " for letter in message[: 2 * _LONGEST_MESSAGE])
+    click.echo(f"archlab: {shorten(' '.join(line.split()), _LONGEST_MESSAGE)}", err=True)
     return code
 
 

@@ -19,7 +19,7 @@ from archlab.encoders.local_models import (
 )
 from archlab.encoders.shards import Shards, encoded
 from archlab.encoders.words import context_length
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown
 from archlab.progress import ShareDone, silent_share
 
 _CPU = torch.device("cpu")
@@ -115,7 +115,7 @@ def _text_config(folder: Path) -> Any:
     config = model_config(_SETTING, folder)
     kind = config.get("model_type")
     if kind not in _KINDS:
-        raise BadInput(f"{_SETTING}: {folder}: the config of no CLIP but of {kind!r}; valid: {', '.join(_KINDS)}")
+        raise BadInput(f"{_SETTING}: {folder}: the config of no CLIP but of {shown(kind)}; valid: {', '.join(_KINDS)}")
     with quiet(CLIPTextConfig), as_bad_input(f"{_SETTING}: {folder}: not a config of CLIP"):
         return CLIPTextConfig.from_pretrained(folder, local_files_only=True)
 

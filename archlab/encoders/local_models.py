@@ -1,7 +1,6 @@
 """Models that diffusers and transformers have saved to a folder: JSON and safetensors are read, nothing else."""
 
 import importlib
-import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 from torch import nn
 
 from archlab.cache import content_hash
-from archlab.errors import BadInput
+from archlab.errors import BadInput, one_line, shown
 from archlab.files import file_hash, read_text
+from archlab.json_text import parse_json
 
 
 def model_folder(setting: str, folder: str, part: str) -> Path:
@@ -38,8 +38,8 @@ def model_config(setting: str, folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise BadInput(f"{setting}: {folder}: no model: there is no config.json")
     try:
-        config = json.loads(read_text(path))
-    except (ValueError, RecursionError) as error:
+        config = parse_json(read_text(path))
+    except ValueError as error:
         raise BadInput(f"{setting}: {path}: not JSON: {error}; save the model again") from None
     if not isinstance(config, dict):
         raise BadInput(f"{setting}: {path}: not the config of a model; save the model again")
@@ -63,7 +63,7 @@ def load_model(setting: str, folder: Path, kind: Any, stem: str) -> nn.Module:
         )
     if missing := sorted(found["missing_keys"]):
         raise BadInput(
-            f"{setting}: {folder}: missing tensors: {len(missing)}, the first is {missing[0]!r}; "
+            f"{setting}: {folder}: missing tensors: {len(missing)}, the first is {shown(missing[0])}; "
             "the weights are not those of this config"
         )
     module: nn.Module = model.float().eval().requires_grad_(False)
@@ -76,7 +76,7 @@ def as_bad_input(what: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        raise BadInput(f"{what}: {' '.join(str(error).split())}; fetch or save it again") from error
+        raise BadInput(f"{what}: {one_line(str(error))}; fetch or save it again") from error
 
 
 @contextmanager

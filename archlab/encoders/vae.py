@@ -17,7 +17,7 @@ from archlab.encoders.local_models import (
     quiet,
 )
 from archlab.encoders.shards import Shards, encoded
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 from archlab.progress import ShareDone, silent_share
 
 _CPU = torch.device("cpu")
@@ -130,11 +130,11 @@ def _full_config(config: dict[str, Any], where: str) -> dict[str, Any]:
 
     name = config.get("_class_name")
     if name not in _WIDTHS:
-        raise BadInput(f"{where}: the config of no VAE but of {name!r}{nearest(str(name), _WIDTHS)}")
+        raise BadInput(f"{where}: the config of no VAE but of {shown(name)}{nearest(str(name), _WIDTHS)}")
     kind = getattr(diffusers, name)
     with quiet(kind), as_bad_input(f"{where}: not a config of {name}"), torch.device("meta"):
         model = kind.from_config(config)
     full = {**model.config, "_class_name": name}
     if not isinstance(full["scaling_factor"], (int, float)):
-        raise BadInput(f"{where}: scaling_factor must be a number but is {full['scaling_factor']!r}")
+        raise BadInput(f"{where}: scaling_factor must be a number but is {shown(full['scaling_factor'])}")
     return full

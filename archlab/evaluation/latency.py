@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import ConfigDict, Discriminator, Tag, computed_field
 
-from archlab.errors import RunFailed
+from archlab.errors import RunFailed, shown
 from archlab.evaluation.fact import COMPUTED, STRICT, Whole
 
 CLOCK_RESOLUTION_MS = 1e-4  # a few hundred ticks of a processor; the smallest piece of a network takes a microsecond
@@ -223,7 +223,7 @@ def kind_of(provenance: Provenance) -> LatencyKind:
     for kind in KINDS:
         if provenance.get("kind") == kind:
             return kind
-    raise NoMeasurement(f"provenance.kind: must be one of {', '.join(KINDS)}, not {provenance.get('kind')!r}")
+    raise NoMeasurement(f"provenance.kind: must be one of {', '.join(KINDS)}, not {shown(provenance.get('kind'))}")
 
 
 def _interval_of_median(values: Sequence[float]) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from archlab.document import Document, Place
+from archlab.errors import shown
 from archlab.latency.devices.kind import kind_name
 from archlab.latency.devices.registry import KINDS
 from archlab.latency.settings import Settings
@@ -58,5 +59,5 @@ def with_files(entry: Measurement, place: Place, document: Document) -> Measurem
 def _find_file(name: str, place: Place, document: Document) -> str:
     path = document.path.parent / name
     if not os.path.isfile(path):  # False, too, for what cannot be a path
-        raise document.error(place, f"{str(path)!r}: no such file")
+        raise document.error(place, f"{shown(str(path))}: no such file")
     return name if os.path.isabs(name) else os.path.relpath(path)

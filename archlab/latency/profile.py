@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from archlab.architecture import UNetSpec
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown
 from archlab.latency.devices.registry import KINDS, kind_of, runner
 from archlab.latency.network import Network, as_network
 from archlab.latency.runner import completed
@@ -34,6 +34,6 @@ def profile_operators(
     chosen, kind = runner(device), kind_of(device)
     if kind.profile is None:
         able = " or ".join(repr(each.name) for each in map(KINDS.__getitem__, KINDS.names) if each.profile is not None)
-        raise BadInput(f"profile: only {able} can be profiled, not {device!r}")
+        raise BadInput(f"profile: only {able} can be profiled, not {shown(device)}")
     settings = completed(read_settings({"precision": precision, "seed": seed}), chosen)
     return kind.profile(as_network(subject), settings, progress or silent)

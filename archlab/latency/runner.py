@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from archlab.errors import BadInput, RunFailed, nearest
+from archlab.errors import BadInput, RunFailed, nearest, shown
 from archlab.evaluation.latency import Latency
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network
@@ -109,7 +109,7 @@ def completed(settings: Settings, chosen: Runner) -> Settings:
         ("attention", complete.attention, chosen.attention_forms),
     ):
         if valid and value not in valid:
-            raise BadInput(f"{name}: {chosen.name!r} has no {value!r}{nearest(str(value), valid)}")
+            raise BadInput(f"{name}: {shown(chosen.name)} has no {shown(value)}{nearest(str(value), valid)}")
     return complete
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError
 
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 from archlab.section import Amount, Count, Section, refuse_bool
 
 Precision = Literal["fp32", "fp16", "int8"]
@@ -72,7 +72,7 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
             raise BadInput(f"{name}: there is no such setting{nearest(name, list(Settings.model_fields))}")
         case "literal_error":
             words = get_args(Precision if name == "precision" else AttentionForm)
-            raise BadInput(f"{name}: there is no {value!r}{nearest(str(value), words)}")
+            raise BadInput(f"{name}: there is no {shown(value)}{nearest(str(value), words)}")
         case "greater_than_equal":
             least = first["ctx"]["ge"]
             raise BadInput(f"{name}: at least {least} {'is' if least == 1 else 'are'} needed but got {value}")
@@ -82,4 +82,4 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
             raise BadInput(f"{name}: must be positive but is {value}")
         case "value_error":
             raise BadInput(f"{name}: {first['msg'].removeprefix('Value error, ')}")
-    raise BadInput(f"{name}: {first['msg']}, not {value!r}")
+    raise BadInput(f"{name}: {first['msg']}, not {shown(value)}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from archlab.encoders.local_models import as_bad_input, hash_of_files, load_model, model_config, quiet
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown
 from archlab.scores.extractors import clip_sight
 
 _SETTING = "proxy.clip"
@@ -33,7 +33,7 @@ class ClipScore:
         config = model_config(_SETTING, self._folder)
         if config.get("model_type") != "clip":
             kind = config.get("model_type")
-            raise BadInput(f"{_SETTING}: {folder}: the config is of {kind!r}; a whole CLIP (clip) is needed")
+            raise BadInput(f"{_SETTING}: {folder}: the config is of {shown(kind)}; a whole CLIP (clip) is needed")
         self.name = self._folder.resolve().name
         self._sight = clip_sight(config)
         with quiet(CLIPTokenizer), as_bad_input(f"{_SETTING}: {folder}: the tokenizer cannot be read"):

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from archlab.data.captioned import CaptionedImages
 from archlab.encoders.local_models import hash_of_files, load_model, model_config
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown
 from archlab.progress import Progress
 from archlab.scores.attribute_classifier import load_classifier
 from archlab.scores.inception import Inception
@@ -91,7 +91,7 @@ class VisionTransformer:
         kind = config.get("model_type")
         if kind not in kinds:
             valid = "CLIP (clip, clip_vision_model) or DINOv2 (dinov2)"
-            raise BadInput(f"{_SETTING}: {folder}: the config is of {kind!r}; {valid} is needed")
+            raise BadInput(f"{_SETTING}: {folder}: the config is of {shown(kind)}; {valid} is needed")
         self._class, self._output, self._sight = kinds[kind](config)
         self.name = self._folder.resolve().name
 

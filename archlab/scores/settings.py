@@ -4,14 +4,14 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from archlab.errors import nearest
+from archlab.errors import nearest, shown
 from archlab.evaluation.measures import QUALITIES
 from archlab.section import Count, NamedOrPath, Section
 
 
 def _is_quality(name: Any) -> Any:
     if name not in QUALITIES:
-        raise ValueError(f"no {name!r}{nearest(str(name), QUALITIES)}")
+        raise ValueError(f"no {shown(name)}{nearest(str(name), QUALITIES)}")
     return name
 
 

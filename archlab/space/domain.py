@@ -7,7 +7,7 @@ from typing import Any
 
 from archlab.architecture import UNetSpec
 from archlab.document import Document, Place
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 from archlab.space.knobs import KNOBS, Knob, Value, label
 
 _MOST_VALUES = 1000
@@ -43,8 +43,8 @@ class Domain:
         for own in self.values:
             if wanted in (own, label(own)):
                 return own
-        shown = {str(label(own)) for own in self.values}
-        raise BadInput(f"{self.knob.name} has no value {value!r}{nearest(str(label(wanted)), shown)}")
+        labels = {str(label(own)) for own in self.values}
+        raise BadInput(f"{self.knob.name} has no value {shown(value)}{nearest(str(label(wanted)), labels)}")
 
 
 def canonical(value: Any) -> Any:
@@ -98,7 +98,7 @@ def _read_domain(document: Document, knob: Knob, raw: Any, baseline: UNetSpec) -
     domain = tuple(canonical(value) for value in values)
     for index, value in enumerate(domain):
         if value in domain[:index]:
-            raise document.error([*place, index], f"{label(value)!r} is there twice")
+            raise document.error([*place, index], f"{shown(label(value))} is there twice")
     return Domain(knob, domain, ordered)
 
 
@@ -109,7 +109,7 @@ def _range(document: Document, place: Place, raw: Mapping[str, Any]) -> list[Val
     low, high, step = raw["low"], raw["high"], raw.get("step", 1)
     for key, value in (("low", low), ("high", high), ("step", step)):
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not math.isfinite(value):
-            raise document.error([*place, key], f"must be a number, not {value!r}")
+            raise document.error([*place, key], f"must be a number, not {shown(value)}")
     if step <= 0:
         raise document.error([*place, "step"], f"must be positive but is {step}")
     if high < low:
@@ -131,7 +131,7 @@ def _read_when(document: Document, name: str, raw: Any, domains: Mapping[str, Do
     conditions: dict[str, tuple[Value, ...]] = {}
     for other, wanted in raw["when"].items():
         if other not in domains:
-            message = f"a condition on {other!r}, which is not a knob of this space{nearest(str(other), domains)}"
+            message = f"a condition on {shown(other)}, which is not a knob of this space{nearest(str(other), domains)}"
             raise document.error([*place, other], message, at_key=True)
         if wanted == []:
             raise document.error([*place, other], "no value would make it active; name one or more")

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from archlab.architecture import Block, Transformer, UNetSpec, map_transformers
 from archlab.architecture.parts import Conv
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 from archlab.space.attributes import Attributes, with_attributes
 from archlab.space.placement import place_transformers, read_placement
 
@@ -51,9 +51,9 @@ def _apply_res_blocks(spec: UNetSpec, value: Any) -> UNetSpec:
     for stage, entry in zip(spec.stages, entries, strict=True):
         down, slash, up = str(entry).partition("/")
         if not (slash and down.isascii() and down.isdigit() and up.isascii() and up.isdigit()):
-            raise BadInput(f"{entry!r} is not a pair of block counts like '2/3'")
+            raise BadInput(f"{shown(entry)} is not a pair of block counts like '2/3'")
         if not (1 <= int(down) <= _MOST_BLOCKS and 1 <= int(up) <= _MOST_BLOCKS):
-            raise BadInput(f"{entry!r}: a stage has 1 to {_MOST_BLOCKS} blocks down and up")
+            raise BadInput(f"{shown(entry)}: a stage has 1 to {_MOST_BLOCKS} blocks down and up")
         stages.append(replace(stage, down=_repeat(stage.down, int(down)), up=_repeat(stage.up, int(up))))
     return replace(spec, stages=tuple(stages))
 
@@ -69,7 +69,7 @@ def _read_res_blocks(spec: UNetSpec) -> Value:
 
 def _apply_channels(spec: UNetSpec, value: Any) -> UNetSpec:
     if not isinstance(value, (list, tuple)) or not all(type(v) is int for v in value):
-        raise BadInput(f"takes {len(spec.stages)} whole numbers, one per stage, not {value!r}")
+        raise BadInput(f"takes {len(spec.stages)} whole numbers, one per stage, not {shown(value)}")
     return spec.with_channels(value)
 
 
@@ -79,7 +79,7 @@ def _read_channels(spec: UNetSpec) -> Value:
 
 def _apply_width(spec: UNetSpec, value: Any) -> UNetSpec:
     if not _is_number(value):
-        raise BadInput(f"takes a factor like 0.75, not {value!r}")
+        raise BadInput(f"takes a factor like 0.75, not {shown(value)}")
     return spec.scaled(width=value)
 
 
@@ -94,12 +94,12 @@ def _attention_flags(stages: int, value: Any) -> list[bool]:
     if isinstance(value, str):
         word = value.replace(" ", "")
         if word not in firsts:
-            raise BadInput(f"no {value!r}{nearest(word, firsts)}; or one flag per stage and middle")
+            raise BadInput(f"no {shown(value)}{nearest(word, firsts)}; or one flag per stage and middle")
         return [place >= firsts[word] for place in range(stages + 1)]
     if not isinstance(value, (list, tuple)) or len(value) != stages + 1 or any(f not in (0, 1) for f in value):
         raise BadInput(
             f"takes one of {', '.join(firsts)}; or {stages + 1} flags (true or false), "
-            f"one per stage and the middle, not {value!r}"
+            f"one per stage and the middle, not {shown(value)}"
         )
     return [bool(flag) for flag in value]
 
@@ -127,13 +127,13 @@ def _everywhere(attribute: str, kind: Any, stages: int, value: Any) -> list[Attr
     if kind is not bool:
         _check_word(value, get_args(kind))
     elif not isinstance(value, bool):
-        raise BadInput(f"takes true or false, not {value!r}")
+        raise BadInput(f"takes true or false, not {shown(value)}")
     return [{attribute: value}] * (stages + 1)
 
 
 def _ff_ratio(stages: int, value: Any) -> list[Attributes]:
     if not _is_number(value) or not 0 <= value <= _MOST_FF_RATIO:
-        raise BadInput(f"takes a number from 0 (no feed-forward) to {_MOST_FF_RATIO}, SD's is 8; not {value!r}")
+        raise BadInput(f"takes a number from 0 (no feed-forward) to {_MOST_FF_RATIO}, SD's is 8; not {shown(value)}")
     return [{"ff_ratio": float(value)}] * (stages + 1)
 
 
@@ -160,7 +160,7 @@ def _read_conv(spec: UNetSpec) -> Value | None:
 
 def _check_word(value: Any, words: tuple[str, ...]) -> None:
     if not isinstance(value, str) or value not in words:
-        raise BadInput(f"no {value!r}{nearest(str(value), words)}")
+        raise BadInput(f"no {shown(value)}{nearest(str(value), words)}")
 
 
 def _is_number(value: Any) -> bool:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from archlab.architecture import Block, Transformer, UNetSpec, fit_heads
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 
 _MOST_DEPTH = 64
 _DEFAULT_HEADS = 8
@@ -27,7 +27,7 @@ def place_transformers(spec: UNetSpec, value: Any) -> UNetSpec:
     """
     depths = _depths(spec, value)
     if not spec.middle and depths[-1]:
-        raise BadInput(f"{value!r} puts transformers in the middle, which this baseline does not have")
+        raise BadInput(f"{shown(value)} puts transformers in the middle, which this baseline does not have")
     own = _own_transformers(spec)
 
     def refill(block: Block, place: int, depth: int) -> Block:
@@ -78,7 +78,7 @@ def _depths(spec: UNetSpec, value: Any) -> list[int]:
     words = _words(spec)
     if isinstance(value, str):
         if value not in words:
-            raise BadInput(f"no {value!r}{nearest(value, words)}; or one depth per stage and middle")
+            raise BadInput(f"no {shown(value)}{nearest(value, words)}; or one depth per stage and middle")
         return words[value]
     places = len(spec.stages) + 1
     if not isinstance(value, (list, tuple)) or len(value) != places:

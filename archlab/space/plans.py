@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from archlab.cost import count
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown
 from archlab.space.factorial import Resolution, two_level_design
 from archlab.space.knobs import Value, label
 from archlab.space.ladder import LadderStep, ladder_values
@@ -216,9 +216,9 @@ def _ladder(space: SearchSpace, design: Design) -> Plan:
     for index, step in enumerate(design.ladder):
         values = ladder_values(space, design.ladder[: index + 1])
         if step.step in {arm.name for arm in draft.plan.arms}:
-            raise BadInput(f"ladder: two steps are called {step.step!r}; give each a name of its own")
+            raise BadInput(f"ladder: two steps are called {shown(step.step)}; give each a name of its own")
         if why := draft.obstacle(values):
-            raise BadInput(f"ladder: step {step.step!r}: {why}; leave it out")
+            raise BadInput(f"ladder: step {shown(step.step)}: {why}; leave it out")
         arm = draft.add(step.step, values)
         draft.compare(step.step, last, arm)
         last = arm
@@ -240,8 +240,8 @@ def _factorial(space: SearchSpace, design: Design) -> Plan:
         why = f"{idle} is in effect only {_condition(space, idle)}" if idle else draft.obstacle(values)
         if why:
             raise BadInput(
-                f"search.change: a factorial plan needs every combination, and there can be no {name!r}: {why}; keep a "
-                "knob at the baseline's value"
+                f"search.change: a factorial plan needs every combination, and there can be no {shown(name)}: {why}; "
+                "keep a knob at the baseline's value"
             )
         draft.add(name, values)
     return draft.plan

@@ -6,7 +6,7 @@ from typing import Any
 
 import simpleeval
 
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 
 
 class Requirement:
@@ -26,14 +26,14 @@ class Requirement:
             self._parsed = self._evaluator.parse(text.strip())
         except (SyntaxError, ValueError, simpleeval.InvalidExpression) as error:
             detail = getattr(error, "msg", None) or str(error)
-            raise BadInput(f"not an expression: {detail}: {text!r}") from None
+            raise BadInput(f"not an expression: {detail}: {shown(text)}") from None
         except (RecursionError, MemoryError):
-            raise BadInput(f"nested too deeply: {text[:60]!r}…") from None
+            raise BadInput(f"nested too deeply: {shown(text[:60])}…") from None
         for node in ast.walk(tree):
             if isinstance(node, _REFUSED):
-                raise BadInput(f"{type(node).__name__.lower()} is not allowed in {text!r}")
+                raise BadInput(f"{type(node).__name__.lower()} is not allowed in {shown(text)}")
             if isinstance(node, ast.Name) and node.id not in knobs:
-                raise BadInput(f"{node.id!r} is not a knob of this space{nearest(node.id, knobs)}")
+                raise BadInput(f"{shown(node.id)} is not a knob of this space{nearest(node.id, knobs)}")
         self.names = frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
 
     def holds(self, values: Mapping[str, Any]) -> bool:
@@ -46,7 +46,7 @@ class Requirement:
         try:
             return bool(self._evaluator.eval(self.text, previously_parsed=self._parsed))
         except (simpleeval.InvalidExpression, TypeError, ValueError, ArithmeticError, LookupError) as error:
-            raise BadInput(f"{self.text!r} cannot be evaluated: {error}") from None
+            raise BadInput(f"{shown(self.text)} cannot be evaluated: {error}") from None
 
 
 _OPERATORS = {kind: act for kind, act in simpleeval.DEFAULT_OPERATORS.items() if kind is not ast.Pow}

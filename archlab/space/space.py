@@ -9,7 +9,7 @@ from itertools import product
 from typing import Any
 
 from archlab.architecture import UNetSpec
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 from archlab.space.attributes import with_attributes
 from archlab.space.domain import Domain
 from archlab.space.knobs import Value, label
@@ -51,7 +51,7 @@ class SearchSpace:
         """
         for name in values:
             if name not in self.knobs:
-                raise BadInput(f"{name!r} is not a knob of this space{nearest(name, self.knobs)}")
+                raise BadInput(f"{shown(name)} is not a knob of this space{nearest(name, self.knobs)}")
         return {name: self.knobs[name].find(value) for name, value in values.items()}
 
     def find_baseline(self) -> dict[str, Value] | None:

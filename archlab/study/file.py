@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from archlab.errors import nearest
+from archlab.errors import nearest, shown
 from archlab.evaluation.measures import COSTS, MEASURES, OF_DEVICES, QUALITIES, device_columns, find_column
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
@@ -61,7 +61,9 @@ class StudyFile(SpaceSettings):
         """A message begins with the place that it is about."""
         for index, name in enumerate(self.devices):
             if name in self.devices[:index]:
-                raise ValueError(f"measure.{index}.name: {name!r} is there twice; give each entry a name of its own")
+                raise ValueError(
+                    f"measure.{index}.name: {shown(name)} is there twice; give each entry a name of its own"
+                )
         self._check_objectives()
         self._check_device_limits()
         if (self.search.strategy == "ladder") != bool(self.ladder):
@@ -75,7 +77,7 @@ class StudyFile(SpaceSettings):
         valid = ["quality", *COSTS, *of_devices, *self._scores]
         for index, objective in enumerate(self.objectives):
             if objective not in valid:
-                raise ValueError(f"objectives.{index}: no {objective!r}{nearest(objective, valid)}")
+                raise ValueError(f"objectives.{index}: no {shown(objective)}{nearest(objective, valid)}")
             self._check_score(f"objectives.{index}", objective)
         if len(set(self.objectives)) < len(self.objectives):
             raise ValueError(f"objectives: one is there twice: {list(self.objectives)}")
@@ -106,7 +108,7 @@ class StudyFile(SpaceSettings):
             name = self.devices[0] if device is None else device
             place = f"constraints.{measure.name}.{index}.device"
             if name not in self.devices:
-                raise ValueError(f"{place}: no {name!r} under measure{nearest(name, self.devices)}")
+                raise ValueError(f"{place}: no {shown(name)} under measure{nearest(name, self.devices)}")
             if (measure.name, name) in limited:
-                raise ValueError(f"{place}: a second limit on {name!r}")
+                raise ValueError(f"{place}: a second limit on {shown(name)}")
             limited.add((measure.name, name))

@@ -10,7 +10,7 @@ from pathlib import Path
 import filelock
 
 from archlab.document import Document
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown
 from archlab.evaluation import Baseline, Record
 from archlab.evaluation.fact import read_fact, write_fact
 from archlab.files import writable_folder, write_text
@@ -91,7 +91,7 @@ class StudyFolder:
         if not path.is_file():
             others = sorted(p.parent.name for p in self.path.parent.glob("*/study.yaml"))
             known = f"; there are: {', '.join(others)}" if others else ""
-            raise BadInput(f"no study {self.name!r} in {self.path.parent}{known}")
+            raise BadInput(f"no study {shown(self.name)} in {self.path.parent}{known}")
         return load_saved(Document(path, "it holds a study's settings; restore it"))
 
     def write_settings(self, settings: SavedStudy) -> None:
@@ -157,5 +157,5 @@ def study_folder(name: str, root: Path) -> StudyFolder:
         BadInput: the name would lead out of ``root``, or could not be typed.
     """
     if not re.fullmatch(r"\w[\w .+-]{0,99}", name) or name != name.strip():
-        raise BadInput(f"a study's name: {name!r} cannot be one; take letters, digits, spaces, - and _")
+        raise BadInput(f"a study's name: {shown(name)} cannot be one; take letters, digits, spaces, - and _")
     return StudyFolder(root / name)

@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError, field_validator
 
 from archlab.architecture import ArchitectureError, UNetSpec, from_dict
 from archlab.document import Document
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown
 from archlab.evaluation.fact import Whole, damaged
 from archlab.section import Section
 from archlab.space import KNOBS, Domain, Knob, SearchSpace, label
@@ -17,6 +16,7 @@ from archlab.space.knobs import Value
 from archlab.space.requirement import Requirement
 from archlab.study.definition import StudyDefinition
 from archlab.study.file import StudyFile
+from archlab.yaml12 import dump
 
 _MEND = "restore it"
 _FIRST = ("name", "uid", "archlab")  # in the file
@@ -65,7 +65,7 @@ class SavedStudy(StudyFile):
     @classmethod
     def _are_known(cls, knobs: dict[str, SavedKnob]) -> dict[str, SavedKnob]:
         if unknown := next((name for name in knobs if name not in KNOBS), None):
-            raise ValueError(f"there is no knob {unknown!r}")
+            raise ValueError(f"there is no knob {shown(unknown)}")
         return knobs
 
     @property
@@ -132,10 +132,7 @@ def load_saved(document: Document) -> SavedStudy:
 
 def to_yaml(settings: SavedStudy) -> str:
     """As ``study.yaml`` has it."""
-    text: str = yaml.safe_dump(
-        settings.to_plain(), sort_keys=False, allow_unicode=True, default_flow_style=None, width=150
-    )
-    return text
+    return dump(settings.to_plain())
 
 
 def _saved_knob(domain: Domain) -> SavedKnob:

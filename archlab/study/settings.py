@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
+from archlab.errors import shown
 from archlab.evaluation.measures import MEASURES, Measure
 from archlab.section import Amount, Count, Section
 
@@ -25,7 +26,7 @@ def _read_limit(value: Any) -> Any:
             pass
     is_saved = isinstance(value, dict) and value.keys() == Share.model_fields.keys()
     if isinstance(value, (str, bool, dict, list)) and not is_saved:
-        raise ValueError(f"a limit is a number or a share of the baseline like '60%', not {value!r}")
+        raise ValueError(f"a limit is a number or a share of the baseline like '60%', not {shown(value)}")
     return value
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Protocol
 
-from archlab.errors import BadInput, MissingExtra, nearest, require
+from archlab.errors import BadInput, MissingExtra, nearest, require, shown
 from archlab.tracking.login import is_logged_in, mode_from_environment
 from archlab.tracking.rows import MirroredStudy, MirroredTrial
 from archlab.tracking.wandb_mirror import PATIENCE, Patience, WandbMirror
@@ -74,7 +74,7 @@ def open_mirror(
         BadInput: an unknown mode, or online without being logged in.
     """
     if mode not in MODES:
-        raise BadInput(f"wandb mode {mode!r} is unknown{nearest(mode, MODES)}")
+        raise BadInput(f"wandb mode {shown(mode)} is unknown{nearest(mode, MODES)}")
     resolved = _resolve(mode)
     if resolved == "disabled":
         return NoMirror()

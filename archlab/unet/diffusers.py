@@ -9,7 +9,7 @@ from torch import Tensor
 
 from archlab.architecture import UNetSpec, from_diffusers_config, load_diffusers, to_diffusers_config
 from archlab.architecture.files import unet_folder
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown
 from archlab.files import atomic_folder
 from archlab.unet.diffusers_names import diffusers_names
 from archlab.unet.diffusers_weights import read_weights
@@ -80,7 +80,7 @@ def _with_weights(spec: UNetSpec, weights: Mapping[str, Tensor], where: str) -> 
     ):
         if wrong:
             raise BadInput(
-                f"{where}{problem} tensors: {len(wrong)}, the first is {wrong[0]!r}; "
+                f"{where}{problem} tensors: {len(wrong)}, the first is {shown(wrong[0])}; "
                 "the weights are not those of this config"
             )
     state = {ours: _fitted(theirs, weights[theirs], unet.get_parameter(ours), where) for ours, theirs in names.items()}

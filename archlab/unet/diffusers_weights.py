@@ -1,14 +1,14 @@
 """The tensors in a diffusers UNet folder: one safetensors file or several. Pickles are not read."""
 
-import json
 from pathlib import Path
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from archlab.errors import BadInput
+from archlab.errors import BadInput, one_line, shown
 from archlab.files import read_text
+from archlab.json_text import parse_json
 
 _FILES = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.fp16.safetensors")
 _INDEXES = ("diffusion_pytorch_model.safetensors.index.json", "diffusion_pytorch_model.safetensors.index.fp16.json")
@@ -39,18 +39,18 @@ def _read(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise BadInput(f"{path}: no such file") from None
     except (SafetensorError, OSError, ValueError, KeyError) as error:
-        raise BadInput(f"{path}: damaged: {' '.join(str(error).split())}; fetch or save it again") from None
+        raise BadInput(f"{path}: damaged: {one_line(str(error))}; fetch or save it again") from None
     return weights
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:
     try:
-        files = sorted(set(json.loads(read_text(index))["weight_map"].values()))
-    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        files = sorted(set(parse_json(read_text(index))["weight_map"].values()))
+    except (ValueError, KeyError, TypeError, AttributeError):
         raise BadInput(f"{index}: damaged: it has no weight_map; fetch or save it again") from None
     weights: dict[str, Tensor] = {}
     for file in files:
         if not isinstance(file, str) or Path(file).name != file:
-            raise BadInput(f"{index}: damaged: {file!r} is not a file beside it; fetch or save it again")
+            raise BadInput(f"{index}: damaged: {shown(file)} is not a file beside it; fetch or save it again")
         weights |= _read(index.parent / file)
     return weights

@@ -26,6 +26,16 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
     assert load_definition(path).space.size == 4
 
 
+def test_numbers_are_read_the_same_everywhere(tmp_path: Path) -> None:
+    path = tmp_path / "exponents.yaml"
+    path.write_text(
+        "baseline: tiny\nknobs: {width: [5e-1, 1]}\nproxy: {data: digits, learning_rate: 5e-1}\n", encoding="utf-8"
+    )
+    definition = load_definition(path)
+    assert definition.space.knobs["width"].values == (0.5, 1)
+    assert definition.settings.proxy.learning_rate == 0.5
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -61,6 +71,12 @@ def test_the_good_one_is_good(tmp_path: Path) -> None:
         ("ff_ratio: {low: 4, high: 8, step: .inf}", "knobs.ff_ratio"),
         ("width: [1.0e+308]", "2:17: knobs.width[0]:"),
         ("transformers: [[1, 1]]", "2:24: knobs.transformers[0]: takes a word"),
+        ("width: [0x" + "f" * 5_000 + "]", "2:17: a number of 5,002 digits"),
+        ("width: [1:30]", "2:17: not YAML: 1:30 is no number of YAML 1.2"),
+        (
+            "conv: [" + "x" * 5_000 + "]",
+            f"2:16: knobs.conv[0]: no '{'x' * 97}...{'x' * 98}'; valid: separable, standard",
+        ),
         ("res_blocks: [2/3, 1]", "2:27: knobs.res_blocks[1]: takes one 'down/up'"),
     ],
 )
@@ -141,6 +157,8 @@ def test_requirements(text: str, message: str, refuse: Refuse) -> None:
         ("search: {trails: 3}", "4:10: search.trails: unknown key; did you mean 'trials'?"),
         ("search: {strategy: nsga4}", "4:20: search.strategy: no 'nsga4'; did you mean 'nsga3'?"),
         ("search: {trials: 0}", "4:18: search.trials: Input should be greater than or equal to 1, not 0"),
+        ("search: {trials: 010}", "4:18: not YAML: 010 is no number of YAML 1.2"),
+        ("search: {stop: {hours: 1:30}}", "4:24: not YAML: 1:30 is no number of YAML 1.2"),
         ("search: {trials: many}", "4:18: search.trials: "),
         ("search: {trials: 2.5}", "4:18: search.trials: "),
         ("search: {trials: true}", "4:18: search.trials: "),

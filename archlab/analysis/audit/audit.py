@@ -9,7 +9,7 @@ import pandas as pd
 from archlab.analysis.audit.agreement import LEAST, Agreement, Floats, kendall_tau, top_overlap
 from archlab.analysis.audit.scores import RecordedScore, RecordedScores, read_scores
 from archlab.analysis.table import StudyTable
-from archlab.errors import BadInput, RunFailed, nearest
+from archlab.errors import BadInput, RunFailed, nearest, shown
 from archlab.evaluation.measures import QUALITIES
 
 TOP, BAR = 5, 0.7
@@ -156,7 +156,7 @@ def _reference(study: StudyTable, scores: RecordedScores, against: str | None, t
     reference = scores.by_key.get((metric, steps))
     if reference is None:
         known = [name for name, at in scores.by_key if at == steps]
-        raise BadInput(f"--against: no {metric!r} was recorded after {steps} steps{nearest(metric, known)}")
+        raise BadInput(f"--against: no {shown(metric)} was recorded after {steps} steps{nearest(metric, known)}")
     if top >= found:
         raise BadInput(f"--top: must be less than the {found} architectures but is {top}")
     if np.ptp(reference.order) == 0:

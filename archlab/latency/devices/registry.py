@@ -2,7 +2,7 @@
 
 import re
 
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 from archlab.latency.devices.kind import DeviceKind, kind_name
 from archlab.latency.runner import DeviceStatus, Runner
 from archlab.registry import Registry
@@ -38,7 +38,7 @@ def runner(name: str) -> Runner:
     word = kind_name(name)
     if word in KINDS.names and (parts := re.fullmatch(KINDS[word].pattern, name)):
         return KINDS[word].runner(*parts.groups())
-    raise BadInput(f"no device {name!r}{nearest(name, [KINDS[word].usage for word in KINDS.names])}")
+    raise BadInput(f"no device {shown(name)}{nearest(name, [KINDS[word].usage for word in KINDS.names])}")
 
 
 def kind_of(name: str) -> DeviceKind:

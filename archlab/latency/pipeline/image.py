@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from archlab.architecture import UNetSpec
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 from archlab.evaluation.fact import to_plain
 from archlab.evaluation.latency import Latency
 from archlab.latency.measure import measure
@@ -152,7 +152,7 @@ def measure_image(
     if steps < 1:
         raise BadInput(f"steps: at least 1 is needed but got {steps}")
     if decoder not in DECODERS:
-        raise BadInput(f"decoder: there is no {decoder!r}{nearest(decoder, DECODERS)}")
+        raise BadInput(f"decoder: there is no {shown(decoder)}{nearest(decoder, DECODERS)}")
     decoding = decoder_network(decoder, DECODERS[decoder], spec.out_channels, spec.sample_size)
     planned = [
         *(("text encoder", network, 1) for network in text_networks(spec)),

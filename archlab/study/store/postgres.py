@@ -18,6 +18,7 @@ from archlab.architecture import save
 from archlab.errors import BadInput
 from archlab.evaluation import Record
 from archlab.files import writable_folder, write_text
+from archlab.json_text import parse_json
 from archlab.study.compatibility import fitting_values, is_revised, settings_for, taken_over, write_settings
 from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder
@@ -146,7 +147,7 @@ class PostgresStore:
         folder = self._folder
         rows = self._leases.execute("SELECT settings FROM archlab_studies WHERE name = %s", (folder.name,))
         own = folder.settings() if folder.exists else None
-        existing = read_saved(json.loads(rows[0][0]), self._database.shown) if rows else own
+        existing = read_saved(parse_json(rows[0][0]), self._database.shown) if rows else own
         if own and existing and own.uid != existing.uid:
             raise BadInput(
                 f"{folder.path} and the database have different studies of that name: take another --name or --studies"

@@ -12,7 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
-from archlab.errors import BadInput, RunFailed
+from archlab.errors import BadInput, RunFailed, shown
+from archlab.json_text import parse_json
 from archlab.latency.artifact import Artifact
 from archlab.latency.devices.coreml import agent
 from archlab.latency.devices.coreml.answers import Report
@@ -45,7 +46,7 @@ class Mac:
     def __init__(self, host: str | None = None) -> None:
         if host is not None and (not host or host.startswith("-")):
             raise BadInput(
-                f"{host!r}: no name of a Mac; coreml@HOST takes what ssh takes, for instance me@studio.local"
+                f"{shown(host)}: no name of a Mac; coreml@HOST takes what ssh takes, for instance me@studio.local"
             )
         self.host = host
         self.name = host or "this computer"
@@ -82,7 +83,10 @@ class Mac:
         last = (said.splitlines() or [""])[-1]  # a shell's start-up file may have said something first
         if not last.startswith("{"):
             raise self._failure(code, complaint)
-        answer: dict[str, Any] = json.loads(last)
+        try:
+            answer: dict[str, Any] = parse_json(last)
+        except ValueError as error:
+            raise RunFailed(f"{self.name}: answers what is no JSON: {error}") from None
         if "error" in answer:
             raise (DeviceGone if answer["kind"] == "gone" else RunFailed)(f"{self.name}: {answer['error']}")
         return answer

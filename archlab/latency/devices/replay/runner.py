@@ -1,7 +1,6 @@
 """Recorded measurements, for tests and for sharing; never shown as measured anew."""
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ from archlab.errors import BadInput
 from archlab.evaluation.fact import from_plain
 from archlab.evaluation.latency import Latency
 from archlab.files import read_text
+from archlab.json_text import json_values
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network
 from archlab.latency.runner import DeviceStatus
@@ -74,17 +74,11 @@ class ReplayRunner:
 
 def _values(path: Path, text: str) -> Iterator[tuple[int, Any]]:
     """JSON values one after the other, lists taken apart, numbered from 1."""
-    decoder = json.JSONDecoder()
-    number = position = 0
-    while text[position:].strip():
-        position += len(text[position:]) - len(text[position:].lstrip())
-        try:
-            value, position = decoder.raw_decode(text, position)
-        except (ValueError, RecursionError) as error:
-            raise BadInput(f"{path}: not JSON: {error}") from None
-        for one in value if isinstance(value, list) else [value]:
-            number += 1
-            yield number, one
+    try:
+        values = [one for value in json_values(text) for one in (value if isinstance(value, list) else [value])]
+    except ValueError as error:
+        raise BadInput(f"{path}: not JSON: {error}") from None
+    yield from enumerate(values, start=1)
 
 
 def _latency(value: Any, where: str) -> Latency:
