@@ -70,10 +70,13 @@ def main() -> None:
         code = cli.main(standalone_mode=False)
     except click.exceptions.Abort:
         code = _say("interrupted", EXIT_INTERRUPTED)
-    except click.ClickException as error:
-        error.message = shorten(error.message)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = EXIT_BAD_INPUT
+    except click.ClickException as error:
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        more = f" See: {context.command_path} --help" if context else ""
+        code = _say(f"{shorten(error.format_message())}{more}", EXIT_BAD_INPUT)
     except BadInput as error:
         code = _say(str(error), EXIT_BAD_INPUT)
     except RunFailed as error:
