@@ -30,6 +30,14 @@ _STAGES = {"convert": "converting", "measure": "measuring", "wait": "waiting for
 @click.option("--sample-size", type=int, help="Side of the latent.  [default: the architecture's]")
 @click.option("--min-runs", type=click.IntRange(min=2), default=20, show_default=True)
 @click.option("--min-seconds", type=float, default=1.0, show_default=True)
+@click.option(
+    "--quiet-timeout",
+    "quiet_timeout_s",
+    type=float,
+    default=10.0,
+    show_default=True,
+    help="Seconds more for which undisturbed runs are waited for.",
+)
 @click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True, help="Share the runs.")
 @click.option("--timeout", "timeout_s", type=float, default=600.0, show_default=True, help="Seconds, of one process.")
 @click.option("--fresh", is_flag=True, help="Measure even if this very measurement is in the cache.")

@@ -42,6 +42,8 @@ class Settings(Execution):
 
     Attributes:
         min_runs, min_seconds: timed runs go on until both are reached.
+        quiet_timeout_s: how much longer runs on this computer go on until enough of them were undisturbed by others;
+            then the latency is marked noisy.
         processes: how many processes share the runs; the samples of all count.
         timeout_s: the longest that one process may take to load (compile) and run.
         allow_throttled: measure although the device is hot, saves power or is otherwise slowed down.
@@ -50,6 +52,7 @@ class Settings(Execution):
 
     min_runs: Annotated[int, BeforeValidator(refuse_bool), Field(ge=2)] = 20
     min_seconds: Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)] = 1.0
+    quiet_timeout_s: Annotated[float, BeforeValidator(refuse_bool), Field(ge=0)] = 10.0
     processes: Count = 1
     timeout_s: Amount = 600.0
     allow_throttled: bool = False

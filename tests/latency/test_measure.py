@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from archlab.architecture import Block, UNetSpec, map_blocks, preset
 from archlab.errors import BadInput, RunFailed
 from archlab.latency import DeviceStatus, Latency, devices, measure
 from archlab.latency.artifact import converted
-from archlab.latency.devices.computer import State, conditions
+from archlab.latency.devices.computer import Meanwhile, State
+from archlab.latency.devices.reference import known_reference_ms, remember_reference_ms
 from archlab.latency.devices.registry import runner
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Built, Network, unet_network
@@ -252,18 +254,46 @@ QUIET = State(seconds=0.0, busy_cpu_seconds=0.0, load_average=0.1, cpu_mhz=3000.
 
 
 @pytest.mark.parametrize(
-    ("after", "noise"),
+    ("after", "slowed"),
     [
-        ({"busy_cpu_seconds": 10.0}, None),  # all of it what was timed
-        ({"busy_cpu_seconds": 19.5}, "other programs kept 0.9 of 2 cores busy"),
-        ({"busy_cpu_seconds": 10.0, "cpu_mhz": 2000.0}, "the clock fell from 3000 to 2000 MHz"),
-        ({"busy_cpu_seconds": 10.0, "power": "battery"}, "it runs on battery"),
-        ({"busy_cpu_seconds": 10.0, "cpu_governor": "powersave"}, "the governor saves power"),
+        ({"busy_cpu_seconds": 19.5, "cpu_mhz": 2000.0}, None),  # that the runs themselves tell
+        ({"power": "battery"}, "it runs on battery"),
+        ({"cpu_governor": "powersave"}, "the governor saves power"),
+        ({"cpu_governor": "powersave (intel_pstate)"}, None),
     ],
 )
-def test_a_disturbed_computer_is_said(monkeypatch: pytest.MonkeyPatch, after: dict[str, Any], noise: str) -> None:
+def test_a_computer_that_saves_power_is_said(after: dict[str, Any], slowed: str | None) -> None:
+    assert Meanwhile(QUIET, replace(QUIET, seconds=10.0, **after), own_cpu_seconds=10.0).slowed == slowed
+
+
+@pytest.mark.parametrize(
+    ("cores", "busy", "shared"),
+    [
+        (1, 19.5, "other programs kept 0.9 of 2 hardware threads busy"),
+        (1, 10.0, None),  # all of it what was timed
+        (2, 19.5, None),  # a core of its own
+    ],
+)
+def test_a_core_that_is_shared_is_said(
+    monkeypatch: pytest.MonkeyPatch, cores: int, busy: float, shared: str | None
+) -> None:
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert conditions(QUIET, replace(QUIET, seconds=10.0, **after), own_cpu_seconds=10.0)[0] == noise
+    monkeypatch.setattr(psutil, "cpu_count", lambda logical: 2 if logical else cores)
+    after = replace(QUIET, seconds=10.0, busy_cpu_seconds=busy)
+    assert Meanwhile(QUIET, after, own_cpu_seconds=10.0).shared_cores == shared
+
+
+def test_the_reference_is_what_it_took_lately(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
+    assert known_reference_ms(1) is None
+    for took_ms in (1.0, *[2.0] * 7):
+        remember_reference_ms(1, took_ms)
+    assert (known_reference_ms(1), known_reference_ms(2)) == (1.0, None)
+    remember_reference_ms(1, 3.0)
+    assert known_reference_ms(1) == 2.0
+    (entry,) = (tmp_path / "references").glob("*.json")
+    entry.write_text("[1.0, ")
+    assert known_reference_ms(1) is None
 
 
 def test_importing_loads_no_torch() -> None:

@@ -1,4 +1,4 @@
-"""This computer: what it is, and whether it was left alone while something was timed."""
+"""This computer: what it is, and how it was while something was timed."""
 
 import os
 import platform
@@ -9,8 +9,7 @@ from typing import Any
 
 import psutil
 
-_IDLE_CORES = 0.2  # that a computer left alone uses
-_STEADY_CLOCK = 0.9  # of the clock at the start; less at the end is a sign of throttling
+_IDLE_THREADS = 0.2  # that a computer left alone uses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,50 +36,68 @@ def state() -> State:
     counted_twice = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)  # Linux: in user and nice too
     frequency = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
     battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    governor = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
     return State(
         seconds=time.monotonic(),
         busy_cpu_seconds=sum(times) - waiting - counted_twice,
         load_average=round(psutil.getloadavg()[0], 2),
         cpu_mhz=frequency.current if frequency else None,
-        cpu_governor=governor.read_text(encoding="ascii").strip() if governor.exists() else None,
+        cpu_governor=_governor(),
         power=None if battery is None else "mains" if battery.power_plugged else "battery",
     )
 
 
-def conditions(before: State, after: State, own_cpu_seconds: float) -> tuple[str | None, dict[str, Any]]:
-    """How this computer was between two moments.
+@dataclass(frozen=True, slots=True)
+class Meanwhile:
+    """This computer between two moments, while something was timed that took ``own_cpu_seconds`` of processors.
 
-    First why times may be longer than on a computer left alone, None where nothing speaks for it; then what stands in a
-    measurement's provenance.
-
-    Args:
-        own_cpu_seconds: processor time of what was timed; the rest was used by others.
+    How often it was disturbed the timed runs tell, see `archlab.bursts`; here is what they cannot tell.
     """
-    told = {
-        "load_average": [before.load_average, after.load_average],
-        "cpu_mhz": [before.cpu_mhz, after.cpu_mhz],
-        "cpu_governor": after.cpu_governor,
-        "power": after.power,
-    }
-    return "; ".join(_disturbances(before, after, own_cpu_seconds)) or None, told
+
+    before: State
+    after: State
+    own_cpu_seconds: float
+
+    @property
+    def slowed(self) -> str | None:
+        """Why all times may be longer than they should be, as long as they are taken here; None where nothing is."""
+        if self.after.power == "battery":
+            return "it runs on battery"
+        if self.after.cpu_governor == "powersave":
+            return "the governor saves power"
+        return None
+
+    @property
+    def shared_cores(self) -> str | None:
+        """Others' threads beside ours on the same cores, which slow it down though it never waits; None without."""
+        logical = os.cpu_count() or 1
+        if (psutil.cpu_count(logical=False) or logical) == logical:
+            return None
+        seconds = self.after.seconds - self.before.seconds
+        busy = (self.after.busy_cpu_seconds - self.before.busy_cpu_seconds) / seconds
+        others = busy - self.own_cpu_seconds / seconds
+        if others < _IDLE_THREADS or busy < logical - _IDLE_THREADS:
+            return None
+        return f"other programs kept {others:.1f} of {logical} hardware threads busy"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """For a measurement's provenance."""
+        return {
+            "load_average": [self.before.load_average, self.after.load_average],
+            "cpu_mhz": [self.before.cpu_mhz, self.after.cpu_mhz],
+            "cpu_governor": self.after.cpu_governor,
+            "power": self.after.power,
+        }
 
 
-def _disturbances(before: State, after: State, own_cpu_seconds: float) -> list[str]:
-    cores = os.cpu_count() or 1
-    seconds = after.seconds - before.seconds
-    busy = (after.busy_cpu_seconds - before.busy_cpu_seconds) / seconds
-    others = busy - own_cpu_seconds / seconds
-    found = []
-    if others > _IDLE_CORES and busy > cores - _IDLE_CORES:
-        found.append(f"other programs kept {others:.1f} of {cores} cores busy")
-    if before.cpu_mhz and after.cpu_mhz and after.cpu_mhz < _STEADY_CLOCK * before.cpu_mhz:
-        found.append(f"the clock fell from {before.cpu_mhz:.0f} to {after.cpu_mhz:.0f} MHz")
-    if after.cpu_governor == "powersave":
-        found.append("the governor saves power")
-    if after.power == "battery":
-        found.append("it runs on battery")
-    return found
+def _governor() -> str | None:
+    """With Intel's and AMD's own drivers ``powersave`` is the common one and saves next to nothing: named so."""
+    folder = Path("/sys/devices/system/cpu/cpu0/cpufreq")
+    found = [folder / name for name in ("scaling_governor", "scaling_driver")]
+    if not all(path.exists() for path in found):
+        return None
+    governor, driver = (path.read_text(encoding="ascii").strip() for path in found)
+    return f"{governor} ({driver})" if "pstate" in driver else governor
 
 
 def _processor() -> str:

@@ -11,8 +11,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from archlab.bursts import Timing
 from archlab.errors import RunFailed
-from archlab.latency.devices.computer import conditions, state
+from archlab.latency.devices.computer import Meanwhile, state
+from archlab.latency.devices.reference import known_reference_ms, remember_reference_ms
 from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
@@ -26,7 +28,7 @@ class ProcessReport:
         no_partitions: why ``partitions`` is not known, if the runtime does not list them.
     """
 
-    samples_ms: tuple[float, ...]
+    timing: Timing
     load_ms: float
     first_run_ms: float
     peak_memory_mb: float
@@ -40,13 +42,14 @@ class Timed:
     """What the processes reported together: all samples, medians of load and first run, the most memory.
 
     Attributes:
-        bursts, noise: see `archlab.evaluation.Latency`.
+        bursts, left_out, noise: see `archlab.evaluation.Latency`.
         conditions: for the provenance: of this computer meanwhile, see `archlab.latency.devices.computer.conditions`,
             and why something is not known.
     """
 
     samples_ms: tuple[float, ...]
     bursts: tuple[int, ...]
+    left_out: int
     noise: str | None
     load_ms: float
     first_run_ms: float
@@ -60,34 +63,51 @@ def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, prog
 
     Args:
         worker: a file that is run with the job as JSON, and prints a `ProcessReport` as JSON in its last line.
-        job: what the worker is given; ``min_runs`` and ``min_seconds`` of one process are added.
+        job: what the worker is given; ``wanted``, the arguments of `archlab.bursts.Wanted` for one process, are added.
         what: the beginning of an error's line: ``running X on 'tflite'``.
 
     Raises:
         RunFailed: a process crashed, failed, took longer than ``settings.timeout_s``, or said nothing.
     """
-    share = {
+    known_ms = known_reference_ms(settings.threads)
+    wanted = {
         "min_runs": math.ceil(settings.min_runs / settings.processes),
         "min_seconds": settings.min_seconds / settings.processes,
+        "quiet_timeout_s": settings.quiet_timeout_s / settings.processes,
+        "reference_ms": known_ms,
     }
-    reports = []
+    reports: list[ProcessReport] = []
     before = state()
     for process in range(settings.processes):
         progress("measure", process / settings.processes)
-        reports.append(_run(worker, {**job, **share}, settings.timeout_s, what))
-    after = state()
+        reports.append(_run(worker, {**job, "wanted": wanted}, settings.timeout_s, what))
+        wanted["reference_ms"] = min(report.timing.reference_ms for report in reports)
     progress("measure", 1.0)
-    noise, told = conditions(before, after, sum(report.cpu_seconds for report in reports))
+    return _together(reports, known_ms, Meanwhile(before, state(), sum(each.cpu_seconds for each in reports)), settings)
+
+
+def _together(reports: list[ProcessReport], known_ms: float | None, meanwhile: Meanwhile, settings: Settings) -> Timed:
+    timings = [report.timing for report in reports]
+    reference_ms = min(timing.reference_ms for timing in timings)
+    shared = meanwhile.shared_cores
+    if all(timing.steady for timing in timings) and not shared:
+        remember_reference_ms(settings.threads, reference_ms)
+    noise = [timing.noise for timing in timings] + [meanwhile.slowed, shared if known_ms is None else None]
     unknown = reports[0].no_partitions
     return Timed(
-        samples_ms=tuple(sample for report in reports for sample in report.samples_ms),
+        samples_ms=tuple(sample for timing in timings for burst in timing.bursts for sample in burst),
+        bursts=tuple(len(burst) for timing in timings for burst in timing.bursts),
+        left_out=sum(timing.left_out for timing in timings),
+        noise="; ".join(dict.fromkeys(each for each in noise if each is not None)) or None,
         load_ms=median(report.load_ms for report in reports),
         first_run_ms=median(report.first_run_ms for report in reports),
         peak_memory_mb=max(report.peak_memory_mb for report in reports),
         partitions=reports[0].partitions,
-        bursts=tuple(len(report.samples_ms) for report in reports),
-        noise=noise,
-        conditions=told if unknown is None else {**told, "no_partitions": unknown},
+        conditions={
+            **meanwhile.told,
+            "reference_ms": reference_ms,
+            **({} if unknown is None else {"no_partitions": unknown}),
+        },
     )
 
 
@@ -111,6 +131,6 @@ def _run(worker: Path, job: Mapping[str, Any], timeout_s: float, what: str) -> P
         raise RunFailed(f"{what} failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
     try:
         report = json.loads(done.stdout.splitlines()[-1])
-        return ProcessReport(**{**report, "samples_ms": tuple(report["samples_ms"])})
+        return ProcessReport(**{**report, "timing": Timing(**report["timing"])})
     except (IndexError, KeyError, TypeError, ValueError):
         raise RunFailed(f"{what} failed: its process ended without a report") from None

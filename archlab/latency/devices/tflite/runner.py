@@ -81,7 +81,7 @@ class TFLiteRunner:
         return Latency(
             samples_ms=timed.samples_ms,
             bursts=timed.bursts,
-            left_out=0,
+            left_out=timed.left_out,
             noise=timed.noise,
             load_ms=timed.load_ms,
             first_run_ms=timed.first_run_ms,

@@ -1,20 +1,23 @@
 """Times one TFLite file in a process of its own: ``python worker.py JOB`` prints one JSON line.
 
-Run as a file, not as a module: it imports neither archlab nor torch, so that its memory is the model's.
+Run as a file, not as a module: it imports next to nothing of archlab and no torch, so that its memory is the model's.
 """
 
 import json
 import resource
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from archlab.bursts import Wanted, reference_computation, time_until_quiet
+
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
-    """Load, run once, write the output, warm up, then time until ``min_runs`` and ``min_seconds`` are reached."""
+    """Load, run once, write the output, warm up, then time until enough runs were undisturbed."""
     from ai_edge_litert.interpreter import Interpreter
 
     start = time.perf_counter()
@@ -28,13 +31,12 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
     for _ in range(job["warmup_runs"]):
         interpreter.invoke()
 
-    samples_ms: list[float] = []
-    start = time.perf_counter()
-    while len(samples_ms) < job["min_runs"] or time.perf_counter() - start < job["min_seconds"]:
-        samples_ms.append(_time_ms(interpreter))
+    timing = time_until_quiet(
+        lambda: _time_ms(interpreter), reference_computation(job["threads"]), Wanted(**job["wanted"])
+    )
     partitions, no_partitions = delegated_partitions(interpreter)
     return {
-        "samples_ms": samples_ms,
+        "timing": asdict(timing),
         "load_ms": load_ms,
         "first_run_ms": first_run_ms,
         "peak_memory_mb": peak_memory_mb(),

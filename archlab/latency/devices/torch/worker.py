@@ -4,19 +4,21 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from archlab.bursts import Wanted, reference_computation, time_until_quiet
 from archlab.latency.devices.tflite.worker import peak_memory_mb
 
 _DTYPES = {"fp32": torch.float32, "fp16": torch.float16}
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
-    """Load, run once, write the output, warm up, then time until ``min_runs`` and ``min_seconds`` are reached."""
+    """Load, run once, write the output, warm up, then time until enough runs were undisturbed."""
     torch.set_num_threads(job["threads"])
     unit, dtype = torch.device(job["unit"]), _DTYPES[job["precision"]]
     torch.load(job["module"], map_location="meta", weights_only=False)  # imports what it needs, outside the clock
@@ -35,9 +37,15 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         np.save(job["output"], output.float().cpu().numpy())
         for _ in range(job["warmup_runs"]):
             module(**inputs)
-        samples_ms = _samples_ms(lambda: module(**inputs), unit, job["min_runs"], job["min_seconds"])
+        _finish(unit)
+        time_ms = _cuda_time_ms if unit.type == "cuda" else _cpu_time_ms
+        timing = time_until_quiet(
+            lambda: time_ms(lambda: module(**inputs)),
+            reference_computation(job["threads"]),
+            Wanted(**job["wanted"], least_busy=0.0 if unit.type == "cuda" else 1.0),
+        )
     return {
-        "samples_ms": samples_ms,
+        "timing": asdict(timing),
         "load_ms": load_ms,
         "first_run_ms": first_run_ms,
         "peak_memory_mb": torch.cuda.max_memory_allocated() / 1e6 if unit.type == "cuda" else peak_memory_mb(),
@@ -45,16 +53,6 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         "no_partitions": None,
         "cpu_seconds": time.process_time(),
     }
-
-
-def _samples_ms(forward: Callable[[], Tensor], unit: torch.device, min_runs: int, min_seconds: float) -> list[float]:
-    time_ms = _cuda_time_ms if unit.type == "cuda" else _cpu_time_ms
-    _finish(unit)
-    samples_ms: list[float] = []
-    start = time.perf_counter()
-    while len(samples_ms) < min_runs or time.perf_counter() - start < min_seconds:
-        samples_ms.append(time_ms(forward))
-    return samples_ms
 
 
 def _cpu_time_ms(forward: Callable[[], Tensor]) -> float:
