@@ -86,8 +86,11 @@ def latency(
         print_listing(_operators(spec, settings["device"], settings["precision"]), form)
         return
     with _shown_on_a_terminal() as progress:
-        measured = to_plain(measure(spec, **settings, progress=progress, use_cache=not fresh))
+        found = measure(spec, **settings, progress=progress, use_cache=not fresh)
+    measured = to_plain(found)
     print_facts(measured if form == "json" else _without_samples(measured), form)
+    if found.noise is not None:
+        _say_noisy(found.noise)
 
 
 def _operators(spec: UNetSpec, device: str, precision: str) -> list[dict[str, Any]]:
@@ -111,6 +114,8 @@ def _print_image(spec: UNetSpec, options: Mapping[str, Any], stem: Path, form: s
         print_facts(image.to_dict(), form)
     else:
         print_listing(image.rows(), form, title=image.provenance["kind"])
+    if noise := dict.fromkeys(part.latency.noise for part in image.parts if part.latency.noise is not None):
+        _say_noisy("; ".join(noise))
     click.echo(f"{stem}.png {stem}.svg", err=True)
 
 
@@ -123,7 +128,12 @@ def _shown_on_a_terminal() -> Iterator["Progress"]:
         yield lambda stage, fraction: status.update(f"{_STAGES.get(stage, stage)} {fraction:.0%}")
 
 
+def _say_noisy(noise: str) -> None:
+    click.secho(f"NOISY: do not trust these times: {noise}; measure again on a quiet device", err=True, fg="red")
+
+
 def _without_samples(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """Statistics and provenance in one, without what is not known."""
-    statistics = {name: value for name, value in measured.items() if name not in ("samples_ms", "bursts", "provenance")}
+    """Statistics and provenance in one, without what is not known; first whether the times can be trusted."""
+    apart = ("samples_ms", "bursts", "provenance")
+    statistics = {name: measured[name] for name in ("noisy", "noise", *measured) if name not in apart}
     return {name: value for name, value in {**statistics, **measured["provenance"]}.items() if value is not None}

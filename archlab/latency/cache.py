@@ -17,9 +17,9 @@ MEASUREMENTS = Kind("measurements", "latencies as they were measured")
 def measurement_entry(network: Network, device: str, settings: Settings, versions: Mapping[str, str]) -> Entry:
     """Where a measurement is cached: named by the hash of network, device, settings and versions.
 
-    The time-out is left out: it decides whether there is a number, not which.
+    The time-outs are left out: they decide whether there is a number, not which.
     """
-    deciding = settings.model_dump(exclude={"timeout_s"})
+    deciding = settings.model_dump(exclude={"timeout_s", "quiet_timeout_s"})
     return MEASUREMENTS.entry(f"{content_hash(MEASURING, network.id, device, deciding, dict(versions))}.json")
 
 

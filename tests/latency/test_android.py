@@ -302,9 +302,11 @@ def test_slow_device_is_refused(
 def test_slow_device_is_measured_where_that_is_allowed(phone: Adbd) -> None:
     phone.answer("getprop", "[ro.hardware]: [ranchu]\n")
     phone.answer("dumpsys thermalservice", "Thermal Status: 2\n")
-    provenance = measure(allow_throttled=True).provenance
-    assert provenance["emulator"] is True
-    assert provenance["before"]["thermal"] == "moderate"
+    latency = measure(allow_throttled=True)
+    assert latency.provenance["emulator"] is True
+    assert latency.provenance["before"]["thermal"] == "moderate"
+    assert latency.noise is not None
+    assert latency.noise.startswith("it is an emulator; take a phone")
 
 
 def test_hot_phone_cools_down_first(phone: Adbd, monkeypatch: pytest.MonkeyPatch) -> None:

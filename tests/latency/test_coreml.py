@@ -165,6 +165,8 @@ def test_a_slowed_mac_is_refused_unless_allowed(local: StandInMac, command: str,
         measure(CoreMLRunner())
     latency = measure(CoreMLRunner(), SETTINGS.model_copy(update={"allow_throttled": True}))
     assert latency.provenance["allow_throttled"]
+    assert latency.noise is not None
+    assert reason in latency.noise
 
 
 def test_slow_compilation_ends_with_the_time_out(remote: StandInMac) -> None:

@@ -103,7 +103,7 @@ def test_settings_are_completed_with_the_devices_own(phone: Phone) -> None:
 def test_cache_is_by_network_settings_and_versions(phone: Phone) -> None:
     assert measure(small(), "phone").provenance["cached"] is False
     assert measure(small(), "phone").provenance["cached"] is True
-    assert measure(small(), "phone", timeout_s=5.0, compute="cpu").provenance["cached"] is True
+    assert measure(small(), "phone", timeout_s=5.0, quiet_timeout_s=0.0, compute="cpu").provenance["cached"] is True
     assert len(phone.asked) == 1
     for settings in ({"threads": 2}, {"compute": "gpu"}, {"allow_throttled": True}, {"use_cache": False}):
         measure(small(), "phone", **settings)

@@ -62,6 +62,11 @@ class ImageLatency:
         return sum(part.ms_per_image for part in self.parts)
 
     @property
+    def noisy(self) -> bool:
+        """Whether a part's times cannot be trusted."""
+        return any(part.latency.noisy for part in self.parts)
+
+    @property
     def model_mb(self) -> float:
         """All files together: what the package carries."""
         return sum(part.latency.model_mb for part in self.parts)
@@ -83,6 +88,7 @@ class ImageLatency:
                 "ms_each": part.latency.median_ms,
                 "ms_per_image": part.ms_per_image,
                 "share": part.ms_per_image / self.total_ms,
+                "noisy": part.latency.noisy,
                 "model_mb": part.latency.model_mb,
                 "peak_memory_mb": part.latency.peak_memory_mb,
             }
@@ -97,6 +103,7 @@ class ImageLatency:
                 "ms_each": None,
                 "ms_per_image": self.total_ms,
                 "share": 1.0,
+                "noisy": self.noisy,
                 "model_mb": self.model_mb,
                 "peak_memory_mb": self.peak_memory_mb,
             },
@@ -106,6 +113,7 @@ class ImageLatency:
         """The sums first, then every part with all of its measurement."""
         return {
             "total_ms": self.total_ms,
+            "noisy": self.noisy,
             "model_mb": self.model_mb,
             "peak_memory_mb": self.peak_memory_mb,
             "image_size": self.image_size,

@@ -12,6 +12,7 @@ from archlab.latency.devices.android.adb import CONNECT, INSTALL, attached_phone
 from archlab.latency.devices.android.benchmark import WARMUP_RUNS, benchmark, refuse_slow
 from archlab.latency.devices.android.condition import Identity, read_condition, read_identity
 from archlab.latency.devices.android.program import MEND, find_program, has_program
+from archlab.latency.devices.spread import wide_spread
 from archlab.latency.devices.tflite.file import converter_versions, tflite_file
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network
@@ -57,20 +58,22 @@ class AndroidRunner:
         program = find_program()
         phone = attached_phone(self._serial)
         identity = read_identity(phone)
-        refuse_slow(
-            phone, "it is an emulator; take a phone" if identity.emulator else read_condition(phone).unfit, settings
-        )
+        emulated = "it is an emulator; take a phone" if identity.emulator else ""
+        refuse_slow(phone, emulated or read_condition(phone).unfit, settings)
         artifact = tflite_file(network, settings, progress)
         with lock(self.resource):
             measured = benchmark(phone, program, artifact.model, settings, progress)
         processes = measured.processes
         # equal runs have one value, so an old program's process may seem to tell a median
         statistic = "mean" if any(process.statistic == "mean" for process in processes) else "median"
+        medians_ms = [process.typical_ms for process in processes]
+        conditions = (measured.before, measured.after)
+        slow_because = emulated or next((why for each in conditions if (why := each.unfit or each.hot)), "")
         return Latency(
-            samples_ms=tuple(process.typical_ms for process in processes),
+            samples_ms=tuple(medians_ms),
             bursts=(1,) * len(processes),
             left_out=0,
-            noise=None,
+            noise="; ".join(filter(None, [slow_because, wide_spread(medians_ms, "processes")])) or None,
             load_ms=median(process.init_ms for process in processes),
             first_run_ms=median(process.first_run_ms for process in processes),
             peak_memory_mb=measured.peak_memory_mb,

@@ -58,12 +58,8 @@ def readiness(device: str, about: str, ask: Callable[[], object]) -> DeviceStatu
     return DeviceStatus(name=device, about=about, missing=missing, mend=mend)
 
 
-def refuse_slowed(mac: Mac, state: MacState, settings: Settings) -> None:
-    """Refuse a Mac whose times would be slower than its best.
-
-    Raises:
-        BadInput: it is on battery, saves power or is hot, and the settings do not allow that.
-    """
+def slowed(state: MacState) -> str:
+    """Why its times would be slower than a Mac's best, after the Mac's name; empty where nothing is known."""
     reasons = []
     if state.power == "Battery Power":
         reasons.append("runs on battery: plug it in")
@@ -71,5 +67,14 @@ def refuse_slowed(mac: Mac, state: MacState, settings: Settings) -> None:
         reasons.append("is in low power mode: System Settings › Battery")
     if (state.thermal_pressure or 0) > 0 or (state.cpu_speed_limit_percent or 100) < 100:
         reasons.append("is hot: let it cool down")
-    if reasons and not settings.allow_throttled:
-        raise BadInput(f"{mac.name} {' and '.join(reasons)}, or allow throttled measurements")
+    return " and ".join(reasons)
+
+
+def refuse_slowed(mac: Mac, state: MacState, settings: Settings) -> None:
+    """Refuse a Mac whose times would be slower than its best.
+
+    Raises:
+        BadInput: it is on battery, saves power or is hot, and the settings do not allow that.
+    """
+    if (why := slowed(state)) and not settings.allow_throttled:
+        raise BadInput(f"{mac.name} {why}, or allow throttled measurements")

@@ -5,7 +5,7 @@ from archlab.latency.devices.coreml import timing
 from archlab.latency.devices.coreml.answers import MacFacts
 from archlab.latency.devices.coreml.mac import Mac
 from archlab.latency.devices.coreml.package import coreml_package
-from archlab.latency.devices.coreml.readiness import checked_mac, readiness, refuse_slowed
+from archlab.latency.devices.coreml.readiness import checked_mac, readiness, refuse_slowed, slowed
 from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
 from archlab.latency.network import Network
 from archlab.latency.runner import DeviceStatus
@@ -43,7 +43,11 @@ class CoreMLRunner:
             reports = timing.timed(self._mac, artifact, settings, progress)
         for report in reports:
             refuse_slowed(self._mac, report.state, settings)
-        return timing.coreml_latency(self.name, network, settings, artifact, reports, timing.mac_versions(facts))
+        states = [facts.state, *(report.state for report in reports)]
+        slow_because = next((f"the Mac {why}" for state in states if (why := slowed(state))), "")
+        return timing.coreml_latency(
+            self.name, network, settings, artifact, reports, timing.mac_versions(facts), slow_because
+        )
 
     def _facts(self) -> MacFacts:
         return checked_mac(self.name, self._mac)

@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from archlab.errors import RunFailed
@@ -13,6 +14,7 @@ from archlab.latency.artifact import Artifact, checked_parity
 from archlab.latency.devices.coreml.answers import MacFacts, Report
 from archlab.latency.devices.coreml.mac import Mac
 from archlab.latency.devices.coreml.package import converter_versions
+from archlab.latency.devices.spread import cut_into_bursts, wide_spread
 from archlab.latency.network import Network
 from archlab.latency.runner import circumstances
 from archlab.latency.settings import Settings
@@ -60,8 +62,12 @@ def coreml_latency(
     artifact: Artifact,
     reports: list[Report],
     versions: Mapping[str, str],
+    slow_because: str = "",
 ) -> Latency:
     """Loading and first run are the first process's: later ones find what Core ML compiled and stored.
+
+    Args:
+        slow_because: why the device was slow although that is allowed; empty where it does not tell.
 
     Raises:
         RunFailed: the unit that was asked for takes nothing of the network.
@@ -74,12 +80,13 @@ def coreml_latency(
             "the CPU; take cpu_only, or all"
         )
     tolerance = PARITY_TOLERANCES[settings.precision]
+    bursts = [burst for report in reports for burst in cut_into_bursts(report.samples_ms)]
     memory = [report.peak_memory_mb for report in reports if report.peak_memory_mb is not None]
     return Latency(
         samples_ms=tuple(sample for report in reports for sample in report.samples_ms),
-        bursts=tuple(len(report.samples_ms) for report in reports),
+        bursts=tuple(map(len, bursts)),
         left_out=0,
-        noise=None,
+        noise="; ".join(filter(None, [slow_because, wide_spread(list(map(median, bursts)), "bursts")])) or None,
         load_ms=first.load_ms,
         first_run_ms=first.first_run_ms,
         peak_memory_mb=max(memory, default=None),
