@@ -1,10 +1,9 @@
 """A study on disk: ``studies/<name>/``."""
 
-import json
-import os
+import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import filelock
@@ -14,6 +13,7 @@ from archlab.errors import BadInput, shown
 from archlab.evaluation import Baseline, Record
 from archlab.evaluation.fact import read_fact, write_fact
 from archlab.files import writable_folder, write_text
+from archlab.study.journal_lines import mend_journal
 from archlab.study.saved import SavedStudy, load_saved, to_yaml
 
 
@@ -82,7 +82,7 @@ class StudyFolder:
         write_fact(baseline, self.path / "baseline.json")
 
     def settings(self) -> SavedStudy:
-        """``study.yaml``.
+        """``study.yaml``; of a folder that was copied or renamed, under the folder's name and a ``uid`` of its own.
 
         Raises:
             BadInput: there is no such study, or somebody damaged it.
@@ -92,7 +92,11 @@ class StudyFolder:
             others = sorted(p.parent.name for p in self.path.parent.glob("*/study.yaml"))
             known = f"; there are: {', '.join(others)}" if others else ""
             raise BadInput(f"no study {shown(self.name)} in {self.path.parent}{known}")
-        return load_saved(Document(path, "it holds a study's settings; restore it"))
+        settings = load_saved(Document(path, "it holds a study's settings; restore it"))
+        if settings.name == self.name:
+            return settings
+        uid = hashlib.sha256(f"{settings.uid} {self.name}".encode()).hexdigest()[:16]
+        return settings.model_copy(update={"name": self.name, "uid": uid})
 
     def write_settings(self, settings: SavedStudy) -> None:
         """Write ``study.yaml``."""
@@ -115,39 +119,10 @@ class StudyFolder:
                 "Several runs share a study through a database: --storage postgresql://…"
             ) from None
         try:
-            self._mend_journal()
+            mend_journal(self.journal)
             yield
         finally:
             lock.release()
-
-    def _mend_journal(self) -> None:
-        """Drop what a killed run left behind: its lock on the journal and a line half written.
-
-        Raises:
-            BadInput: another line is no JSON; Optuna would write on before it noticed.
-        """
-        for leftover in self.path.glob("journal.log.lock*"):
-            with suppress(FileNotFoundError):
-                leftover.unlink()
-        with suppress(FileNotFoundError), self.journal.open("rb+") as file:
-            content = file.read()
-            if not content.endswith(b"\n"):
-                file.truncate(content.rfind(b"\n") + 1)
-                os.fsync(file.fileno())
-            for number, line in enumerate(content.splitlines(keepends=True), start=1):
-                if line.endswith(b"\n") and not _is_json(line):
-                    raise BadInput(
-                        f"{self.journal}:{number}: damaged: not a line of Optuna's journal; restore the file, "
-                        "or delete it to have it made again from the trials"
-                    )
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        json.loads(line)
-    except ValueError:
-        return False
-    return True
 
 
 def study_folder(name: str, root: Path) -> StudyFolder:

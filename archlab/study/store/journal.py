@@ -1,7 +1,7 @@
 """A study of one driver at a time: Optuna's journal in the study's folder."""
 
 import os
-from collections.abc import Container
+from collections.abc import Container, Generator
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from functools import partial
@@ -12,15 +12,18 @@ from typing import Any, Self
 import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from archlab.evaluation import Record
+from archlab.evaluation.measures import direction
 from archlab.study.compatibility import open_folder
 from archlab.study.definition import StudyDefinition
 from archlab.study.disk import Disk
 from archlab.study.folder import StudyFolder
+from archlab.study.journal_lines import damaged_journal
+from archlab.study.saved import SavedStudy
 from archlab.study.store.contract import Say
-from archlab.study.store.rebuild import open_optuna, rebuild, reopened
+from archlab.study.store.rebuild import open_optuna, optuna_name, rebuild, reopened
 
 
 class JournalStore:
@@ -32,7 +35,8 @@ class JournalStore:
             settings = open_folder(folder, definition, say)
             journal = _Journal(folder, say, disk)
             opened.callback(journal.closed.set)
-            self._storage = JournalStorage(journal)
+            self._storage = journal.replayed()
+            _check(self._storage, settings, folder)
             self.optuna = open_optuna(self._storage, settings)
             rebuild(self.optuna, definition, folder)
             running = self.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
@@ -89,7 +93,26 @@ class _Journal(JournalFileBackend):
     def __init__(self, folder: StudyFolder, say: Say, disk: Disk) -> None:
         super().__init__(str(folder.journal))
         self._folder, self._say, self._disk = folder, say, disk
+        self._line = 0
         self.closed = Event()
+
+    def replayed(self) -> JournalStorage:
+        """The storage that the journal's lines make.
+
+        Raises:
+            BadInput: Optuna cannot make sense of one.
+        """
+        try:
+            return JournalStorage(self)
+        except (OSError, MemoryError):
+            raise
+        except Exception:  # whatever Optuna raises while it reads what somebody edited
+            raise damaged_journal(self._folder.journal, self._line) from None
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any], None, None]:
+        """See Optuna; notes which line is read."""
+        for self._line, log in enumerate(super().read_logs(log_number_from), start=log_number_from + 1):
+            yield log
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append whole lines, when there is room for them; a worker's thread does not wait longer than the driver."""
@@ -106,3 +129,29 @@ class _Journal(JournalFileBackend):
         except OSError:
             os.truncate(self._folder.journal, size)
             raise
+
+
+def _check(storage: JournalStorage, settings: SavedStudy, folder: StudyFolder) -> None:
+    """Refuse what no study of these settings has.
+
+    Raises:
+        BadInput: objectives, or a trial's state, values or parameters were edited.
+    """
+    wanted = [direction(name) for name in settings.objectives]
+    for study in storage.get_all_studies():
+        directions = [each.name.lower() for each in study.directions]
+        if study.study_name == optuna_name(settings) and directions != wanted:
+            raise damaged_journal(folder.journal, None, f"its study is not one of {', '.join(settings.objectives)}")
+        for trial in storage.get_all_trials(storage.get_study_id_from_name(study.study_name), deepcopy=False):
+            if not _is_whole(trial, len(directions)):
+                raise damaged_journal(folder.journal, None, f"trial {trial.number} cannot be as it says")
+
+
+def _is_whole(trial: FrozenTrial, objectives: int) -> bool:
+    """Whether Optuna would make such a trial."""
+    values = trial.values or []
+    try:
+        create_trial(state=trial.state, values=trial.values, params=trial.params, distributions=trial.distributions)
+    except Exception:  # whatever Optuna raises about what somebody edited
+        return False
+    return len(values) in (0, objectives) and all(isinstance(value, (int, float)) for value in values)

@@ -18,13 +18,17 @@ from archlab.study.saved import SavedStudy
 def open_optuna(storage: BaseStorage, settings: SavedStudy) -> optuna.Study:
     """The Optuna study of these settings; every revision of the space has one of its own."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    name, revision = settings.name, settings.revision
     return optuna.create_study(
-        study_name=name if revision == 1 else f"{name}~{revision}",
+        study_name=optuna_name(settings),
         storage=storage,
         directions=[direction(name) for name in settings.objectives],
         load_if_exists=True,
     )
+
+
+def optuna_name(settings: SavedStudy) -> str:
+    """What Optuna calls the study of these settings."""
+    return settings.name if settings.revision == 1 else f"{settings.name}~{settings.revision}"
 
 
 def reopened(study: optuna.Study, storage: BaseStorage, number: int) -> optuna.Trial:
