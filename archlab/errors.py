@@ -25,17 +25,25 @@ class OutOfMemory(RunFailed):
 
 
 class MissingExtra(BadInput):
-    """An optional dependency is not installed."""
+    """A dependency is not installed: an optional one, or one of archlab's own that was taken away."""
 
-    def __init__(self, purpose: str, extra: str) -> None:
-        super().__init__(f"{purpose} needs an optional dependency: pip install 'archlab[{extra}]'")
+    def __init__(self, purpose: str, extra: str = "") -> None:
+        mend = (
+            f"an optional dependency: pip install 'archlab[{extra}]'"
+            if extra
+            else "what comes with archlab: pip install archlab"
+        )
+        super().__init__(f"{purpose} needs {mend}")
 
 
-def require(module: str, purpose: str, extra: str) -> ModuleType:
-    """Import an optional dependency.
+def require(module: str, purpose: str, extra: str = "") -> ModuleType:
+    """Import a dependency that takes long to import, or is optional.
+
+    Args:
+        extra: that brings it, where archlab itself does not.
 
     Raises:
-        MissingExtra: it is not installed; the message names the extra that brings it.
+        MissingExtra: it is not installed; the message has the command that brings it.
     """
     try:
         return importlib.import_module(module)
@@ -69,3 +77,9 @@ def _listed(words: Sequence[str], most: int = 40) -> str:
     """The words, each at most 60 characters; of many, the first."""
     listed = ", ".join(shorten(word, 60) for word in words[:most])
     return listed if len(words) <= most else f"{listed}, and {len(words) - most:,} more"
+
+
+def reason(error: Exception) -> str:
+    """The first line of what a library said, with the kind of its error."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {lines[0]}" if lines else type(error).__name__

@@ -13,6 +13,10 @@ _OPTIONS = (
     click.option("--precision", default="fp32", show_default=True, help="fp32, fp16 or int8 weights."),
     click.option("--compute", help="The unit that runs it: cpu, gpu, npu, cpu_and_ne, …  [default: the device's]"),
     click.option("--attention", help="plain, split_einsum or split_einsum_v2.  [default: the device's]"),
+    click.option(
+        "--converter", default="archlab", show_default=True, help="What writes TFLite files, or litert-torch."
+    ),
+    click.option("--polynomial-sines", is_flag=True, help="For TFLite runtimes without SIN and COS."),
     click.option("--allow-throttled", is_flag=True, help="Measure although the device is hot or saves power."),
 )
 

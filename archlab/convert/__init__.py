@@ -3,6 +3,7 @@
 from archlab.convert.coreml import can_run_coreml, run_coreml, to_coreml
 from archlab.convert.device_form import device_form
 from archlab.convert.inputs import FlatInputs, example_inputs
+from archlab.convert.litert_torch import to_tflite_by_litert_torch
 from archlab.convert.parity import PARITY_TOLERANCES, Parity, parity_of, torch_output
 from archlab.convert.partitions import unaccelerated_operators
 from archlab.convert.profile import OperatorTime, operator_profile
@@ -22,6 +23,7 @@ __all__ = [
     "run_tflite",
     "to_coreml",
     "to_tflite",
+    "to_tflite_by_litert_torch",
     "torch_output",
     "unaccelerated_operators",
 ]

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from archlab.convert.device_form import device_form
 from archlab.convert.quiet import quiet
-from archlab.convert.tflite import reason
-from archlab.errors import BadInput, RunFailed, nearest, require
+from archlab.errors import BadInput, RunFailed, nearest, reason, require
 from archlab.files import atomic_folder
 
 _PRECISIONS = {"fp16": "float16", "fp32": "float32"}

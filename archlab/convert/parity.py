@@ -8,6 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from archlab.convert.graph import evaluating
+
 PARITY_TOLERANCES = {"fp32": 1e-4, "fp16": 5e-3, "int8": 0.15}
 """The largest relative difference of a correct TFLite file, by precision: about five times what random networks of
 every knob show for the two smaller ones (7e-4 and 3e-2), a hundred times for float32."""
@@ -32,12 +34,8 @@ class Parity:
 
 def torch_output(module: nn.Module, inputs: Mapping[str, Tensor]) -> NDArray[np.float32]:
     """What torch computes in eval mode, without touching the module's own mode."""
-    was_training = module.training
-    try:
-        with torch.no_grad():
-            return np.asarray(module.eval()(**inputs).numpy(), dtype=np.float32)
-    finally:
-        module.train(was_training)
+    with torch.no_grad(), evaluating(module):
+        return np.asarray(module(**inputs).numpy(), dtype=np.float32)
 
 
 def parity_of(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> Parity:

@@ -15,7 +15,7 @@ def unaccelerated_operators(path: str | Path) -> list[str] | None:
     Empty where the whole graph is delegated, None where this release of ai-edge-litert does not tell. TFLite's own
     names: ``GATHER_ND``, ``BROADCAST_TO``, ….
     """
-    interpreter = require("ai_edge_litert.interpreter", "reading TFLite files", "tflite")
+    interpreter = require("ai_edge_litert.interpreter", "reading TFLite files")
     with quiet():
         loaded = interpreter.Interpreter(str(path), num_threads=1)
         loaded.allocate_tensors()

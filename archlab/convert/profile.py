@@ -40,7 +40,7 @@ def operator_profile(path: str | Path, runs: int = 3) -> list[OperatorTime]:
         MissingExtra: ai-edge-litert is not installed.
         RunFailed: this release of ai-edge-litert cannot be profiled so.
     """
-    require("ai_edge_litert", "profiling TFLite files", "tflite")
+    require("ai_edge_litert", "profiling TFLite files")
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as job:
         json.dump({"model": str(path), "runs": runs}, job)
         job.flush()

@@ -88,7 +88,8 @@ def converted_by(
 ) -> Artifact:
     """The network as ``library`` converts it, in the settings' precision and attention form; see `converted`."""
     progress("convert", 0.0)
-    key = {"precision": settings.precision, "attention": settings.attention, **versions_with(library)}
+    chosen = settings.model_dump(include={"precision", "attention", "converter", "polynomial_sines"})
+    key = {**chosen, **versions_with(library)}
     artifact = converted(network, model_name, convert, key, settings.seed)
     progress("convert", 1.0)
     return artifact
@@ -97,7 +98,7 @@ def converted_by(
 def versions_with(library: str) -> dict[str, str]:
     """The versions that decide what ``library`` makes of a network: its own, torch's and archlab's."""
     return {
-        "converter": f"{library} {package_version(library)}",
+        "converter_version": f"{library} {archlab.__version__ if library == 'archlab' else package_version(library)}",
         "torch": package_version("torch"),
         "archlab": code_version(),
     }

@@ -60,7 +60,7 @@ def measure(
 def _measured(
     chosen: Runner, network: Network, settings: Settings, use_cache: bool, progress: Progress, lock: DeviceLock
 ) -> Latency:
-    entry = measurement_entry(network, chosen.name, settings, chosen.versions())
+    entry = measurement_entry(network, chosen.name, settings, chosen.versions(settings))
     if use_cache and (known := cached_measurement(entry)) is not None:
         return known
     try:

@@ -67,8 +67,10 @@ class Runner(Protocol):
         """Whether it can be measured on from here. Takes a few seconds at most and never raises."""
         ...
 
-    def versions(self) -> Mapping[str, str]:
+    def versions(self, settings: Settings) -> Mapping[str, str]:
         """What, besides network and settings, decides the number: runtime, converter, chip, operating system.
+
+        Of what the settings choose, the converter, it has the version.
 
         May ask the device, and raises as `measure` does.
         """

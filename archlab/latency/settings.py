@@ -10,9 +10,11 @@ from archlab.section import Amount, Count, Section, refuse_bool
 
 Precision = Literal["fp32", "fp16", "int8"]
 AttentionForm = Literal["plain", "split_einsum", "split_einsum_v2"]
+Converter = Literal["archlab", "litert-torch"]
 
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 ATTENTION_FORMS: tuple[AttentionForm, ...] = get_args(AttentionForm)
+_WORDS = {"precision": PRECISIONS, "attention": ATTENTION_FORMS, "converter": get_args(Converter)}
 
 
 class Execution(Section):
@@ -25,12 +27,17 @@ class Execution(Section):
         compute: the unit that runs it, in the device's own words (``cpu``, ``gpu``, ``npu``; Core ML: ``all``,
             ``cpu_only``, ``cpu_and_gpu``, ``cpu_and_ne``); None for the device's default.
         attention: the form of attention that is exported; None for the device's default.
+        converter: what writes TFLite files: ``litert-torch`` for a device that refuses archlab's own.
+        polynomial_sines: the timestep's sinusoids are written without the operators SIN and COS, which old runtimes
+            lack.
     """
 
     threads: Count = 1
     precision: Precision = "fp32"
     compute: str | None = None
     attention: AttentionForm | None = None
+    converter: Converter = "archlab"
+    polynomial_sines: bool = False
 
     def execution(self) -> dict[str, Any]:
         """The values by name, without those of a subclass."""
@@ -74,8 +81,7 @@ def read_settings(options: Mapping[str, Any]) -> Settings:
         case "extra_forbidden":
             raise BadInput(f"{name}: there is no such setting{nearest(name, list(Settings.model_fields))}")
         case "literal_error":
-            words = get_args(Precision if name == "precision" else AttentionForm)
-            raise BadInput(f"{name}: there is no {shown(value)}{nearest(str(value), words)}")
+            raise BadInput(f"{name}: there is no {shown(value)}{nearest(str(value), _WORDS[name])}")
         case "greater_than_equal":
             least = first["ctx"]["ge"]
             raise BadInput(f"{name}: at least {least} {'is' if least == 1 else 'are'} needed but got {value}")

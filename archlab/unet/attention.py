@@ -2,6 +2,7 @@
 
 import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
 from archlab.architecture.parts import AppliedNormalizer
 from archlab.unet.cpu_attention import Processor, attend_in_blocks, learns_faster_in_blocks, this_processor
@@ -24,6 +25,10 @@ def attend(
     Args:
         processor: what it is trained on, if on a CPU; this machine's by default.
     """
+    tokens = (query, key, value)
+    if has_torch_function(tokens):  # a converter's symbols, which have attention of their own
+        attended: Tensor = handle_torch_function(attend, tokens, *tokens, heads, normalizer, training)
+        return attended
     if training and query.requires_grad:
         processor = processor or this_processor()
         if learns_faster_in_blocks(query, key, heads, normalizer, processor):

@@ -143,7 +143,6 @@ def make_unet() -> Callable[[str], UNet]:
 @pytest.fixture(scope="session")
 def tflite_file(tmp_path_factory: pytest.TempPathFactory, make_unet: Callable[[str], UNet]) -> Callable[[str], Path]:
     """The converted file by its spec's name; each is converted once."""
-    pytest.importorskip("litert_torch")
     folder = tmp_path_factory.mktemp("tflite")
 
     def convert(name: str) -> Path:

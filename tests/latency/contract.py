@@ -128,7 +128,7 @@ class RunnerContract:
         assert set(provenance) >= PROVENANCE, PROVENANCE - set(provenance)
         assert (provenance["device"], provenance["kind"], provenance["cached"]) == (device, "measured", False)
         assert (provenance["precision"], provenance["architecture"]) == (self.precision, "c0ffee")
-        assert runner(device).versions().items() <= provenance.items()
+        assert runner(device).versions(self.settings(device)).items() <= provenance.items()
 
     def test_is_locked_while_it_runs_and_not_while_it_converts(self, device: str, measured: Latency) -> None:
         locked: list[str] = []

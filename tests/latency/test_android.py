@@ -25,7 +25,6 @@ from archlab.latency.settings import Settings
 from tests.latency.adbd import Adbd
 from tests.latency.contract import RunnerContract, convolutions
 
-pytest.importorskip("litert_torch")
 if shutil.which("adb") is None:
     reason = "these tests need the adb program: apt-get install adb"
     if os.environ.get("CI") == "true":

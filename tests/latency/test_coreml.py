@@ -295,9 +295,9 @@ def test_threads_are_not_ours_to_choose(local: StandInMac) -> None:
 
 
 def test_versions_tell_what_decides_the_number(local: StandInMac) -> None:
-    before = CoreMLRunner().versions()
+    before = CoreMLRunner().versions(SETTINGS)
     local.answers("sw_vers -productVersion", "15.2")
-    changed = {name for name, value in CoreMLRunner().versions().items() if value != before[name]}
+    changed = {name for name, value in CoreMLRunner().versions(SETTINGS).items() if value != before[name]}
     assert changed == {"os", "runtime"}
 
 
@@ -351,7 +351,7 @@ def test_one_of_several_iphones_is_chosen_by_name(local: StandInMac, monkeypatch
     local.plug_in(IPHONE, changed(name="Bob's", udid="2"))
     monkeypatch.setenv("ARCHLAB_DEVELOPMENT_TEAM", TEAM)
     monkeypatch.setenv("ARCHLAB_IPHONE", "Bob's")
-    assert IPhoneRunner().versions()["host"] == "Bob's"
+    assert IPhoneRunner().versions(SETTINGS)["host"] == "Bob's"
 
 
 def test_without_xcode_xcode_is_missing(local: StandInMac) -> None:

@@ -52,7 +52,7 @@ class Phone:
         self.unplugged -= 1
         return DeviceStatus(name=self.name, about="", missing="it" if self.unplugged >= 0 else "")
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, settings: Settings) -> dict[str, str]:
         return {"runtime": self.runtime}
 
     def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
@@ -61,7 +61,9 @@ class Phone:
             progress("measure", 0.0)
         if len(self.asked) <= self.gone:
             raise DeviceGone("the phone vanished")
-        return latency(noise=self.noise, provenance=circumstances(self.name, network, settings, self.versions()))
+        return latency(
+            noise=self.noise, provenance=circumstances(self.name, network, settings, self.versions(settings))
+        )
 
 
 @pytest.fixture
@@ -75,7 +77,6 @@ def phone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Phone]:
 
 
 def test_a_unet_is_measured_as_it_is_deployed() -> None:
-    pytest.importorskip("litert_torch")
     stages: list[tuple[str, float]] = []
     measured = measure(
         small(), min_runs=5, min_seconds=0.2, progress=lambda stage, fraction: stages.append((stage, fraction))

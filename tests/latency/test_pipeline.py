@@ -92,7 +92,6 @@ def test_networks_are_the_same_exactly_where_their_content_is() -> None:
 
 @pytest.mark.parametrize("name", ["last but one, and pooled", "decoder"])
 def test_tflite_runs_it_in_one_partition(name: str) -> None:
-    pytest.importorskip("litert_torch")
     measured = measure(TINY[name], min_runs=2, min_seconds=0.0)
     assert measured.partitions == 1
     assert measured.parity_max_abs is not None

@@ -72,7 +72,7 @@ class Phone:
     def status(self) -> DeviceStatus:
         return DeviceStatus(name=self.name, about="")
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, settings: Settings) -> dict[str, str]:
         return {"runtime": "1"}
 
     def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
@@ -85,7 +85,7 @@ class Phone:
         now_ms = steady_ms * (1 + math.sin(len(self.asked) / 300) / 3)
         if self.luck.random() < 1 / 6:
             now_ms *= 1 + self.luck.random() / 2
-        provenance = circumstances(self.name, network, settings, self.versions())
+        provenance = circumstances(self.name, network, settings, self.versions(settings))
         return replace(latency(provenance=provenance), samples_ms=(now_ms,) * 3, bursts=(3,), model_mb=model_mb)
 
     @staticmethod
@@ -296,7 +296,6 @@ def test_damaged_table_is_one_line(space: SearchSpace, built: Built, tmp_path: P
 
 @pytest.mark.slow
 def test_commands_build_and_show_a_table_of_this_computer(tmp_path: Path) -> None:
-    pytest.importorskip("litert_torch")
     spec = stable_diffusion(channels=(16, 32), depths=(0, 1), heads=(2, 4), down=1, up=2, norm_groups=4)
     save(spec, tmp_path / "small.yaml")
     text = "baseline: small.yaml\nknobs: {ff_ratio: [4, 5, 6, 8]}\nproxy: {data: digits}\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from archlab.errors import MissingExtra, RunFailed
+from archlab.errors import BadInput, MissingExtra, RunFailed
 from archlab.latency import measure
 from archlab.latency.devices.tflite.runner import TFLiteRunner
 from archlab.latency.devices.tflite.worker import delegated_partitions
@@ -39,22 +39,31 @@ class TestContract(RunnerContract):
 
     @pytest.fixture(scope="class")
     def device(self) -> str:
-        pytest.importorskip("litert_torch")
         return "tflite"
 
     @pytest.fixture
     def crippled(self, monkeypatch: pytest.MonkeyPatch) -> str:
-        monkeypatch.setitem(sys.modules, "litert_torch", None)
+        monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
         return "tflite"
 
-    def test_the_extra_that_is_missing_is_named(self, crippled: str) -> None:
-        with pytest.raises(MissingExtra, match=r"measuring on 'tflite' .*pip install 'archlab\[tflite\]'"):
+    def test_what_is_missing_is_named(self, crippled: str) -> None:
+        with pytest.raises(MissingExtra, match=r"writing TFLite files needs .* pip install archlab$"):
             measure(convolutions(), crippled)
+
+
+def test_the_other_converter_is_an_extra_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
+    monkeypatch.setitem(sys.modules, "litert_torch", None)
+    with pytest.raises(MissingExtra, match=r"--converter litert-torch needs .*'archlab\[litert-torch\]'"):
+        measure(convolutions(), converter="litert-torch")
+    with pytest.raises(BadInput, match=r"precision: litert-torch is asked for fp32 only"):
+        measure(convolutions(), converter="litert-torch", precision="int8")
+    with pytest.raises(BadInput, match=r"converter: there is no 'litert'; did you mean 'litert-torch'\?"):
+        measure(convolutions(), converter="litert")
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_each_precision_is_one_partition_near_torch_and_as_small_as_it_says(precision: str) -> None:
-    pytest.importorskip("litert_torch")
     latency = measure(convolutions(), precision=precision, min_runs=4, min_seconds=0.0, processes=2)
     weights_mb = 2 * 3 * 32 * 9 * {"fp32": 4, "fp16": 2, "int8": 1}[precision] / 1e6
     assert weights_mb < latency.model_mb < weights_mb + 0.02

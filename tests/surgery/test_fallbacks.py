@@ -1,14 +1,10 @@
 """Where surgery does not fit a library, that is said in one line, and the library's public way gives the same."""
 
-from typing import Any
-
 import pytest
 import torch
-from torch import nn
 
 from archlab.surgery.forkserver import close_server_handle
 from archlab.surgery.litert_operators import operators
-from archlab.surgery.torch_export import quick_decompositions
 from archlab.surgery.torch_lerp import lerp_all
 from archlab.surgery.torch_softmax import by_formula, softmax_backward
 
@@ -32,28 +28,6 @@ def test_a_moving_average_without_torchs_kernel(
     lerp_all(averages, values, 0.25)
     torch.testing.assert_close(averages, expected)
     assert f"archlab: torch {torch.__version__} is not as 2.11 to 2.13 was" in capfd.readouterr().err
-
-
-def test_another_torch_decomposes_in_its_own_way(capfd: pytest.CaptureFixture[str]) -> None:
-    def another(program: Any, table: Any) -> None:
-        raise AttributeError("another torch")
-
-    program = torch.export.export(nn.Sequential(nn.Linear(4, 4), nn.SiLU()), (torch.randn(1, 4),))
-    table = torch.export.default_decompositions()
-    expected = [str(node.target) for node in program.run_decompositions(table).graph.nodes]
-    with quick_decompositions(another):
-        for _ in range(2):
-            assert [str(node.target) for node in program.run_decompositions(table).graph.nodes] == expected
-    said = capfd.readouterr().err.strip().splitlines()
-    assert len(said) == 1, "once, however often it happens"
-    assert "another torch; conversions go torch's own way, about six times slower" in said[0]
-
-
-def test_a_graph_that_is_no_case_for_the_short_cut_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
-    program = torch.export.export(nn.Linear(4, 4), (torch.randn(1, 4),))
-    with quick_decompositions(lambda program, table: None):
-        program.run_decompositions(torch.export.default_decompositions())
-    assert capfd.readouterr().err == ""
 
 
 def test_an_interpreter_that_does_not_tell_its_operators(capfd: pytest.CaptureFixture[str]) -> None:

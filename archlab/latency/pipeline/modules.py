@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlab.convert.quiet import quiet
@@ -80,38 +79,8 @@ class LatentToImage(nn.Module):
         super().__init__()
         self.post_quant_conv = autoencoder.post_quant_conv
         self.decoder = autoencoder.decoder
-        for attention in self.decoder.mid_block.attentions:
-            attention.set_processor(WholeImageAttention())
 
     def forward(self, latent: Tensor) -> Tensor:
         """[1, C, S, S] → [1, 3, 8·S, 8·S]"""
         image: Tensor = self.decoder(self.post_quant_conv(latent))
         return image
-
-
-class WholeImageAttention:
-    """The decoder's self-attention, one head over all positions, as products that XNNPACK takes.
-
-    A product with a transposed key becomes, for a single head, a fully connected layer with computed weights, which
-    XNNPACK does not take; so the key comes out of a 1×1 convolution as it is needed. diffusers' own processor, through
-    ``scaled_dot_product_attention``, is not for conversion: litert-torch 0.10 gives it other outputs than torch.
-    """
-
-    def __call__(
-        self,
-        attention: Any,
-        hidden_states: Tensor,
-        encoder_hidden_states: None = None,
-        attention_mask: None = None,
-        temb: None = None,
-    ) -> Tensor:
-        """[1, C, H, W] → the same. The arguments are those that diffusers gives its processors."""
-        batch, channels, height, width = hidden_states.shape
-        normed = attention.group_norm(hidden_states)
-        tokens = normed.permute(0, 2, 3, 1).reshape(batch, height * width, channels)
-        key_weight = attention.to_k.weight[:, :, None, None]
-        key = F.conv2d(normed, key_weight, attention.to_k.bias).reshape(batch, channels, height * width)
-        weights = torch.bmm(attention.to_q(tokens) * channels**-0.5, key).softmax(-1)
-        mixed = attention.to_out[0](torch.bmm(weights, attention.to_v(tokens)))
-        attended: Tensor = mixed.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
-        return hidden_states + attended

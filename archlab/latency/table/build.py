@@ -79,7 +79,8 @@ def build_table(
         RunFailed: see `measure`; what was measured is kept.
     """
     chosen = runner(device)
-    circumstances = Circumstances.of(chosen.name, completed(read_settings(settings), chosen), chosen.versions())
+    complete = completed(read_settings(settings), chosen)
+    circumstances = Circumstances.of(chosen.name, complete, chosen.versions(complete))
     path = circumstances.default_path if path is None else path
     reachable = pieces_of_space(space, width, sample_size)
     table = _start(path, circumstances, space.baseline.scaled(width=width, sample_size=sample_size))

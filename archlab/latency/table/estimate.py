@@ -30,7 +30,7 @@ def estimate(spec: UNetSpec, device: str = "tflite", *, table: str | Path | None
     chosen = runner(device)
     complete = completed(read_settings(settings), chosen)
     if table is None:
-        circumstances = Circumstances.of(chosen.name, complete, chosen.versions())
+        circumstances = Circumstances.of(chosen.name, complete, chosen.versions(complete))
         table = circumstances.default_path
         if not table.exists():
             raise BadInput(

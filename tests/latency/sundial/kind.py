@@ -24,7 +24,7 @@ class SundialRunner:
     def status(self) -> DeviceStatus:
         return DeviceStatus(name=self.name, about="the sun", missing="a clear sky", mend="wait")
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, settings: Settings) -> dict[str, str]:
         return {"runtime": "Vitruvius, De architectura IX"}
 
     def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
@@ -43,7 +43,7 @@ class SundialRunner:
                 partitions=None,
                 accelerated_share=None,
                 parity_max_abs=None,
-                provenance=circumstances(self.name, network, settings, self.versions()),
+                provenance=circumstances(self.name, network, settings, self.versions(settings)),
             )
 
 

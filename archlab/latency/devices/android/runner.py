@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 
-from archlab.errors import BadInput, MissingExtra
+from archlab.errors import BadInput
 from archlab.evaluation.latency import Latency
 from archlab.files import file_hash
 from archlab.latency.devices.android.adb import CONNECT, INSTALL, attached_phone, has_adb
@@ -16,14 +16,13 @@ from archlab.latency.devices.spread import wide_spread
 from archlab.latency.devices.tflite.file import converter_versions, tflite_file
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network
-from archlab.latency.packages import installed
 from archlab.latency.runner import DeviceGone, DeviceStatus, circumstances
 from archlab.latency.settings import ATTENTION_FORMS, PRECISIONS, Settings
 from archlab.progress import Progress
 
 
 class AndroidRunner:
-    """Converts with litert-torch, runs on a phone with the user's ``benchmark_model``, classic or new.
+    """Converts to TFLite, runs on a phone with the user's ``benchmark_model``, classic or new.
 
     Without a serial it is the only phone attached. ``benchmark_model`` tells no single runs: a sample is what one
     process reports, the median of its runs, and there are at least three processes.
@@ -47,14 +46,12 @@ class AndroidRunner:
             mend="; ".join(lacks.values()),
         )
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, settings: Settings) -> dict[str, str]:
         """See `Runner`. Asks the phone; raises as `measure` does."""
-        return _versions(read_identity(attached_phone(self._serial)), find_program())
+        return _versions(read_identity(attached_phone(self._serial)), find_program(), settings)
 
     def measure(self, network: Network, settings: Settings, progress: Progress, lock: DeviceLock = unlocked) -> Latency:
         """See `Runner`. A hot phone has five minutes to cool down; an emulator is refused like a slow phone."""
-        if not installed("litert_torch"):
-            raise MissingExtra(f"measuring on {self.name!r}", "tflite")
         program = find_program()
         phone = attached_phone(self._serial)
         identity = read_identity(phone)
@@ -82,7 +79,7 @@ class AndroidRunner:
             accelerated_share=processes[0].accelerated_share,
             parity_max_abs=None,
             provenance={
-                **circumstances(self.name, network, settings, _versions(identity, program)),
+                **circumstances(self.name, network, settings, _versions(identity, program, settings)),
                 "serial": phone.serial,
                 "emulator": identity.emulator,
                 "program": measured.program,
@@ -100,8 +97,6 @@ class AndroidRunner:
 
     def _lacks(self) -> Iterator[tuple[str, str]]:
         """What is missing, and what brings it."""
-        if not installed("litert_torch"):
-            yield "litert-torch", "pip install 'archlab[tflite]'"
         if not has_program():
             yield "benchmark_model", MEND
         if not has_adb():
@@ -114,10 +109,10 @@ class AndroidRunner:
             yield what, mend or CONNECT
 
 
-def _versions(identity: Identity, program: Path) -> dict[str, str]:
+def _versions(identity: Identity, program: Path, settings: Settings) -> dict[str, str]:
     return {
         "runtime": f"benchmark_model {file_hash(program)[:16]}",
-        **converter_versions(),
+        **converter_versions(settings),
         "os": f"Android {identity.android}",
         "build": identity.build,
         "host": f"{identity.manufacturer} {identity.model}".strip(),

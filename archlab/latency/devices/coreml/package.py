@@ -15,11 +15,13 @@ def coreml_package(network: Network, settings: Settings, progress: Progress) -> 
     """The network in the settings' precision and attention form.
 
     Raises:
-        BadInput: a number of threads is asked for.
+        BadInput: a number of threads or litert-torch is asked for.
         RunFailed: coremltools gave up, or the disk is full.
     """
     if settings.threads != 1:
         raise BadInput(f"threads: Core ML chooses them itself; leave 1 instead of {settings.threads}")
+    if settings.converter != "archlab":
+        raise BadInput(f"converter: {settings.converter} writes TFLite files, not Core ML packages")
 
     def convert(built: Built, path: Path) -> None:
         from archlab.convert import to_coreml

@@ -30,7 +30,7 @@ class CoreMLRunner:
         about = f"Core ML on the Mac {self._mac.name}, over ssh" if self._mac.host else "Core ML on this Mac"
         return readiness(self.name, about, self._facts)
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, settings: Settings) -> dict[str, str]:
         """See `Runner`. Asks the Mac; raises as `measure` does."""
         return timing.mac_versions(self._facts())
 

@@ -36,7 +36,7 @@ class IPhoneRunner:
         about = f"Core ML on the iPhone plugged into {self._mac.name if self._mac.host else 'this Mac'}"
         return readiness(self.name, about, self._facts)
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, settings: Settings) -> dict[str, str]:
         """See `Runner`. Asks the Mac; raises as `measure` does."""
         return _versions(*self._facts())
 

@@ -46,7 +46,7 @@ class ReplayRunner:
         mend = f"archlab latency ARCH --format json >> {self._path}" if missing else ""
         return DeviceStatus(name=self.name, about="recorded measurements", missing=missing, mend=mend)
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, settings: Settings) -> dict[str, str]:
         """See `Runner`."""
         return {"recording": hashlib.sha256(read_text(self._path).encode()).hexdigest()[:16]}
 

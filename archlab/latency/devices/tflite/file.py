@@ -2,31 +2,36 @@
 
 from pathlib import Path
 
+from archlab.errors import BadInput
 from archlab.latency.artifact import Artifact, converted_by, versions_with
 from archlab.latency.network import Built, Network
 from archlab.latency.settings import Settings
 from archlab.progress import Progress
 
-_LIBRARY = "litert-torch"
-
 
 def tflite_file(network: Network, settings: Settings, progress: Progress) -> Artifact:
-    """The network in the settings' precision and attention form.
+    """The network in the settings' precision, by their converter.
 
     Raises:
-        RunFailed: litert-torch gave up, or the disk is full.
+        BadInput: another form of attention than ``plain``, or what the converter does not have.
+        MissingExtra: litert-torch is asked for and not installed.
+        RunFailed: the network cannot be converted, or the disk is full.
     """
+    if settings.attention not in (None, "plain"):
+        raise BadInput(f"attention: TFLite has only 'plain' but got {settings.attention!r}; the others are Core ML's")
 
     def convert(built: Built, path: Path) -> None:
-        from archlab.convert import to_tflite
+        from archlab.convert import to_tflite, to_tflite_by_litert_torch
 
-        to_tflite(
-            built.module, built.inputs, path, precision=settings.precision, attention=settings.attention or "plain"
-        )
+        if settings.converter == "litert-torch":
+            to_tflite_by_litert_torch(built.module, built.inputs, path, settings.precision)
+        else:
+            sines = settings.polynomial_sines
+            to_tflite(built.module, built.inputs, path, precision=settings.precision, polynomial_sines=sines)
 
-    return converted_by(_LIBRARY, network, "model.tflite", convert, settings, progress)
+    return converted_by(settings.converter, network, "model.tflite", convert, settings, progress)
 
 
-def converter_versions() -> dict[str, str]:
+def converter_versions(settings: Settings) -> dict[str, str]:
     """What decides the file besides network and settings."""
-    return versions_with(_LIBRARY)
+    return versions_with(settings.converter)

@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from archlab.errors import MissingExtra
 from archlab.latency.devices.tflite.file import tflite_file
-from archlab.latency.devices.tflite.runner import TFLiteRunner
 from archlab.latency.network import Network
 from archlab.latency.settings import Settings
 from archlab.progress import Progress
@@ -17,11 +15,8 @@ def profile(network: Network, settings: Settings, progress: Progress) -> "list[O
     """The operators of one forward pass on one thread, the most expensive first.
 
     Raises:
-        MissingExtra: an optional dependency is not installed.
         RunFailed: it cannot be converted, or this release of ai-edge-litert cannot be profiled.
     """
     from archlab.convert import operator_profile
 
-    if not TFLiteRunner().status().available:
-        raise MissingExtra("profiling on 'tflite'", "tflite")
     return operator_profile(tflite_file(network, settings, progress).model)

@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-from archlab.errors import MissingExtra
 from archlab.evaluation.latency import Latency
 from archlab.latency.artifact import checked_parity
 from archlab.latency.devices import computer
@@ -18,11 +17,11 @@ from archlab.progress import Progress
 
 WARMUP_RUNS = 3
 
-_PACKAGES = {"litert_torch": "litert-torch", "ai_edge_litert": "ai-edge-litert"}
+_PACKAGE = "ai-edge-litert"
 
 
 class TFLiteRunner:
-    """Converts with litert-torch, runs with ai-edge-litert.
+    """Converts, runs with ai-edge-litert.
 
     Attributes:
         worker: the program that times a file, see `archlab.latency.devices.process.run_processes`.
@@ -37,19 +36,19 @@ class TFLiteRunner:
 
     def status(self) -> DeviceStatus:
         """See `Runner`."""
-        missing = [package for module, package in _PACKAGES.items() if not installed(module)]
+        lacks = not installed("ai_edge_litert")
         return DeviceStatus(
             name=self.name,
             about="TFLite with XNNPACK on this computer's CPU",
-            missing=", ".join(missing),
-            mend="pip install 'archlab[tflite]'" if missing else "",
+            missing=_PACKAGE if lacks else "",
+            mend=f"pip install {_PACKAGE}" if lacks else "",
         )
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, settings: Settings) -> dict[str, str]:
         """See `Runner`."""
         return {
-            "runtime": f"ai-edge-litert {package_version('ai-edge-litert')}",
-            **converter_versions(),
+            "runtime": f"ai-edge-litert {package_version(_PACKAGE)}",
+            **converter_versions(settings),
             **computer.identity(),
         }
 
@@ -60,8 +59,6 @@ class TFLiteRunner:
         """
         from archlab.convert import PARITY_TOLERANCES, unaccelerated_operators
 
-        if not self.status().available:
-            raise MissingExtra(f"measuring on {self.name!r}", "tflite")
         artifact = tflite_file(network, settings, progress)
         what = f"{network.name} on {self.name!r}"
         tolerance = PARITY_TOLERANCES[settings.precision]
@@ -91,7 +88,7 @@ class TFLiteRunner:
             accelerated_share=1.0 if unaccelerated == [] else None,
             parity_max_abs=parity_max_abs,
             provenance={
-                **circumstances(self.name, network, settings, self.versions()),
+                **circumstances(self.name, network, settings, self.versions(settings)),
                 "delegate": "XNNPACK",
                 "unaccelerated_operators": unaccelerated,
                 "warmup_runs": WARMUP_RUNS,

@@ -42,7 +42,7 @@ class TorchRunner:
         about = "eager torch on this computer's NVIDIA GPU, as a reference"
         return DeviceStatus(name=self.name, about=about, missing=missing, mend=mend)
 
-    def versions(self) -> dict[str, str]:
+    def versions(self, settings: Settings) -> dict[str, str]:
         """See `Runner`."""
         facts = {"runtime": f"torch {package_version('torch')}", "archlab": code_version(), **computer.identity()}
         if self.compute_units == ("cuda",) and self.status().available:
@@ -89,7 +89,7 @@ class TorchRunner:
             accelerated_share=None,
             parity_max_abs=parity_max_abs,
             provenance={
-                **circumstances(self.name, network, settings, self.versions()),
+                **circumstances(self.name, network, settings, self.versions(settings)),
                 "warmup_runs": WARMUP_RUNS,
                 "parity_tolerance": tolerance,
                 **timed.conditions,
