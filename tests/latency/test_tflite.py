@@ -42,8 +42,10 @@ class TestContract(RunnerContract):
         return "tflite"
 
     @pytest.fixture
-    def crippled(self, monkeypatch: pytest.MonkeyPatch) -> str:
-        monkeypatch.setitem(sys.modules, "ai_edge_litert", None)
+    def crippled(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
+        monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path))
+        for module in ("ai_edge_litert", "ai_edge_litert.schema_py_generated"):
+            monkeypatch.setitem(sys.modules, module, None)
         return "tflite"
 
     def test_what_is_missing_is_named(self, crippled: str) -> None:
