@@ -53,6 +53,7 @@ def from_diffusers_config(config: Mapping[str, Any]) -> UNetSpec:
         ),
         middle=middle,
         added=_added(values),
+        guidance_dim=_guidance_dim(values["time_cond_proj_dim"]),
     )
 
 
@@ -143,6 +144,10 @@ def _sample_size(value: Any) -> int:
     if len(sides) != 2 or sides[0] != sides[1]:
         raise refusal("sample_size", value, "the latent must be square: one number, or two that are equal")
     return sides[0]
+
+
+def _guidance_dim(value: Any) -> int | None:
+    return None if value is None else whole("time_cond_proj_dim", value)
 
 
 def _added(values: dict[str, Any]) -> AddedConditioning | None:

@@ -64,7 +64,7 @@ KEYS: dict[str, Key] = {
     "time_embedding_dim": Key(None),
     "time_embedding_act_fn": Key(None, (None,)),
     "timestep_post_act": Key(None, (None,)),
-    "time_cond_proj_dim": Key(None, (None,)),
+    "time_cond_proj_dim": Key(None),
     "conv_in_kernel": Key(3, (3,)),
     "conv_out_kernel": Key(3, (3,)),
     "projection_class_embeddings_input_dim": Key(None),

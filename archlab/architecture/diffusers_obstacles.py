@@ -37,6 +37,8 @@ def to_diffusers_config(spec: UNetSpec) -> dict[str, Any]:
         "use_linear_projection": True,
         **_depths(spec),
     }
+    if spec.guidance_dim is not None:
+        config["time_cond_proj_dim"] = spec.guidance_dim
     if spec.added is not None:
         config |= {
             "addition_embed_type": "text_time",
@@ -175,7 +177,8 @@ def _common(values: list[Any]) -> Any:
 # Attributes that a config expresses by block types, depths and numbers, or refuses by `_faults` and its parts.
 _EXPRESSED_BY_STRUCTURE = ("heads", "self_attention", "cross_attention", "ff_ratio")
 _EXPRESSED_BY_CONFIG = (
-    *("sample_size", "in_channels", "out_channels", "context_dim", "norm_groups", "added", "stages", "middle"),
+    *("sample_size", "in_channels", "out_channels", "context_dim", "norm_groups", "stages", "middle"),
+    *("added", "guidance_dim"),
     "context_length",  # diffusers takes any
 )
 _REASONS: dict[str, Callable[[Any], str]] = {

@@ -34,6 +34,8 @@ class UNetSpec:
         stages: from the highest resolution to the lowest.
         middle: blocks after the last stage's way down; may be empty.
         added: SDXL-style conditioning, if any.
+        guidance_dim: width of the embedding of the guidance scale that LCM-distilled UNets take
+            (``time_cond_proj_dim``; Luo et al. 2023, section 4.3); None without.
 
     Raises:
         ArchitectureError: on construction, for a network that cannot be built.
@@ -48,6 +50,7 @@ class UNetSpec:
     context_length: int = 77
     norm_groups: int = 32
     added: AddedConditioning | None = field(default=None, metadata={"wording": Wording(label="added conditioning")})
+    guidance_dim: int | None = field(default=None, metadata={"wording": Wording(label="guidance embedding")})
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
@@ -57,7 +60,10 @@ class UNetSpec:
     def id(self) -> str:
         """Content hash: equal exactly when the built networks are the same."""
         canonical = map_blocks(self, lambda block, _: block.canonical())
-        text = json.dumps(asdict(canonical), sort_keys=True)
+        content = asdict(canonical)
+        if self.guidance_dim is None:
+            del content["guidance_dim"]  # hashes are written down in many a study: those without it stay
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     @property
@@ -137,7 +143,8 @@ def map_transformers(spec: UNetSpec, change: Callable[[Transformer, int], Transf
 
 
 def _problems(spec: UNetSpec) -> Iterator[str]:
-    for name in ("sample_size", "in_channels", "out_channels", "context_dim", "context_length", "norm_groups"):
+    sizes = ("sample_size", "in_channels", "out_channels", "context_dim", "context_length", "norm_groups")
+    for name in sizes if spec.guidance_dim is None else (*sizes, "guidance_dim"):
         if (value := getattr(spec, name)) < 1:
             yield f"{name}: must be at least 1 but is {value}"
         elif value > MOST:

@@ -126,10 +126,9 @@ class SplitFeedForward(FeedForward):
 class PolynomialTimeEmbedding(TimeEmbedding):
     """Sinusoids by polynomials, see `sinusoids`."""
 
-    def forward(self, timestep: Tensor) -> Tensor:
-        """[B] → [B, D]"""
-        out: Tensor = self.linear2(F.silu(self.linear1(sinusoids(timestep, self.sinusoid_dim))))
-        return out
+    def forward(self, timestep: Tensor, guidance: Tensor | None = None) -> Tensor:
+        """[B] and [B, guidance_dim] → [B, D]"""
+        return self.embed(sinusoids(timestep, self.sinusoid_dim), guidance)
 
 
 class PolynomialAddedEmbedding(AddedEmbedding):

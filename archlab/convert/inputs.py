@@ -11,7 +11,8 @@ def example_inputs(spec: UNetSpec, seed: int = 0) -> dict[str, Tensor]:
     """Random inputs for a batch of one, in the order of `FlatInputs.forward`; the same seed gives the same.
 
     ``sample`` [1, C, S, S], ``timestep`` [1], ``context`` [1, L, D] and, for added conditioning,
-    ``text_embeds`` [1, text_dim] and ``time_ids`` [1, ids]; all float32.
+    ``text_embeds`` [1, text_dim] and ``time_ids`` [1, ids], for a guidance embedding ``guidance`` [1, guidance_dim];
+    all float32.
     """
     generator = torch.Generator().manual_seed(seed)
 
@@ -26,11 +27,13 @@ def example_inputs(spec: UNetSpec, seed: int = 0) -> dict[str, Tensor]:
     if spec.added is not None:
         inputs["text_embeds"] = normal(1, spec.added.text_dim)
         inputs["time_ids"] = torch.randint(1025, (1, spec.added.time_ids), generator=generator).float()
+    if spec.guidance_dim is not None:
+        inputs["guidance"] = normal(1, spec.guidance_dim)
     return inputs
 
 
 class FlatInputs(nn.Module):
-    """A UNet whose added conditioning comes as two more tensors: what converters take."""
+    """A UNet whose added conditioning comes as single tensors: what converters take."""
 
     def __init__(self, unet: UNet) -> None:
         super().__init__()
@@ -43,10 +46,11 @@ class FlatInputs(nn.Module):
         context: Tensor,
         text_embeds: Tensor | None = None,
         time_ids: Tensor | None = None,
+        guidance: Tensor | None = None,
     ) -> Tensor:
         """Shapes as in `example_inputs`. Returns [1, C, S, S]."""
         added = None
         if text_embeds is not None and time_ids is not None:
             added = {"text_embeds": text_embeds, "time_ids": time_ids}
-        out: Tensor = self.unet(sample, timestep, context, added)
+        out: Tensor = self.unet(sample, timestep, context, added, guidance)
         return out

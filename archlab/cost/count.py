@@ -49,7 +49,7 @@ def _walk(spec: UNetSpec) -> Iterator[tuple[str, PartKind, list[Tally], int]]:
     """Every part with what it consists of, and the elements of the skips that wait meanwhile."""
     sinusoids = spec.stages[0].channels
     time_dim = 4 * sinusoids
-    yield "embedding", "embedding", [embedding(sinusoids, time_dim, spec.added)], 0
+    yield "embedding", "embedding", [embedding(sinusoids, time_dim, spec.added, spec.guidance_dim)], 0
     nodes = layout(spec)
     last_use = {node.skip_from: node.name for node in nodes if node.skip_from}
     sizes: dict[str, int] = {}

@@ -101,9 +101,11 @@ def node_tallies(node: Node, spec: UNetSpec, time_dim: int) -> list[Tally]:
 
 
 @lru_cache(maxsize=_CACHED)
-def embedding(sinusoids: int, time_dim: int, added: AddedConditioning | None) -> Tally:
-    """The time embedding and the added one."""
+def embedding(sinusoids: int, time_dim: int, added: AddedConditioning | None, guidance_dim: int | None) -> Tally:
+    """The embeddings of the time, of the guidance, and the added one."""
     tally = Tally()
+    if guidance_dim is not None:
+        tally.linear("embedding", guidance_dim, sinusoids, 1, bias=False)
     for inputs in (sinusoids, added.dim) if added else (sinusoids,):
         tally.linear("embedding", inputs, time_dim, 1)
         tally.linear("embedding", time_dim, time_dim, 1)

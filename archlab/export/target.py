@@ -106,7 +106,11 @@ def _convert_diffusers(
         return Converted(runtime="diffusers", file=None, note=f"{error}.")
     added = {name: inputs[name] for name in ("text_embeds", "time_ids") if name in inputs}
     with torch.no_grad():
-        output = model(inputs["sample"], inputs["timestep"], inputs["context"], added_cond_kwargs=added).sample
+        output = model(
+            *(inputs[name] for name in ("sample", "timestep", "context")),
+            timestep_cond=inputs.get("guidance"),
+            added_cond_kwargs=added,
+        ).sample
     parity = parity_of(torch_output(network, inputs), output.numpy())
     return Converted(
         runtime="diffusers",

@@ -218,4 +218,6 @@ def _module(spec: UNetSpec, device: str) -> tuple[UNet, tuple[Any, ...]]:
         if spec.added is not None:
             texts, ids = torch.zeros(1, spec.added.text_dim), torch.zeros(1, spec.added.time_ids)
             arguments = (*arguments, {"text_embeds": texts, "time_ids": ids})
+        if spec.guidance_dim is not None:
+            arguments = (*arguments, *[None] * (4 - len(arguments)), torch.zeros(1, spec.guidance_dim))
     return unet, arguments

@@ -36,6 +36,7 @@ def _modules(spec: UNetSpec) -> Iterator[tuple[str, str]]:
     for ours, theirs in (("time_embedding", "time_embedding"), ("added_embedding", "add_embedding")):
         yield f"{ours}.linear1", f"{theirs}.linear_1"
         yield f"{ours}.linear2", f"{theirs}.linear_2"
+    yield "time_embedding.guidance", "time_embedding.cond_proj"
     yield "norm_out", "conv_norm_out"
     for node in layout(spec):
         yield from _node(node, last=len(spec.stages) - 1)

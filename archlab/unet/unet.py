@@ -43,7 +43,7 @@ class UNet(nn.Module):
         def block(name: str) -> UNetBlock:
             return UNetBlock(nodes[name], time_dim, spec.context_dim, spec.norm_groups)
 
-        self.time_embedding = TimeEmbedding(first, time_dim)
+        self.time_embedding = TimeEmbedding(first, time_dim, spec.guidance_dim)
         self.added_embedding = AddedEmbedding(spec.added, time_dim) if spec.added else None
         self.conv_in = nn.Conv2d(spec.in_channels, first, 3, padding=1)
         self.down = nn.ModuleList(
@@ -64,9 +64,24 @@ class UNet(nn.Module):
         self.norm_out = nn.GroupNorm(spec.norm_groups, first, eps=NORM_EPS)
         self.conv_out = nn.Conv2d(first, spec.out_channels, 3, padding=1)
 
-    def forward(self, sample: Tensor, timestep: Tensor, context: Tensor, added: Added | None = None) -> Tensor:
-        """Args: sample [B, C, H, W]; timestep [B]; context [B, L, D]; added: see `Added`. Returns [B, C, H, W]."""
-        time = self.time_embedding(timestep)
+    def forward(
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: Added | None = None,
+        guidance: Tensor | None = None,
+    ) -> Tensor:
+        """Predict from a latent, its time and its text.
+
+        Args:
+            sample: [B, C, H, W]; timestep: [B]; context: [B, L, D]; added: see `Added`.
+            guidance: [B, guidance_dim], the embedded guidance scale of an LCM; None leaves it out.
+
+        Returns:
+            [B, C, H, W]
+        """
+        time = self.time_embedding(timestep, guidance)
         if self.added_embedding is not None:
             if added is None:
                 raise ValueError("this UNet has added conditioning: pass added={'text_embeds', 'time_ids'}")
@@ -92,16 +107,25 @@ class UNet(nn.Module):
 
 
 class TimeEmbedding(nn.Module):
-    """Sinusoids of the time step, then two linear layers: [B] → [B, D]."""
+    """Sinusoids of the time step, with the guidance where that is embedded, then two linear layers."""
 
-    def __init__(self, sinusoid_dim: int, dim: int) -> None:
+    def __init__(self, sinusoid_dim: int, dim: int, guidance_dim: int | None = None) -> None:
         super().__init__()
         self.sinusoid_dim = sinusoid_dim
+        self.guidance = None if guidance_dim is None else nn.Linear(guidance_dim, sinusoid_dim, bias=False)
         self.linear1 = nn.Linear(sinusoid_dim, dim)
         self.linear2 = nn.Linear(dim, dim)
 
-    def forward(self, timestep: Tensor) -> Tensor:
-        waves = sinusoids(timestep, self.sinusoid_dim).to(self.linear1.weight.dtype)
+    def forward(self, timestep: Tensor, guidance: Tensor | None = None) -> Tensor:
+        """[B] and [B, guidance_dim] → [B, D]"""
+        return self.embed(sinusoids(timestep, self.sinusoid_dim).to(self.linear1.weight.dtype), guidance)
+
+    def embed(self, waves: Tensor, guidance: Tensor | None) -> Tensor:
+        """[B, sinusoids] and [B, guidance_dim] → [B, D]"""
+        if guidance is not None:
+            if self.guidance is None:
+                raise ValueError("this UNet has no guidance embedding: leave guidance out")
+            waves = waves + self.guidance(guidance)
         out: Tensor = self.linear2(F.silu(self.linear1(waves)))
         return out
 

@@ -53,6 +53,7 @@ def drawn(source: random.Random) -> UNetSpec:
         context_length=source.randint(1, 9),
         norm_groups=source.choice([1, 2, 4]),
         added=source.choice([None, AddedConditioning(text_dim=5, time_ids=2, time_dim=4)]),
+        guidance_dim=source.choice([None, 7]),
     )
 
 

@@ -83,6 +83,7 @@ CHANGES: dict[type, dict[str, Change]] = {
         "context_length": of_spec(context_length=32),
         "norm_groups": of_spec(norm_groups=8),
         "added": of_spec(added=None),
+        "guidance_dim": of_spec(guidance_dim=32),
     },
 }
 

@@ -1,5 +1,6 @@
 """In from diffusers and out to diffusers: outputs and gradients stay equal."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from diffusers import UNet2DConditionModel
 from torch import Tensor, nn
 
 from archlab.architecture import UNetSpec, preset
+from archlab.cost import count
 from archlab.unet import UNet, build, from_diffusers, to_diffusers
 from archlab.unet.diffusers_names import diffusers_names
 
@@ -86,6 +88,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "transformer_layers_per_block": 2,
     },
     "inpainting": {**types(ATTENDING, PLAIN), "in_channels": 9, "out_channels": 3, "sample_size": (8, 8)},
+    "latent consistency": {**types(ATTENDING, PLAIN), "time_cond_proj_dim": 12},
+    "latent consistency, sdxl": {
+        **types(PLAIN, ATTENDING),
+        "time_cond_proj_dim": 12,
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 16 + 6 * 8,
+    },
     "one stage": {**types(ATTENDING), "block_out_channels": (16,), "cross_attention_dim": (24,)},
     "keys without effect": {
         **types(ATTENDING, PLAIN),
@@ -115,11 +125,12 @@ def outputs(spec: UNetSpec, *models: UNet | UNet2DConditionModel) -> list[Tensor
         "text_embeds": torch.randn(2, spec.added.text_dim),
         "time_ids": torch.randint(1025, (2, spec.added.time_ids)).float(),
     }
+    guidance = None if spec.guidance_dim is None else torch.randn(2, spec.guidance_dim)
     with torch.no_grad():
         return [
-            model(sample, steps, context, added)
+            model(sample, steps, context, added, guidance)
             if isinstance(model, UNet)
-            else model(sample, steps, context, added_cond_kwargs=added).sample
+            else model(sample, steps, context, timestep_cond=guidance, added_cond_kwargs=added).sample
             for model in models
         ]
 
@@ -136,6 +147,18 @@ def test_outputs_are_equal_on_the_way_in_and_back(name: str, tmp_path: Path) -> 
     assert expected.std() > 0.1
     for output in actual:
         torch.testing.assert_close(output, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_guidance_may_be_left_out_as_in_diffusers() -> None:
+    theirs = theirs_from("latent consistency")
+    spec, ours = from_diffusers(theirs)
+    sample, step, context = torch.randn(1, 4, 8, 8), torch.tensor([500.0]), torch.randn(1, 5, 24)
+    torch.testing.assert_close(ours(sample, step, context), theirs(sample, step, context).sample, rtol=1e-5, atol=1e-5)
+    assert not torch.equal(ours(sample, step, context, guidance=torch.ones(1, 12)), ours(sample, step, context))
+    assert count(spec).params == sum(parameter.numel() for parameter in theirs.parameters())
+    assert count(spec).macs - count(replace(spec, guidance_dim=None)).macs == 12 * 16  # one Linear of 12 to 16
+    with pytest.raises(ValueError, match="no guidance embedding"):
+        build(replace(spec, guidance_dim=None))(sample, step, context, guidance=torch.ones(1, 12))
 
 
 def test_gradients_equal_diffusers() -> None:

@@ -256,6 +256,25 @@ def test_every_preset_inherits_from_another_family(name: str) -> None:
         assert parameter.isfinite().all()
 
 
+@pytest.mark.parametrize("calibrated", [False, True])
+def test_guidance_starts_silent_and_is_kept(calibrated: bool, small: UNetSpec) -> None:
+    parent, inputs = build(small).eval(), batch(small)
+    guidance = torch.randn(4, 6)
+    with_guidance = replace(small, guidance_dim=6)
+    child = inherit(parent, with_guidance)
+    torch.testing.assert_close(child(*inputs, guidance=guidance), parent(*inputs))
+    assert child.time_embedding.guidance is not None
+    nn.init.normal_(child.time_embedding.guidance.weight)
+    wanted = child(*inputs, guidance=guidance)
+    calibration = [inputs] if calibrated else None
+    torch.testing.assert_close(inherit(child, with_guidance, calibration)(*inputs, guidance=guidance), wanted)
+    wide = inherit(child, with_guidance.with_channels([2 * stage.channels for stage in small.stages]))
+    without = (wide(*inputs) - wanted).norm()
+    assert (wide(*inputs, guidance=guidance) - wanted).norm() < 0.2 * without
+    other = inherit(child, replace(small, guidance_dim=5))
+    torch.testing.assert_close(other(*inputs, guidance=torch.randn(4, 5)), child(*inputs))
+
+
 def test_added_conditioning_starts_silent_and_is_kept(small: UNetSpec) -> None:
     with_added = replace(small, added=AddedConditioning(text_dim=8, time_ids=6, time_dim=4))
     added = {"text_embeds": torch.randn(4, 8), "time_ids": torch.ones(4, 6)}

@@ -58,16 +58,23 @@ class FeatureMapPiece(nn.Module):
 
 
 class EmbeddingPiece(nn.Module):
-    """Time embedding and, where there is one, SDXL's added embedding."""
+    """Time embedding and, where they are there, LCM's of the guidance and SDXL's added one."""
 
-    def __init__(self, channels: int, dim: int, added: AddedConditioning | None) -> None:
+    def __init__(self, channels: int, added: AddedConditioning | None, guidance_dim: int | None) -> None:
         super().__init__()
-        self.time_embedding = TimeEmbedding(channels, dim)
+        dim = 4 * channels
+        self.time_embedding = TimeEmbedding(channels, dim, guidance_dim)
         self.added_embedding = AddedEmbedding(added, dim) if added else None
 
-    def forward(self, timestep: Tensor, text_embeds: Tensor | None = None, time_ids: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        timestep: Tensor,
+        text_embeds: Tensor | None = None,
+        time_ids: Tensor | None = None,
+        guidance: Tensor | None = None,
+    ) -> Tensor:
         """Shapes as in `archlab.convert.example_inputs`. Returns [1, D]."""
-        time: Tensor = self.time_embedding(timestep)
+        time: Tensor = self.time_embedding(timestep, guidance)
         return time if self.added_embedding is None else time + self.added_embedding(text_embeds, time_ids)
 
 
@@ -89,13 +96,13 @@ Part = tuple[nn.Module, dict[str, Tensor]]
 
 def _embedding(piece: Piece) -> Part:
     unet: dict[str, Any] = dict(piece.unet)
-    first = unet["first_channels"]
+    added = AddedConditioning(**dict(unet["added"])) if unet["added"] else None
     inputs = {"timestep": torch.rand(1) * 1000}
-    if unet["added"] is None:
-        return EmbeddingPiece(first, 4 * first, None), inputs
-    added = AddedConditioning(**dict(unet["added"]))
-    inputs |= {"text_embeds": torch.randn(1, added.text_dim), "time_ids": torch.rand(1, added.time_ids) * 1000}
-    return EmbeddingPiece(first, 4 * first, added), inputs
+    if added is not None:
+        inputs |= {"text_embeds": torch.randn(1, added.text_dim), "time_ids": torch.rand(1, added.time_ids) * 1000}
+    if unet["guidance_dim"] is not None:
+        inputs["guidance"] = torch.randn(1, unet["guidance_dim"])
+    return EmbeddingPiece(unet["first_channels"], added, unet["guidance_dim"]), inputs
 
 
 def _conv_in(node: Node, unet: dict[str, Any]) -> Part:

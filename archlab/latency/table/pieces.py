@@ -31,17 +31,18 @@ _CACHED = 65536
 # start, whether it is thought of here or not.
 _IN_NODES = {"sample_size", "stages", "middle", "in_channels", "out_channels"}  # attributes of a UNetSpec
 _CONTEXT = {"context_dim", "context_length"}
+_CONDITIONS = {"added", "guidance_dim"}
 _WITHOUT: dict[PieceKind, set[str]] = {  # of the whole UNet's attributes those that a kind does not have in it
     "embedding": {"norm_groups", *_CONTEXT},
-    "conv_in": {"first_channels", "norm_groups", "added", *_CONTEXT},
-    "residual": {"added", *_CONTEXT},
-    "stack": {"first_channels", "added", *_CONTEXT},
-    "self_attention": {"first_channels", "norm_groups", "added", *_CONTEXT},
-    "cross_attention": {"first_channels", "norm_groups", "added"},
-    "feed_forward": {"first_channels", "norm_groups", "added", *_CONTEXT},
-    "downsample": {"first_channels", "norm_groups", "added", *_CONTEXT},
-    "upsample": {"first_channels", "norm_groups", "added", *_CONTEXT},
-    "conv_out": {"first_channels", "added", *_CONTEXT},
+    "conv_in": {"first_channels", "norm_groups", *_CONDITIONS, *_CONTEXT},
+    "residual": {*_CONDITIONS, *_CONTEXT},
+    "stack": {"first_channels", *_CONDITIONS, *_CONTEXT},
+    "self_attention": {"first_channels", "norm_groups", *_CONDITIONS, *_CONTEXT},
+    "cross_attention": {"first_channels", "norm_groups", *_CONDITIONS},
+    "feed_forward": {"first_channels", "norm_groups", *_CONDITIONS, *_CONTEXT},
+    "downsample": {"first_channels", "norm_groups", *_CONDITIONS, *_CONTEXT},
+    "upsample": {"first_channels", "norm_groups", *_CONDITIONS, *_CONTEXT},
+    "conv_out": {"first_channels", *_CONDITIONS, *_CONTEXT},
 }
 
 Plain = int | float | str | bool | None
