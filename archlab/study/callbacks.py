@@ -6,6 +6,7 @@ from typing import Protocol
 
 from archlab.evaluation import Evaluation
 from archlab.latency.lock import DeviceLock, unlocked
+from archlab.latency.measure import Doubt, trusting
 from archlab.progress import Progress, silent
 
 
@@ -35,8 +36,10 @@ class Callbacks:
         progress: hears of every stage of the evaluation.
         goes_on: says after a rung whether to go on training.
         lock: gives exclusive use of a device while it is timed on.
+        doubt: why a latency is measured once more before it is believed, see `archlab.latency.measure`.
     """
 
     progress: Progress = silent
     goes_on: GoesOn = always
     lock: DeviceLock = unlocked
+    doubt: Doubt = trusting

@@ -198,6 +198,7 @@ class Driver:
             baseline=self.space.baseline,
             number=number,
             known=known,
+            others=self.finished.measured(),
         )
         self.open.add(mine)
         if known is None:

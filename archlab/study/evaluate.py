@@ -1,7 +1,7 @@
 """`evaluate`: the one function through which a study measures an architecture. Cheap before expensive."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from archlab.architecture import UNetSpec
@@ -10,6 +10,7 @@ from archlab.errors import BadInput, OutOfMemory, RunFailed
 from archlab.evaluation import AnyLatency, Estimate, Evaluation, Latency, ProxyResult
 from archlab.evaluation.measures import COSTS, OF_DEVICES, breaks, column_suffixes, find_column
 from archlab.latency.measurement import Measurement
+from archlab.latency.plausibility import Measured, unlike_estimate, unlike_others
 from archlab.study.callbacks import Callbacks
 from archlab.study.disk import DISK, Disk, is_full
 from archlab.study.file import StudyFile
@@ -25,6 +26,8 @@ class Job:
         limits: resolved hard limits by column.
         folder: where curve, samples and checkpoint go.
         known: an evaluation of it whose estimated latencies are to be measured, and nothing else done.
+        others: what other architectures took that were measured, by the name of the device: what is far off is measured
+            once more before it is believed.
         micro_batch: images in memory at once; None: as the settings have it.
     """
 
@@ -35,6 +38,7 @@ class Job:
     baseline: UNetSpec | None = None
     number: int | None = None
     known: Evaluation | None = None
+    others: Mapping[str, Sequence[Measured]] = field(default_factory=dict)
     micro_batch: int | None = None
 
     def halved(self) -> "Job | None":
@@ -50,7 +54,7 @@ def measure_target(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> 
     def report(stage: str, done: float) -> None:
         callbacks.progress(f"{stage} on {where.name}", done)
 
-    return measure(spec, **where.how(), progress=report, lock=callbacks.lock)
+    return measure(spec, **where.how(), progress=report, lock=callbacks.lock, doubt=callbacks.doubt)
 
 
 def estimate_target(spec: UNetSpec, where: Measurement) -> Estimate:
@@ -151,7 +155,7 @@ def measure_estimated(evaluation: Evaluation, job: Job, callbacks: Callbacks, st
         latency = evaluation.latency[where.name]
         if not isinstance(latency, Estimate) or latency.not_measured is not None:
             continue
-        latency = measured_or_estimated(job.spec, where, callbacks, stages)
+        latency = measured_or_estimated(job.spec, where, _doubting(job, where, callbacks, stages), stages)
         evaluation = _with_latency(evaluation, where.name, latency, job)
         if evaluation.gate:
             return evaluation
@@ -168,7 +172,19 @@ def target_latency(job: Job, where: Measurement, callbacks: Callbacks, stages: S
         is_decided = limit is None or not estimate.low_ms <= limit <= estimate.high_ms
         if is_decided and columns.keys() <= {"latency_ms"}:
             return estimate
-    return measured_or_estimated(job.spec, where, callbacks, stages)
+    return measured_or_estimated(job.spec, where, _doubting(job, where, callbacks, stages), stages)
+
+
+def _doubting(job: Job, where: Measurement, callbacks: Callbacks, stages: Stages) -> Callbacks:
+    """The callbacks, with a doubt about what neither the table nor the study's other architectures lead to."""
+
+    def doubt(latency: Latency) -> str | None:
+        if where.table is not None:
+            return unlike_estimate(latency.median_ms, stages.estimate(job.spec, where))
+        one = Measured(count(job.spec).macs_g, latency.median_ms)
+        return unlike_others(one, job.others.get(where.name, ()))
+
+    return replace(callbacks, doubt=doubt)
 
 
 def measured_or_estimated(

@@ -8,6 +8,7 @@ from statistics import median
 
 from archlab.evaluation import Evaluation, Record, pooled
 from archlab.evaluation.measures import direction, find_column, minimised
+from archlab.latency.plausibility import Measured
 from archlab.study.file import StudyFile
 
 _SAID_AFTER = 30  # trials, of which
@@ -102,6 +103,16 @@ class FinishedTrials:
             f"of the first {len(first)} trials, {number} were {over} the limit on {gate}: half of them {values:.4g} or "
             f"{more} where {limits[gate]:.4g} is {allowed}; {raised} {limit}, or give the knobs {cheaper} values"
         )
+
+    def measured(self) -> dict[str, list[Measured]]:
+        """What every architecture took that was measured without noise, by the name of the device."""
+        found: dict[str, list[Measured]] = {}
+        for record in self._twins.values():
+            for device, latency in record.evaluation.latency.items():
+                if latency.kind == "measured" and not latency.noisy and record.evaluation.macs_g is not None:
+                    one = Measured(record.evaluation.macs_g, latency.median_ms)
+                    found.setdefault(device, []).append(one)
+        return found
 
     def point(self, evaluation: Evaluation) -> tuple[float, ...] | None:
         """The objectives, every one minimised; None where one is not known."""

@@ -17,6 +17,7 @@ from archlab.errors import BadInput, RunFailed
 from archlab.evaluation import Estimate, Latency, ProxyResult
 from archlab.evaluation.fact import to_plain
 from archlab.latency.lock import DeviceLock
+from archlab.latency.measure import Doubt
 from archlab.latency.measurement import Measurement
 from archlab.progress import Progress
 from archlab.study import Study, load_study, run_study
@@ -200,8 +201,8 @@ def test_the_stages_name_their_device(tmp_path: Path, monkeypatch: pytest.Monkey
         write_space(tmp_path, MINI.replace("measure: []", "measure: [{device: tflite, name: here}]"))
     )
 
-    def measure(spec: UNetSpec, *, progress: Progress, lock: DeviceLock, **how: Any) -> None:
-        assert lock is callbacks.lock
+    def measure(spec: UNetSpec, *, progress: Progress, lock: DeviceLock, doubt: Doubt, **how: Any) -> None:
+        assert (lock, doubt) == (callbacks.lock, callbacks.doubt)
         assert how == {**definition.settings.measure[0].how(), "device": "tflite"}
         progress("wait", 0.2)
         raise RunFailed("gone")

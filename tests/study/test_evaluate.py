@@ -2,20 +2,24 @@
 
 import errno
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import OutOfMemory, RunFailed
-from archlab.evaluation import Evaluation, ProxyResult
+from archlab.evaluation import Evaluation, Latency, ProxyResult
+from archlab.latency.measurement import Measurement
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.disk import Disk
 from archlab.study.evaluate import Job, Stages, evaluate
+from archlab.study.finished import FinishedTrials
+from tests.made_up_facts import estimated, proxy_result, record
 from tests.made_up_facts import measured as timed
-from tests.made_up_facts import proxy_result
 from tests.study.spaces import MINI, write_space
 
 MEASURED = timed(20.0)
@@ -59,6 +63,42 @@ def test_a_limit_that_is_just_met_is_met(measured: StudyDefinition, tmp_path: Pa
     limit = count(measured.space.baseline).macs_g
     found = evaluate(job(measured, tmp_path / "0", latency_ms=20.0, macs_g=limit), Callbacks(), stages=stages())
     assert found.status == "complete"
+
+
+def test_a_latency_far_off_the_other_trials_is_doubted(measured: StudyDefinition, tmp_path: Path) -> None:
+    macs_g = count(measured.space.baseline).macs_g
+    trials = FinishedTrials(measured.settings, [])
+    for number in range(8):
+        factor = 1 + number / 10
+        known = Evaluation(status="gated", macs_g=factor * macs_g, latency={"tflite": timed(20 * factor)})
+        trials.add(record(known, number))
+    trials.add(record(Evaluation(status="gated", macs_g=macs_g, latency={"tflite": timed(99.0, noise="a fan")}), 8))
+    trials.add(record(Evaluation(status="gated", macs_g=macs_g, latency={"tflite": estimated(99.0)}), 9))
+    assert len(trials.measured()["tflite"]) == 8
+    doubts: list[str | None] = []
+
+    def measure(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> Latency:
+        doubts.extend(callbacks.doubt(timed(ms)) for ms in (20.0, 40.0))
+        return MEASURED
+
+    asked = replace(job(measured, tmp_path / "0"), others=trials.measured())
+    evaluate(asked, Callbacks(), stages=stages(measure))
+    assert doubts == [None, "40 ms where MACs and 8 others lead to 20 ms"]
+
+
+def test_with_a_table_a_latency_far_off_its_estimate_is_doubted(tmp_path: Path) -> None:
+    (tmp_path / "table.json").write_text("{}")
+    space = MINI.replace("measure: []", "measure: [{device: tflite, table: table.json}]")
+    definition = load_definition(write_space(tmp_path, space))
+    doubts: list[str | None] = []
+
+    def measure(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> Latency:
+        doubts.extend(callbacks.doubt(timed(ms)) for ms in (20.0, 40.0))
+        return MEASURED
+
+    decides = job(definition, tmp_path / "0", latency_ms=20.0)  # within the band
+    evaluate(decides, Callbacks(), stages=replace(stages(measure), estimate=lambda *_: estimated(20.0)))
+    assert doubts == [None, "40 ms where the table leads to 19 to 21 ms"]
 
 
 @pytest.mark.parametrize(

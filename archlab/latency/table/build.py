@@ -194,7 +194,15 @@ class _Build:
         save_table(self.table, self.path)
 
     def _burst(self, network: Network, seconds: float) -> Latency:
-        return measure(network, self.device, min_runs=MIN_RUNS, min_seconds=seconds, use_cache=False, **self.settings)
+        return measure(
+            network,
+            self.device,
+            min_runs=MIN_RUNS,
+            min_seconds=seconds,
+            quiet_timeout_s=seconds,  # another round is a better try
+            use_cache=False,
+            **self.settings,
+        )
 
     def _report(self, subjects: Sequence[_Subject], latest: _Subject) -> None:
         done = sum(min(len(subject.timing.bursts), subject.rounds) for subject in subjects)
