@@ -16,6 +16,7 @@ from archlab.encoders.local_models import (
     model_config,
     model_folder,
     quiet,
+    without_marks,
 )
 from archlab.encoders.shards import Shards, encoded
 from archlab.encoders.words import context_length
@@ -50,8 +51,9 @@ class Clip:
         self._tokenizer_folder = _tokenizer_folder(self._folder)
         config = _text_config(self._folder)
         self._tokenizer = _tokenizer(self._tokenizer_folder, config)
-        limit = min(self._tokenizer.model_max_length, config.max_position_embeddings)
-        tokens = self._tokenizer(list(captions), truncation=True, max_length=limit)["input_ids"]
+        with as_bad_input(f"{_SETTING}: {self._tokenizer_folder}: the tokenizer cannot read the captions"):
+            limit = min(self._tokenizer.model_max_length, config.max_position_embeddings)
+            tokens = self._tokenizer(list(captions), truncation=True, max_length=limit)["input_ids"]
         self.name = self._folder.name
         self.dim: int = config.hidden_size
         self.length = context_length(max(map(len, tokens), default=2), limit)
@@ -116,15 +118,17 @@ def _text_config(folder: Path) -> Any:
     kind = config.get("model_type")
     if kind not in _KINDS:
         raise BadInput(f"{_SETTING}: {folder}: the config of no CLIP but of {shown(kind)}; valid: {', '.join(_KINDS)}")
-    with quiet(CLIPTextConfig), as_bad_input(f"{_SETTING}: {folder}: not a config of CLIP"):
-        return CLIPTextConfig.from_pretrained(folder, local_files_only=True)
+    wrong = f"{_SETTING}: {folder}: not a config of CLIP"
+    with quiet(CLIPTextConfig), as_bad_input(wrong), without_marks(folder) as readable:
+        return CLIPTextConfig.from_pretrained(readable, local_files_only=True)
 
 
 def _tokenizer(folder: Path, config: Any) -> Any:
     from transformers import CLIPTokenizer
 
-    with quiet(CLIPTokenizer), as_bad_input(f"{_SETTING}: {folder}: the tokenizer cannot be read"):
-        tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+    wrong = f"{_SETTING}: {folder}: the tokenizer cannot be read"
+    with quiet(CLIPTokenizer), as_bad_input(wrong), without_marks(folder) as readable:
+        tokenizer = CLIPTokenizer.from_pretrained(readable, local_files_only=True)
     if len(tokenizer) > config.vocab_size:
         raise BadInput(
             f"{_SETTING}: {folder}: the tokenizer knows {len(tokenizer)} tokens and the model {config.vocab_size}; "

@@ -1,6 +1,8 @@
 """Models that diffusers and transformers have saved to a folder: JSON and safetensors are read, nothing else."""
 
+import codecs
 import importlib
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,9 +59,10 @@ def load_model(setting: str, folder: Path, kind: Any, stem: str) -> nn.Module:
         BadInput: there are no safetensors, or they are not all of this model.
     """
     variant = _variant(setting, folder, stem)
-    with quiet(kind), as_bad_input(f"{setting}: {folder}: the weights cannot be read"):
+    unreadable = f"{setting}: {folder}: the weights cannot be read"
+    with quiet(kind), as_bad_input(unreadable), without_marks(folder) as readable:
         model, found = kind.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, output_loading_info=True, variant=variant
+            readable, local_files_only=True, use_safetensors=True, output_loading_info=True, variant=variant
         )
     if missing := sorted(found["missing_keys"]):
         raise BadInput(
@@ -68,6 +71,22 @@ def load_model(setting: str, folder: Path, kind: Any, stem: str) -> nn.Module:
         )
     module: nn.Module = model.float().eval().requires_grad_(False)
     return module
+
+
+@contextmanager
+def without_marks(folder: Path) -> Iterator[Path]:
+    """The folder; one of links where a JSON file begins with a byte-order mark, which the libraries do not read."""
+    marked = {path.name for path in folder.glob("*.json") if path.open("rb").read(3) == codecs.BOM_UTF8}
+    if not marked:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="archlab-model-") as temporary:
+        for path in folder.iterdir():
+            if path.name in marked:
+                (Path(temporary) / path.name).write_text(read_text(path), encoding="utf-8")
+            else:
+                (Path(temporary) / path.name).symlink_to(path.absolute())
+        yield Path(temporary)
 
 
 @contextmanager

@@ -49,6 +49,10 @@ class Vae:
         self.channels: int = self._config["latent_channels"]
         self.image_channels: int = self._config["in_channels"]
         self._factor: int = 2 ** (len(self._config[_WIDTHS[self._config["_class_name"]]]) - 1)
+        with as_bad_input(f"{_SETTING}: {self._folder}: not the shift and scale of latents"):
+            full = self._config
+            self._shift = self._by_channel(full.get("latents_mean") or full.get("shift_factor") or 0.0)
+            self._scale: Tensor = full["scaling_factor"] / self._by_channel(full.get("latents_std") or 1.0)
 
     @cached_property
     def id(self) -> str:
@@ -73,11 +77,12 @@ class Vae:
             )
         output = self._model.encode(images.to(self._device))
         latents: Tensor = output.latent_dist.mode() if hasattr(output, "latent_dist") else output.latents
-        return ((latents - self._shift) * self._scale).to(images.device)
+        shift, scale = self._shift.to(self._device), self._scale.to(self._device)
+        return ((latents - shift) * scale).to(images.device)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        unscaled = latents.to(self._device) / self._scale + self._shift
+        unscaled = latents.to(self._device) / self._scale.to(self._device) + self._shift.to(self._device)
         batches = torch.split(unscaled, self._images_at_once(self.image_size(latents.shape[-1])))
         images = torch.cat([self._model.decode(batch).sample for batch in batches])
         return images.clamp(-1, 1).to(latents.device)
@@ -107,18 +112,12 @@ class Vae:
         kind = getattr(diffusers, self._config["_class_name"])
         return load_model(_SETTING, self._folder, kind, _WEIGHTS).to(self._device)
 
-    @cached_property
-    def _shift(self) -> Tensor:
-        return self._by_channel(self._config.get("latents_mean") or self._config.get("shift_factor") or 0.0)
-
-    @cached_property
-    def _scale(self) -> Tensor:
-        scale: Tensor = self._config["scaling_factor"] / self._by_channel(self._config.get("latents_std") or 1.0)
-        return scale
-
     def _by_channel(self, values: float | Sequence[float]) -> Tensor:
         """[1, C, 1, 1], or [1, 1, 1, 1] of one number."""
-        return torch.tensor(values, device=self._device).reshape(1, -1, 1, 1)
+        numbers = torch.tensor(values, dtype=torch.float32).reshape(1, -1, 1, 1)
+        if numbers.shape[1] not in (1, self.channels):
+            raise ValueError(f"{numbers.shape[1]} numbers for {self.channels} channels")
+        return numbers
 
     def _images_at_once(self, size: int) -> int:
         return max(1, _PIXELS_AT_ONCE // size**2)
@@ -129,7 +128,7 @@ def _full_config(config: dict[str, Any], where: str) -> dict[str, Any]:
     import diffusers
 
     name = config.get("_class_name")
-    if name not in _WIDTHS:
+    if not isinstance(name, str) or name not in _WIDTHS:
         raise BadInput(f"{where}: the config of no VAE but of {shown(name)}{nearest(str(name), _WIDTHS)}")
     kind = getattr(diffusers, name)
     with quiet(kind), as_bad_input(f"{where}: not a config of {name}"), torch.device("meta"):

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from archlab.encoders.local_models import as_bad_input, hash_of_files, load_model, model_config, quiet
+from archlab.encoders.local_models import as_bad_input, hash_of_files, load_model, model_config, quiet, without_marks
 from archlab.errors import BadInput, shown
 from archlab.scores.extractors import clip_sight
 
@@ -35,9 +35,12 @@ class ClipScore:
             kind = config.get("model_type")
             raise BadInput(f"{_SETTING}: {folder}: the config is of {shown(kind)}; a whole CLIP (clip) is needed")
         self.name = self._folder.resolve().name
-        self._sight = clip_sight(config)
-        with quiet(CLIPTokenizer), as_bad_input(f"{_SETTING}: {folder}: the tokenizer cannot be read"):
-            self._tokenizer = CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+        with as_bad_input(f"{_SETTING}: {folder}: not a config of CLIP"):
+            self._sight = clip_sight(config)
+        wrong = f"{_SETTING}: {folder}: the tokenizer cannot be read"
+        with quiet(CLIPTokenizer), as_bad_input(wrong), without_marks(self._folder) as readable:
+            self._tokenizer = CLIPTokenizer.from_pretrained(readable, local_files_only=True)
+            self._tokenizer(["a caption"], padding=True, truncation=True)
         self._model: Any = load_model(_SETTING, self._folder, CLIPModel, "model").to(device)
 
     @cached_property

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from archlab.data.captioned import CaptionedImages
-from archlab.encoders.local_models import hash_of_files, load_model, model_config
+from archlab.encoders.local_models import as_bad_input, hash_of_files, load_model, model_config
 from archlab.errors import BadInput, shown
 from archlab.progress import Progress
 from archlab.scores.attribute_classifier import load_classifier
@@ -89,10 +89,11 @@ class VisionTransformer:
         config = model_config(_SETTING, self._folder)
         kinds = {"clip": _clip, "clip_vision_model": _clip, "dinov2": _dino}
         kind = config.get("model_type")
-        if kind not in kinds:
+        if not isinstance(kind, str) or kind not in kinds:
             valid = "CLIP (clip, clip_vision_model) or DINOv2 (dinov2)"
             raise BadInput(f"{_SETTING}: {folder}: the config is of {shown(kind)}; {valid} is needed")
-        self._class, self._output, self._sight = kinds[kind](config)
+        with as_bad_input(f"{_SETTING}: {folder}: not a config of {kind}"):
+            self._class, self._output, self._sight = kinds[kind](config)
         self.name = self._folder.resolve().name
 
     @cached_property
