@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from archlab.data.left_out import Unusable
+from archlab.json_text import parse_json
 
 LONGEST_CAPTION = 65_536  # bytes
 LONGEST_FILE = 16 * LONGEST_CAPTION  # of a caption with other facts
@@ -39,8 +40,8 @@ def in_file(suffix: str, content: bytes) -> Iterator[Any]:
         yield content
         return
     try:
-        facts = json.loads(content)
-    except (ValueError, RecursionError):
+        facts = parse_json(content.decode(json.detect_encoding(content)))
+    except ValueError:
         facts = Unusable(NOT_JSON)
     yield from in_fields(lower_case(facts)) if isinstance(facts, dict) else [facts]
 

@@ -1,6 +1,5 @@
 """COCO captions: ``annotations/captions_<split>.json`` and the images of each split."""
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from archlab.data.pairs import TWICE, FileFormat, Listing
 from archlab.data.pixels import is_image
 from archlab.data.walk import Location, files_in
 from archlab.errors import BadInput
+from archlab.json_text import parse_json
 
 _PREFIX, _FOLDER = "captions_", "annotations"
 NOT_COCO = "file of no COCO captions"
@@ -102,10 +102,10 @@ def _content(path: Path) -> dict[str, list[dict[str, Any]]]:
         raw = path.read_bytes()
         if sum(raw.count(sign) for sign in (b",", b"[", b"{")) > _MOST_VALUES:
             raise Unusable(f"more than {_MOST_VALUES:,} values")
-        content = json.loads(raw)
+        content = parse_json(raw)
     except OSError as error:
         raise Unusable(str(error.strerror)) from None
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Unusable(f"not JSON: {error}") from None
     lists = {name: content.get(name) if isinstance(content, dict) else None for name in ("images", "annotations")}
     for name, entries in lists.items():

@@ -22,7 +22,7 @@ from archlab.data.left_out import Omission, Unusable
 from archlab.data.pairs import Pair, Source
 from archlab.data.pixels import BROKEN, LARGEST_FILE, TOO_LARGE, decode
 from archlab.errors import BadInput
-from archlab.files import read_json, write_text
+from archlab.files import write_text
 from archlab.progress import Progress
 
 DECODER = (2, PIL.__version__)  # raise the number when images are listed or decoded differently
@@ -88,14 +88,14 @@ def cached_images(source: Source, image_size: int, progress: Progress) -> Cached
 def _read(folder: Path) -> CachedImages | None:
     """What `_write` finished; None where it did not, or somebody damaged it."""
     try:
-        index = read_json(folder / "index.json")
+        index = json.loads((folder / "index.json").read_bytes())  # of a million images hundreds of megabytes
         with safe_open(folder / "images.safetensors", framework="pt") as file:
             images = file.get_tensor("images")
         files = [FileFacts(*facts) for facts in index["files"]]
         left_out = {reason: Omission(count, tuple(places)) for reason, (count, places) in index["left_out"].items()}
         captions, splits = index["captions"], index["splits"]
         cached = CachedImages(images, captions, files, splits, index["kind"], left_out)
-    except (BadInput, OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError):
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError):
         return None
     return cached if len(cached.images) == len(captions) == len(files) == len(splits) else None
 

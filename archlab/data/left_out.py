@@ -46,7 +46,7 @@ class LeftOut:
         if isinstance(reason, Unusable) and reason.found:
             place = f"{place} has {reason.found}"
         before = self._counted.get(str(reason), Omission(0, ()))
-        places = before.places if len(before.places) == _MOST_PLACES else (*before.places, shown(place))
+        places = before.places if len(before.places) == _MOST_PLACES else (*before.places, legible(place))
         self._counted[str(reason)] = Omission(before.count + 1, places)
 
     def counted(self) -> dict[str, Omission]:
@@ -69,7 +69,7 @@ def places_in_words(omission: Omission) -> str:
     return ", ".join([*omission.places, *(["…"] if omission.count > len(omission.places) else [])])
 
 
-def shown(text: str) -> str:
+def legible(text: str) -> str:
     """What others wrote, on one line, without control characters; of a long one both ends."""
     line = "".join(character if character.isprintable() else "�" for character in text)
     if len(line) <= _LONGEST_PLACE:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from archlab.data.captions import FIELDS, lower_case
 from archlab.data.pixels import is_image
+from archlab.json_text import parse_json
 
 NAMES = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
 FILE_FIELDS = ("file_name", "filename", "image", "image_path", "file", "path")  # the first that is there counts
@@ -57,8 +58,8 @@ def _json_rows(lines: Iterator[str]) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            facts = json.loads(line)
-        except (ValueError, RecursionError):
+            facts = parse_json(line)
+        except ValueError:
             facts = None
         yield Row(number, lower_case(facts) if isinstance(facts, dict) else None)
 

@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from archlab.data.captions import chosen
-from archlab.data.left_out import LeftOut, Unusable, shown
+from archlab.data.left_out import LeftOut, Unusable, legible
 from archlab.data.walk import Location
 
 NO_IMAGE = "caption without its image"
@@ -54,7 +54,7 @@ class Listing:
     def leave_unknown(self, name: str) -> None:
         """Count a file that nobody here knows how to read."""
         suffix = PurePosixPath(name).suffix.lower()
-        self.left_out.add(f"{UNKNOWN}: {shown(suffix) or 'without a suffix'}", name)
+        self.left_out.add(f"{UNKNOWN}: {legible(suffix) or 'without a suffix'}", name)
 
     def add(self, path: Path, candidates: Iterable[Any]) -> None:
         """Take the image in a file with the first candidate that is a caption; see `chosen`."""

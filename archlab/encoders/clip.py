@@ -71,10 +71,12 @@ class Clip:
 
     @torch.no_grad()
     def encode(self, captions: Sequence[str]) -> Tensor:
-        tokens = self._tokenizer(
-            list(captions), padding="max_length", max_length=self.length, truncation=True, return_tensors="pt"
-        )
-        hidden: Tensor = self._model(tokens["input_ids"].to(self._device)).last_hidden_state
+        model = self._model
+        with as_bad_input(f"{_SETTING}: {self._folder}: captions cannot be encoded"):
+            tokens = self._tokenizer(
+                list(captions), padding="max_length", max_length=self.length, truncation=True, return_tensors="pt"
+            )
+            hidden: Tensor = model(tokens["input_ids"].to(self._device)).last_hidden_state
         return hidden.cpu()
 
     def rows(self, captions: Sequence[str], progress: ShareDone = silent_share) -> Shards:

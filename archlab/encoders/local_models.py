@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
 from archlab.cache import content_hash
@@ -91,9 +92,11 @@ def without_marks(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def as_bad_input(what: str) -> Iterator[None]:
-    """Whatever a library says of somebody's files, in one line after ``what``."""
+    """Whatever a library says of somebody's files, in one line after ``what``; not that memory does not suffice."""
     try:
         yield
+    except (BadInput, MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:
         raise BadInput(f"{what}: {one_line(str(error))}; fetch or save it again") from error
 

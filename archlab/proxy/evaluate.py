@@ -15,7 +15,6 @@ from archlab.architecture import ArchitectureError, UNetSpec
 from archlab.checkpoint import CHECKPOINT_SECONDS
 from archlab.cost import count
 from archlab.data.pictures import grid
-from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput, OutOfMemory
 from archlab.evaluation import MeanScore, ProxyResult
 from archlab.evaluation.proxy import ScoresByName
@@ -56,8 +55,11 @@ def proxy_spec(spec: UNetSpec, settings: ProxySettings) -> UNetSpec:
         raise BadInput(f"proxy.scale: {error}") from None
 
 
-def make_ready(baseline: UNetSpec, settings: ProxySettings, progress: Progress = silent) -> Prepared:
+def make_ready(baseline: UNetSpec, settings: ProxySettings, progress: Progress = silent) -> ProxySetup:
     """Read and encode the data and train its attribute classifier: then the cache has what a study's proxies share.
+
+    Returns:
+        What the baseline's own proxy would be trained on and judged by.
 
     Args:
         baseline: the target architecture, not yet shrunk.
@@ -66,10 +68,9 @@ def make_ready(baseline: UNetSpec, settings: ProxySettings, progress: Progress =
     Raises:
         BadInput: with these settings no proxy can be trained or scored.
     """
-    prepared = prepare_proxy(settings, progress)
+    prepare_proxy(settings, progress)
     spec = proxy_spec(baseline, settings)
-    ProxySetup(spec, settings, settings.batch_size, spec, throttled(progress))
-    return prepared
+    return ProxySetup(spec, settings, settings.batch_size, spec, throttled(progress))
 
 
 def always(_steps: int, _qualities: Sequence[float]) -> bool:

@@ -16,7 +16,7 @@ from archlab.progress import Progress, ShareDone, silent, silent_share
 from archlab.scores.attribute_classifier import AttributeClassifier, load_classifier
 from archlab.scores.clip_score import ClipScore
 from archlab.scores.metrics import METRICS
-from archlab.scores.metrics.metric import Conditions, DrawnImages, Judges
+from archlab.scores.metrics.metric import Conditions, DrawnImages, FeatureMetric, Judges
 from archlab.scores.reference import compared_with
 from archlab.scores.score import Scores
 from archlab.scores.settings import JudgeSettings, ScoreSettings
@@ -39,6 +39,7 @@ class Scorer:
 
     Attributes:
         prompts: what is drawn to be scored.
+        too_few_images: what each score that compares images needs more of them for, of those that cannot be had.
         reader_accuracy: balanced accuracy of the data set's attribute classifier on images that it has not seen; None
             where no score needs one.
 
@@ -58,7 +59,11 @@ class Scorer:
         progress: Progress = silent,
     ) -> None:
         self._settings, self._sampling_steps, data = settings, sampling_steps, prepared.data
-        self._metrics = _available(settings, judges, data)
+        lacks = _lacks(settings, judges, data)
+        self._metrics = [name for name, missing in lacks.items() if missing is None]
+        self.too_few_images = {
+            name: missing for name, missing in lacks.items() if missing and isinstance(METRICS[name], FeatureMetric)
+        }
         self._validation = ValidationLoss(prepared, diffusion, at_once)
         self.prompts, self._facts = data.prompts_to_draw(settings.samples)
         extractor, real = compared_with(data, judges.extractor, device, progress)
@@ -124,8 +129,8 @@ class Scorer:
         return scores
 
 
-def _available(settings: ScoreSettings, judges: JudgeSettings, data: CaptionedImages) -> list[str]:
-    """The metrics of images that these settings and data allow.
+def _lacks(settings: ScoreSettings, judges: JudgeSettings, data: CaptionedImages) -> dict[str, str | None]:
+    """What each metric of images lacks with these settings and data.
 
     Raises:
         BadInput: the quality is not among them.
@@ -134,7 +139,7 @@ def _available(settings: ScoreSettings, judges: JudgeSettings, data: CaptionedIm
     lacks = {name: METRICS[name].lacks(conditions) for name in METRICS.names}
     if missing := lacks.get(settings.quality):
         raise BadInput(f"proxy.quality: {settings.quality} {missing}")
-    return [name for name, missing in lacks.items() if missing is None]
+    return lacks
 
 
 def _part(progress: ShareDone, before: float, length: float, share: float) -> None:

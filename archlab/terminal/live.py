@@ -78,15 +78,15 @@ class LiveDisplay(Watcher):
         self._move(_name(number), stage, done)
 
     def make_ready(self, definition: StudyDefinition) -> None:
-        """Do what a new study needs before any trial, with a bar, or lines; say what of its data is left out.
+        """Do what a new study needs before any trial, with a bar, or lines; say what is left out.
 
         Raises:
             BadInput: see `archlab.study.ready.make_ready`.
         """
         with self.making_ready() as progress:
-            left_out = make_ready(definition, progress)
-        if left_out is not None:
-            self.notice(left_out)
+            notices = make_ready(definition, progress)
+        for notice in notices:
+            self.notice(notice)
 
     @contextmanager
     def making_ready(self) -> Iterator[Progress]:

@@ -49,6 +49,18 @@ def test_config_that_no_vae_has(values: dict[str, Any], tmp_path: Path) -> None:
     assert str(tmp_path) in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{"eos_token_id": None}, {"eos_token_id": 10**30}, {"layer_norm_eps": None}, {"num_attention_heads": -1}],
+    ids=str,
+)
+def test_config_with_which_no_clip_runs(values: dict[str, Any], tmp_path: Path) -> None:
+    save_clip(tmp_path)
+    edit(tmp_path, **values)
+    with pytest.raises(BadInput, match=r"^proxy\.text: [^\n]*$"):
+        Clip(str(tmp_path), ["a red circle"]).encode(["a red circle"])
+
+
 @pytest.mark.parametrize("content", ["{}", "[]", "", "3", '{"a": "b"}', '{"a": -1}', "[" * 100_000])
 def test_vocabulary_that_is_none(content: str, tmp_path: Path) -> None:
     save_clip(tmp_path, with_images=True)

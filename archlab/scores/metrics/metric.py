@@ -88,15 +88,19 @@ class FeatureMetric(ImageMetric):
 
     Attributes:
         least_images: drawn ones, that there is a score and an error.
+        least_real: images of the data set, likewise.
     """
 
     compare: Callable[[Float64, RealFeatures], Statistic]
     least_images: int = 2
+    least_real: int = 2
 
     def lacks(self, conditions: Conditions) -> str | None:
-        if conditions.samples >= self.least_images:
-            return None
-        return f"needs proxy.samples of at least {self.least_images}"
+        if conditions.samples < self.least_images:
+            return f"needs proxy.samples of at least {self.least_images}"
+        if (real := len(conditions.data.images)) < self.least_real:
+            return f"needs a data set of at least {self.least_real} images, not {real}"
+        return None
 
     def judge(self, judges: Judges) -> str:
         return judges.extractor.name

@@ -13,4 +13,4 @@ def precision(drawn: Float64, real: RealFeatures) -> Statistic:
     return ratio(is_near.astype(np.float64), np.ones(len(drawn)))
 
 
-PRECISION = FeatureMetric(precision, least_images=2 * (NEIGHBOURS + 1))
+PRECISION = FeatureMetric(precision, least_images=2 * (NEIGHBOURS + 1), least_real=NEIGHBOURS + 1)

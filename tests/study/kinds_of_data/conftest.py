@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.data.layouts import encoded, metadata, shards
+from tests.data.layouts import encoded, metadata, pairs, shards
 from tests.encoders.tiny import save_clip, save_kl
 from tests.study.kinds_of_data.photographs import photographs
 
@@ -14,7 +14,7 @@ from tests.study.kinds_of_data.photographs import photographs
 @pytest.fixture(scope="package")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Holds ``photographs`` with metadata, the same in ``shards``, and in ``untidy`` with others that are not all
-    usable; ``tiny-vae`` and ``tiny-clip``."""
+    usable; ``two`` of them; ``tiny-vae`` and ``tiny-clip``."""
     root, entries = tmp_path_factory.mktemp("kinds"), photographs()
     metadata(root / "photographs", "csv", entries)
     shards(root / "shards", entries)
@@ -25,6 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         root / "untidy", "csv", {**entries, "a": (printed, "ink"), "b": (measured, "light"), "c": (broken, "half")}
     )
     (untidy / "alone.png").write_bytes(alone)
+    pairs(root / "two", dict(list(entries.items())[:2]))
     save_kl(root / "tiny-vae", channels=3)
     save_clip(root / "tiny-clip", with_images=True)
     return root

@@ -16,6 +16,7 @@ from tests.study.kinds_of_data.commands import arguments, write_mini
 def place(tmp_path: Path) -> Path:
     """Photographs, and folders with what is not asked for."""
     pairs(tmp_path / "photos", samples(8))
+    pairs(tmp_path / "two", samples(2))
     (tmp_path / "uncaptioned").mkdir()
     (tmp_path / "uncaptioned" / "0.png").write_bytes(png(0))
     (tmp_path / "broken").mkdir()
@@ -31,12 +32,13 @@ def place(tmp_path: Path) -> Path:
         ({"data": "nowhere"}, "mini.yaml:.*: proxy.data: no 'nowhere', nor is it a path; valid: digits, shapes"),
         (
             {"data": "uncaptioned"},
-            "uncaptioned: no captioned image; looked for metadata.csv .*left out: 1 × no caption",
+            "uncaptioned: no captioned image; looked for .*metadata.csv .*left out: 1 × no caption",
         ),
         ({"data": "broken"}, "broken: no captioned image; .*left out: 1 × shard that is damaged or cut off"),
         ({"quality": "adherence"}, "proxy.quality: adherence needs to know what the captions state, .*not photos"),
         ({"quality": "clip_score"}, "proxy.quality: clip_score needs proxy.clip, a transformers folder with CLIP"),
         ({"quality": "recall", "samples": 3}, "proxy.quality: recall needs proxy.samples of at least"),
+        ({"data": "two", "quality": "precision"}, "precision needs a data set of at least 4 images, not 2"),
         ({"extractor": "inception.pth"}, "mini.yaml:.*: proxy.extractor: no 'inception.pth', nor is it a path"),
         ({"extractor": "photos"}, "proxy.extractor: .*photos: no model: there is no config.json"),
         ({"clip": "photos"}, "proxy.clip: .*photos: no model: there is no config.json"),

@@ -16,6 +16,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "untidy photographs": {"data": "untidy", "quality": "val_loss"},
     "photographs": {"data": "photographs", "quality": "kid", **ENCODED},
     "shards": {"data": "shards", "quality": "kid", **ENCODED},
+    "two photographs": {"data": "two", "quality": "fid"},
 }
 OF_IMAGES = {"fid", "kid", "precision", "recall"}
 TILES = (1120, 370)  # two rows of eight, each over its caption
@@ -74,3 +75,12 @@ def test_what_is_left_out_is_said_once(ran: Callable[[str], Ran]) -> None:
     assert "untidy: 109 images; left out:" in line
     for reason in ("broken image", "no caption", "colours without a known range"):
         assert f"1 × {reason}" in line
+
+
+def test_two_images_are_enough_and_what_needs_more_is_said(ran: Callable[[str], Ran]) -> None:
+    study, _, output = ran("two photographs")
+    (complete,) = study.trials[study.trials["status"] == "complete"].head(1).to_dict("records")
+    assert np.isfinite([complete[name] for name in ("fid", "kid", "recall", "val_loss")]).all()
+    assert "precision" not in study.trials.columns
+    (line,) = [line for line in output.splitlines() if "not scored" in line]
+    assert line.endswith("two: not scored: precision needs a data set of at least 4 images, not 2")
