@@ -10,32 +10,40 @@ help:
 	@echo "make fuzz         install, edit the files of a study at random 2,000 times; no command may end in a traceback"
 	@echo "make clean        remove the virtual environment, studies, exports and reports that are not committed"
 
-quickstart: .venv/installed
+quickstart: .venv/installed-archlab
 	$(BIN)/archlab study search_spaces/quickstart.yaml
 	@echo "first   source .venv/bin/activate"
 
-test: .venv/installed
+test: .venv/installed-dev
 	$(BIN)/python -m pytest
 
-lint: .venv/installed
+lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: .venv/installed
+bench: .venv/installed-bench
 	@for script in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
 
-fuzz: .venv/installed
+fuzz: .venv/installed-dev
 	$(BIN)/python -m tests.fuzz
 
 clean:
 	rm -rf .venv studies exports
 	git clean -dfqX reports
 
-.venv/installed: pyproject.toml
+EXTRAS_archlab =
+EXTRAS_dev = [dev]
+EXTRAS_bench = [dev,litert-torch]
+SIZE_archlab = 2 GB, most of it torch
+SIZE_dev = 3 GB, with the tools of development
+SIZE_bench = 4 GB, with litert-torch to compare with
+
+.venv/installed-%: pyproject.toml
+	@echo "Installing archlab and what it uses into .venv: about $(SIZE_$*)"
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --editable '.[dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.$(EXTRAS_$*)'
 	@touch $@
 
 .PHONY: help quickstart test lint bench fuzz clean

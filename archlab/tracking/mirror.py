@@ -11,7 +11,7 @@ from archlab.tracking.wandb_mirror import PATIENCE, Patience, WandbMirror
 
 MirrorMode = Literal["auto", "online", "offline", "disabled"]
 MODES: tuple[MirrorMode, ...] = ("auto", "online", "offline", "disabled")
-NOT_INSTALLED = "wandb is not installed: runs are not mirrored; pip install 'archlab[wandb]'"
+NOT_INSTALLED = "wandb is not installed: runs are not mirrored; pip install wandb"
 
 
 class Mirror(Protocol):
@@ -79,7 +79,7 @@ def open_mirror(
     if resolved == "disabled":
         return NoMirror()
     try:
-        wandb = require("wandb", "mirroring runs to W&B", "wandb")
+        wandb = require("wandb", "mirroring runs to W&B")
     except MissingExtra:
         if mode == "auto":
             return NoMirror(NOT_INSTALLED)

@@ -19,9 +19,9 @@ def save_workspace(saved: Path, entity: str, project: str, name: str, study: Mir
     """
     if saved.is_file():
         return
-    workspaces = require("wandb_workspaces.workspaces", "a workspace on W&B", "wandb")
-    panels = require("wandb_workspaces.reports.v2", "a workspace on W&B", "wandb")
-    expressions = require("wandb_workspaces.expr", "a workspace on W&B", "wandb")
+    workspaces = require("wandb_workspaces.workspaces", "a workspace on W&B")
+    panels = require("wandb_workspaces.reports.v2", "a workspace on W&B")
+    expressions = require("wandb_workspaces.expr", "a workspace on W&B")
     workspace = workspaces.Workspace(
         entity=entity,
         project=project,

@@ -28,7 +28,7 @@ from archlab.unet.unet import UNet, build
 Tool = Literal["fvcore", "thop", "torch"]
 Formula = Callable[[UNetSpec], Cost]
 
-_PURPOSE, _EXTRA = "the check of the cost formulas", "cost-check"
+_PURPOSE = "the check of the cost formulas"
 _CONVOLUTIONS, _LINEAR, _PRODUCTS, _OTHERS = "convolutions", "linear layers", "attention products", "everything else"
 _SAME = "the same convention"
 _FVCORE_NORM, _FVCORE_UPSAMPLE = 5, 1  # what fvcore takes for an element
@@ -87,7 +87,7 @@ def _check_torch(spec: UNetSpec, formula: Formula) -> Iterator[Check]:
 
 def _check_thop(spec: UNetSpec, formula: Formula) -> Iterator[Check]:
     ours = _by_formula(spec, formula)
-    thop, hooks = (require(name, _PURPOSE, _EXTRA) for name in ("thop", "thop.vision.basic_hooks"))
+    thop, hooks = (require(name, _PURPOSE) for name in ("thop", "thop.vision.basic_hooks"))
     unet, arguments = _module(spec, "meta")
     counted: Counter[str] = Counter()
 
@@ -116,7 +116,7 @@ def _check_thop(spec: UNetSpec, formula: Formula) -> Iterator[Check]:
 
 def _check_fvcore(spec: UNetSpec, formula: Formula) -> Iterator[Check]:
     ours = _by_formula(spec, formula)
-    fvcore = require("fvcore.nn", _PURPOSE, _EXTRA)
+    fvcore = require("fvcore.nn", _PURPOSE)
     logging.getLogger("fvcore").setLevel(logging.ERROR)
     unet, arguments = _module(spec, "cpu")
     with torch.no_grad():

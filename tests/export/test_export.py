@@ -147,12 +147,12 @@ def test_without_a_converter_the_card_says_which_extra_brings_it(
     winner: Winner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def missing(*_: object) -> None:
-        raise MissingExtra("converting", "tflite")
+        raise MissingExtra("converting", "coreml")
 
     monkeypatch.setattr(target, "to_tflite", missing)
     monkeypatch.setattr(target, "to_coreml", missing)
     out = export_architecture(winner, tmp_path / "out")
-    assert "TFLite: not written. converting needs an optional dependency: pip install 'archlab[tflite]'" in (
+    assert "Core ML: not written. converting needs an optional dependency: pip install 'archlab[coreml]'" in (
         out / "README.md"
     ).read_text(encoding="utf-8")
 
