@@ -18,8 +18,16 @@ from ai_edge_litert.interpreter import Interpreter
 from torch import Tensor, nn
 
 from archlab.architecture import UNetSpec, preset
-from archlab.convert import FlatInputs, example_inputs, operator_profile, parity_of, run_tflite, to_tflite, torch_output
-from archlab.convert.quiet import quiet
+from archlab.convert import (
+    FlatInputs,
+    example_inputs,
+    operator_profile,
+    parity_of,
+    run_tflite,
+    to_tflite,
+    to_tflite_by_litert_torch,
+    torch_output,
+)
 from archlab.cost import count
 from archlab.surgery.litert_operators import operators
 from archlab.unet import build, to_diffusers
@@ -62,7 +70,7 @@ def compared(spec: UNetSpec, folder: Path, rounds: int) -> dict[str, Any]:
     files = {name: folder / f"{name}.tflite" for name in ("ours", "theirs", "probe")}
     inputs = example_inputs(spec)
     expected = convert_both(spec, inputs, files["ours"], files["theirs"])
-    straight(nn.Linear(*PROBE_SIZES[1:]), {"input": torch.randn(PROBE_SIZES[:2])}, files["probe"])
+    to_tflite(nn.Linear(*PROBE_SIZES[1:]), {"input": torch.randn(PROBE_SIZES[:2])}, files["probe"])
     times: dict[str, list[float]] = {name: [] for name in files}
     for _ in range(rounds):
         for name, file in files.items():
@@ -102,16 +110,8 @@ def convert_both(spec: UNetSpec, inputs: dict[str, Tensor], ours: Path, theirs: 
     network = FlatInputs(unet)
     to_tflite(network, inputs, ours)
     expected = torch_output(network, inputs)
-    straight(Diffusers(to_diffusers(unet)), inputs, theirs)
+    to_tflite_by_litert_torch(Diffusers(to_diffusers(unet)), inputs, theirs)
     return expected
-
-
-def straight(module: nn.Module, inputs: dict[str, Tensor], path: Path) -> None:
-    """litert-torch's own conversion, as its documentation has it."""
-    import litert_torch
-
-    with quiet(), torch.no_grad():
-        litert_torch.convert(module.eval(), sample_kwargs=inputs).export(str(path))
 
 
 def timed(file: Path) -> float:
