@@ -7,6 +7,7 @@ before and after, and the fastest of the other bursts. It goes on until what cou
 Imports nothing of archlab, and of others numpy alone: a process that times something should hold little else.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from typing import Literal, NamedTuple, Protocol
 
 BURST_SECONDS = 0.05  # shorter than most of what disturbs, and long beside the reference
 WAITING_SECONDS = 0.001  # at least, over which it is told how long runs waited: clocks take a microsecond
+KEPT_RUNS = 20  # of those in that time: more say nothing new and take memory
 REFERENCE_RUNS = 10
 LEAST_BURSTS = 3
 
@@ -65,9 +67,10 @@ class Run(NamedTuple):
 
 
 class Burst(NamedTuple):
-    """A few runs in a row, and the reference beside them."""
+    """A few runs in a row, how long they took together, and the reference beside them."""
 
     runs: tuple[Run, ...]
+    seconds: float
     before: Reference
     after: Reference
 
@@ -76,10 +79,9 @@ class Burst(NamedTuple):
         """Half of its runs took at most this long."""
         return median(run.ms for run in self.runs)
 
-    @property
-    def seconds(self) -> float:
-        """All its runs together."""
-        return sum(run.ms for run in self.runs) / 1000
+    def with_only(self, runs: Sequence[Run]) -> "Burst":
+        """Without the others and their share of the time."""
+        return self._replace(runs=tuple(runs), seconds=self.seconds * len(runs) / len(self.runs))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +147,7 @@ def time_until_quiet(
     clock = clock or SystemClock()
     bursts: list[Burst] = []
     before = reference()
-    due, patience_ends = 0.0, float("inf")
+    due, patience_ends = 0.0, math.inf
     while True:
         bursts.append(_burst(run, reference, before, clock))
         before = bursts[-1].after
@@ -155,7 +157,7 @@ def time_until_quiet(
             if wanted.enough(quiet):
                 return _timing(bursts, quiet, None, wanted)
             due = now + wanted.missing_seconds(quiet)  # not before can there be enough
-        if patience_ends == float("inf") and wanted.enough(bursts):
+        if patience_ends == math.inf and wanted.enough(bursts):
             patience_ends = now + wanted.quiet_timeout_s
         if now >= patience_ends:
             return _timing(bursts, _fastest(bursts, wanted), _noise(bursts, wanted), wanted)
@@ -205,35 +207,36 @@ def _burst(run: Callable[[], float], reference: Callable[[], Reference], before:
     start = clock.seconds()
     while not runs or clock.seconds() - start < BURST_SECONDS:
         runs += _runs(run, clock)
-    return Burst(tuple(runs), before, reference())
+    seconds = clock.seconds() - start
+    return Burst(tuple(runs), seconds, before, reference())
 
 
 def _runs(run: Callable[[], float], clock: Clock) -> list[Run]:
-    """As many as take `WAITING_SECONDS`, mostly one."""
+    """As many as take `WAITING_SECONDS`, mostly one; of very many some."""
     samples_ms: list[float] = []
     start, cpu_start = clock.seconds(), clock.cpu_seconds()
     while not samples_ms or clock.seconds() - start < WAITING_SECONDS:
         samples_ms.append(run())
     busy = (clock.cpu_seconds() - cpu_start) / (clock.seconds() - start)
-    return [Run(ms, busy) for ms in samples_ms]
+    return [Run(ms, busy) for ms in samples_ms[:: math.ceil(len(samples_ms) / KEPT_RUNS)]]
 
 
 def _judged(bursts: Sequence[Burst], wanted: Wanted) -> list[Burst | Disturbance]:
     """Each burst's runs that count, or what speaks against it."""
-    slow_ms = SLOW_REFERENCE * min(_least_reference_ms(bursts), wanted.reference_ms or float("inf"))
+    slow_ms = SLOW_REFERENCE * min(_least_reference_ms(bursts), wanted.reference_ms or math.inf)
     least_busy = (1 - WAITING) * _most_busy(bursts, wanted)
     found: list[Burst | Disturbance] = []
     for burst in bursts:
-        kept = tuple(run for run in burst.runs if run.busy >= least_busy)
+        kept = [run for run in burst.runs if run.busy >= least_busy]
         if max(burst.before.typical_ms, burst.after.typical_ms) > slow_ms:
             found.append("the processor was slow")
         else:
-            found.append(burst._replace(runs=kept) if kept else "it waited for a processor")
+            found.append(burst.with_only(kept) if kept else "it waited for a processor")
     return list(_without_slow(found))
 
 
 def _without_slow(found: Sequence[Burst | Disturbance]) -> Iterator[Burst | Disturbance]:
-    medians_ms = [each.median_ms if isinstance(each, Burst) else float("inf") for each in found]
+    medians_ms = [each.median_ms if isinstance(each, Burst) else math.inf for each in found]
     for each, median_ms in zip(found, medians_ms, strict=True):
         yield "its runs differed" if isinstance(each, Burst) and median_ms > SLOW_BURST * min(medians_ms) else each
 

@@ -70,10 +70,10 @@ def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, prog
         RunFailed: a process crashed, failed, took longer than ``settings.timeout_s``, or said nothing.
     """
     known_ms = known_reference_ms(settings.threads)
-    wanted = {
+    wanted: dict[str, Any] = {
         "min_runs": math.ceil(settings.min_runs / settings.processes),
         "min_seconds": settings.min_seconds / settings.processes,
-        "quiet_timeout_s": settings.quiet_timeout_s / settings.processes,
+        "quiet_timeout_s": min(settings.quiet_timeout_s / settings.processes, settings.timeout_s / 2),
         "reference_ms": known_ms,
     }
     reports: list[ProcessReport] = []
@@ -81,7 +81,7 @@ def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, prog
     for process in range(settings.processes):
         progress("measure", process / settings.processes)
         reports.append(_run(worker, {**job, "wanted": wanted}, settings.timeout_s, what))
-        wanted["reference_ms"] = min(report.timing.reference_ms for report in reports)
+        wanted["reference_ms"] = min(reports[-1].timing.reference_ms, wanted["reference_ms"] or math.inf)
     progress("measure", 1.0)
     return _together(reports, known_ms, Meanwhile(before, state(), sum(each.cpu_seconds for each in reports)), settings)
 
