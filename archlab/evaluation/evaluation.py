@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict
 
 from archlab.evaluation.fact import STRICT
-from archlab.evaluation.latency import AnyLatency
+from archlab.evaluation.latency import AnyLatency, Confirmed
 from archlab.evaluation.measures import MEASURES, OF_DEVICES, column_suffixes, find_column
 from archlab.evaluation.proxy import ProxyResult
 
@@ -16,7 +16,15 @@ Status = Literal["complete", "gated", "stopped", "failed", "repeat"]
 _OF_TRAINING = ("quality", "quality_error", "quality_std", "val_loss", "fid", "fid_label")
 _HOW_IT_WENT = ("train_seconds", "score_seconds", "stopped_at")
 PROXY_COLUMNS = (*_OF_TRAINING, *_HOW_IT_WENT)
-LATENCY_COLUMNS = ("latency_ms", "latency_low_ms", "latency_high_ms", "latency_p90_ms", "latency_noisy", "latency_kind")
+LATENCY_COLUMNS = (
+    "latency_ms",
+    "latency_low_ms",
+    "latency_high_ms",
+    "latency_p90_ms",
+    "latency_noisy",
+    "latency_rounds",
+    "latency_kind",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +89,14 @@ def latency_cells(latency: Mapping[str, AnyLatency]) -> dict[str, Any]:
     """`LATENCY_COLUMNS` of the first device, ``latency_ms_<name>`` and so on of every other.
 
     ``latency_low_ms`` and ``latency_high_ms`` are the interval or the band, ``latency_noisy`` whether it cannot be
-    trusted, ``latency_kind`` how it came about: measured, estimated, replayed.
+    trusted, ``latency_rounds`` in how many rounds it was measured side by side with the baseline's, None where it was
+    measured once, ``latency_kind`` how it came about: measured, estimated, replayed.
     """
     cells: dict[str, Any] = {}
     for name, suffix in column_suffixes(latency).items():
         known = latency[name]
-        values = (known.median_ms, known.low_ms, known.high_ms, known.p90_ms, known.noisy, known.kind)
+        rounds = known.rounds if isinstance(known, Confirmed) else None
+        values = (known.median_ms, known.low_ms, known.high_ms, known.p90_ms, known.noisy, rounds, known.kind)
         cells |= {f"{column}{suffix}": value for column, value in zip(LATENCY_COLUMNS, values, strict=True)}
     return cells
 
@@ -97,6 +107,24 @@ def kind_column(column: str) -> str | None:
     if found is None or found.measure.needs != "device":
         return None
     return f"latency_kind_{found.device}" if found.device else "latency_kind"
+
+
+def noisy_column(column: str) -> str | None:
+    """The column that says whether the values of a latency's column can be trusted; None for what is no latency."""
+    return _beside(column, "latency_noisy")
+
+
+def interval_columns(column: str) -> tuple[str, str] | None:
+    """The columns of both ends of a latency's interval; None for what is no latency."""
+    low, high = _beside(column, "latency_low_ms"), _beside(column, "latency_high_ms")
+    return None if low is None or high is None else (low, high)
+
+
+def _beside(column: str, name: str) -> str | None:
+    found = find_column(column)
+    if found is None or found.measure.name != "latency_ms":
+        return None
+    return f"{name}_{found.device}" if found.device else name
 
 
 def device_cells(latency: Mapping[str, AnyLatency]) -> dict[str, float | None]:

@@ -205,13 +205,54 @@ class Estimate:
         return None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Confirmed:
+    """A latency that was measured side by side with the baseline's, see `archlab.evaluation.Confirmation`.
+
+    Attributes:
+        median_ms: its ratio to the baseline's latency of the same rounds, times the baseline's median over all rounds.
+        low_ms, high_ms: the ratio's 95 % interval, likewise.
+        rounds: how many rounds that is of.
+        noise: why it cannot be trusted, in one line; None where it was quiet.
+        p90_ms, peak_memory_mb, model_mb: of the single measurement before.
+        provenance: of the measurement of the baseline in the last round.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    median_ms: float
+    low_ms: float
+    high_ms: float
+    rounds: Whole
+    noise: str | None
+    p90_ms: float | None
+    peak_memory_mb: float | None
+    model_mb: float | None
+    provenance: Provenance
+
+    @property
+    def kind(self) -> LatencyKind:
+        """How it came about: ``measured``."""
+        return kind_of(self.provenance)
+
+    @property
+    def noisy(self) -> bool:
+        """Whether it cannot be trusted."""
+        return self.noise is not None
+
+
 def _which(value: Any) -> str:
     if isinstance(value, dict):
+        if "rounds" in value:
+            return "confirmed"
         return "estimate" if "low_ms" in value and "samples_ms" not in value else "latency"
-    return "estimate" if isinstance(value, Estimate) else "latency"
+    return {Confirmed: "confirmed", Estimate: "estimate"}.get(type(value), "latency")
 
 
-AnyLatency = Annotated[Annotated[Latency, Tag("latency")] | Annotated[Estimate, Tag("estimate")], Discriminator(_which)]
+AnyLatency = Annotated[
+    Annotated[Latency, Tag("latency")] | Annotated[Estimate, Tag("estimate")] | Annotated[Confirmed, Tag("confirmed")],
+    Discriminator(_which),
+]
 
 
 def kind_of(provenance: Provenance) -> LatencyKind:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from archlab.cost import count
-from archlab.evaluation import AnyLatency, Estimate, ProxyResult
+from archlab.evaluation import AnyLatency, Confirmed, Estimate, Latency, ProxyResult
 from archlab.export.target import Converted
 from archlab.export.winner import Winner
 
@@ -77,10 +77,18 @@ def _latency_line(name: str, latency: AnyLatency) -> str:
     threads = how.get("threads")
     settings = [f"{threads} thread{'s' if threads > 1 else ''}"] if threads else []
     settings += [str(how[key]) for key in ("precision", "compute") if how.get(key)]
+    noisy = f" **It is noisy and may be far off**: {latency.noise}." if latency.noise else ""
     return (
-        f"- Latency on {name}, {latency.kind}: median {latency.median_ms:.2f} ms, p90 {latency.p90_ms:.2f} ms of "
-        f"{latency.runs} runs on {how['device']}{f' ({where})' if where else ''}, {', '.join(settings)}."
+        f"- Latency on {name}, {latency.kind}: median {latency.median_ms:.2f} ms "
+        f"({latency.low_ms:.2f} to {latency.high_ms:.2f} ms, 95 % interval), {_how_often(latency)} on {how['device']}"
+        f"{f' ({where})' if where else ''}{', ' if settings else ''}{', '.join(settings)}.{noisy}"
     )
+
+
+def _how_often(latency: Latency | Confirmed) -> str:
+    if isinstance(latency, Confirmed):
+        return f"side by side with the baseline's in {latency.rounds} rounds"
+    return f"p90 {latency.p90_ms:.2f} ms of {latency.runs} runs"
 
 
 def _file_line(file: Converted) -> str:

@@ -14,9 +14,11 @@ import optuna
 from archlab.analysis.front import is_dominated
 from archlab.architecture import save
 from archlab.errors import RunFailed
-from archlab.evaluation import Evaluation, Record
+from archlab.evaluation import Baseline, Confirmation, Evaluation, Record
 from archlab.space import Arm
 from archlab.study.baseline import known_baseline
+from archlab.study.confirm import FrontConfirmation
+from archlab.study.confirmed import confirmed_baseline, known_confirmation, share_confirmation
 from archlab.study.definition import StudyDefinition
 from archlab.study.disk import DISK, Disk
 from archlab.study.evaluate import STAGES, Job, Stages, costed
@@ -62,16 +64,18 @@ class Driver:
         self.limits: dict[str, float] = {}
         self.proposals = Proposals(definition, arms, store, self.finished, self.limits)
         self.pruner = Pruner(store.optuna, self.settings)
+        self.confirmation = Confirmation()  # as it was known when this driver began
         self.has_ended = False  # nothing more is asked; what is under way is finished
 
     def run(self) -> Study:
         """Until nothing is left to ask and nothing is under way, here and in other drivers."""
         self._tell("study_started", Study(self.folder, self.finished.records))
-        self._know_baseline()
+        baseline = self._know_baseline()
         while True:
             while len(self.open.futures) < self.executor.slots and (proposal := self._next()):
                 self._start(proposal)
             if not self.open:
+                self._confirm_front(baseline)
                 return Study(self.folder, self.finished.records)
             self._collect()
 
@@ -87,14 +91,43 @@ class Driver:
                 return True
             return self.pruner.goes_on(mine.trial, rung, qualities, known or costed(job.spec, {}))
 
-    def _know_baseline(self) -> None:
+    def _know_baseline(self) -> Baseline:
         """One driver of a study measures it."""
         submit = None if self.proposals.is_plan else lambda job: self.executor.submit(job, self).result()
         with self.store.asking():
             baseline = known_baseline(self.definition, self.folder, self.store.optuna, self._tell, submit, self.stages)
-            self.limits.update(baseline.limits)
+            self.confirmation = known_confirmation(self.folder, self.store.optuna)
+            self.limits.update(confirmed_baseline(baseline, self.confirmation, self.folder.settings()).limits)
             self.pruner.noise = baseline.noise or {}
             self.proposals.enqueue_baseline()
+        return baseline
+
+    def _confirm_front(self, baseline: Baseline) -> None:
+        """One driver of a study measures what is on or near the front side by side; the others wait for it.
+
+        What an earlier run could not tell, for noise or for want of a device, is tried again.
+        """
+        if not self.settings.search.confirm:
+            return
+        with self.store.asking():
+            self._look_around()
+            known = known_confirmation(self.folder, self.store.optuna)
+            self._keep_confirmation(known)
+            FrontConfirmation(
+                definition=self.definition,
+                settings=self.folder.settings(),
+                baseline=baseline,
+                records=self.finished.records,
+                keep=self._keep_confirmation,
+                report=partial(self._tell, "confirming"),
+                stages=self.stages,
+            ).run(known.reopened() if known == self.confirmation else known)
+
+    def _keep_confirmation(self, confirmation: Confirmation) -> None:
+        """Write it to the folder, then give it to the other drivers."""
+        if confirmation != self.folder.confirmation():
+            self._write(partial(self.folder.write_confirmation, confirmation))
+        share_confirmation(confirmation, self.store.optuna)
 
     def _next(self) -> Proposal | None:
         """What a killed driver left behind, else a new trial; None where there is nothing to start for now."""

@@ -15,6 +15,9 @@ from archlab.study.callbacks import Callbacks
 from archlab.study.disk import DISK, Disk, is_full
 from archlab.study.file import StudyFile
 
+_ROUNDS = 4  # have together as many runs as one measurement
+_LEAST_RUNS = 3  # of one round
+
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
@@ -57,6 +60,14 @@ def measure_target(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> 
     return measure(spec, **where.how(), progress=report, lock=callbacks.lock, doubt=callbacks.doubt)
 
 
+def measure_again(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> Latency:
+    """The same anew, whatever the cache has, with a quarter of the runs: for one round of several."""
+    from archlab.latency import measure
+
+    shorter = {"min_runs": max(_LEAST_RUNS, where.min_runs // _ROUNDS), "min_seconds": where.min_seconds / _ROUNDS}
+    return measure(spec, **(where.how() | shorter), use_cache=False, progress=callbacks.progress, lock=callbacks.lock)
+
+
 def estimate_target(spec: UNetSpec, where: Measurement) -> Estimate:
     """Latency of the target by the table of one of the study's devices; its error band is ``low_ms`` to ``high_ms``."""
     from archlab.latency import estimate
@@ -90,6 +101,7 @@ class Stages:
     """The stages of an evaluation that take their time, each a function; see the default ones."""
 
     measure: Callable[[UNetSpec, Measurement, Callbacks], Latency] = measure_target
+    again: Callable[[UNetSpec, Measurement, Callbacks], Latency] = measure_again
     estimate: Callable[[UNetSpec, Measurement], Estimate] = estimate_target
     train: Callable[[Job, Callbacks, Evaluation], ProxyResult] = train_proxy
 
@@ -140,7 +152,7 @@ def costed(spec: UNetSpec, limits: Mapping[str, float]) -> Evaluation:
     """The cost by formula; gated where it is over a limit."""
     cost = count(spec)
     known = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g)
-    return _gated_by(known, {name: limits[name] for name in COSTS if name in limits})
+    return gated_by(known, {name: limits[name] for name in COSTS if name in limits})
 
 
 def in_one_line(error: BaseException) -> str:
@@ -215,7 +227,7 @@ def _trained(known: Evaluation, job: Job, callbacks: Callbacks, stages: Stages) 
             raise RunFailed(
                 f"{name} was not scored, which objectives or constraints name; docs/scores.md has its needs"
             )
-    return _gated_by(known, {name: job.limits[name] for name in of_training if name in job.limits})
+    return gated_by(known, {name: job.limits[name] for name in of_training if name in job.limits})
 
 
 def _named_columns(job: Job, device: str) -> dict[str, str]:
@@ -236,7 +248,7 @@ def _with_latency(known: Evaluation, device: str, latency: AnyLatency, job: Job)
     for measure, column in columns.items():
         if known.value(column) is None:
             raise RunFailed(missing_measure(measure, device, latency))
-    return _gated_by(known, {column: job.limits[column] for column in columns.values() if column in job.limits}, device)
+    return gated_by(known, {column: job.limits[column] for column in columns.values() if column in job.limits}, device)
 
 
 def missing_measure(measure: str, device: str, latency: AnyLatency) -> str:
@@ -246,7 +258,7 @@ def missing_measure(measure: str, device: str, latency: AnyLatency) -> str:
     return f"{device} does not tell its {measure}; take it out of objectives and constraints"
 
 
-def _gated_by(known: Evaluation, limits: Mapping[str, float], device: str = "") -> Evaluation:
+def gated_by(known: Evaluation, limits: Mapping[str, float], device: str = "") -> Evaluation:
     """The evaluation, ended by the first of these limits that it breaks."""
     for name, limit in limits.items():
         value = known.value(name)

@@ -10,7 +10,7 @@ import filelock
 
 from archlab.document import Document
 from archlab.errors import BadInput, shown
-from archlab.evaluation import Baseline, Record
+from archlab.evaluation import Baseline, Confirmation, Record
 from archlab.evaluation.fact import read_fact, write_fact
 from archlab.files import writable_folder, write_text
 from archlab.study.journal_lines import mend_journal
@@ -80,6 +80,19 @@ class StudyFolder:
     def write_baseline(self, baseline: Baseline) -> None:
         """Write ``baseline.json``."""
         write_fact(baseline, self.path / "baseline.json")
+
+    def confirmation(self) -> Confirmation:
+        """``confirmation.json``; an empty one before anything was measured side by side.
+
+        Raises:
+            BadInput: somebody damaged it.
+        """
+        path = self.path / "confirmation.json"
+        return read_fact(Confirmation, path) if path.is_file() else Confirmation()
+
+    def write_confirmation(self, confirmation: Confirmation) -> None:
+        """Write ``confirmation.json``."""
+        write_fact(confirmation, self.path / "confirmation.json")
 
     def settings(self) -> SavedStudy:
         """``study.yaml``; of a folder that was copied or renamed, under the folder's name and a ``uid`` of its own.

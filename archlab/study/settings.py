@@ -139,6 +139,7 @@ class SearchSettings(Section):
     repeats: Literal["known", "seed"] = "known"  # asked again: answered from the table, or trained with one more seed
     change: dict[str, Any] = Field(default_factory=dict)
     resolution: Literal["full", 3, 4, 5] = "full"  # of a factorial plan
+    confirm: bool = True  # before it ends, measure what is on or near the front again, side by side
 
 
 class TrialSettings(Section):

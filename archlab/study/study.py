@@ -13,11 +13,12 @@ from archlab.analysis.picks import Pick, pick, picks
 from archlab.analysis.table import cost_objectives
 from archlab.architecture import UNetSpec, load
 from archlab.errors import BadInput
-from archlab.evaluation import ProxyResult, Record, find_column, pooled, table_columns
+from archlab.evaluation import Confirmation, ProxyResult, Record, find_column, pooled, table_columns
 from archlab.evaluation.measures import device_columns
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, SearchSpace
+from archlab.study.confirmed import confirmed_baseline, confirmed_record
 from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder, study_folder
 from archlab.study.saved import SavedStudy
@@ -43,6 +44,7 @@ class Study:
 
     Attributes:
         settings: ``study.yaml``.
+        confirmation: what was measured side by side: it decides latencies, limits and the front.
         records: every finished trial, by number.
     """
 
@@ -50,7 +52,13 @@ class Study:
         """``records``: all finished trials, by number, where they are known; absent: read from disk."""
         self.files = folder
         self.settings: SavedStudy = folder.settings()
-        self.records: list[Record] = folder.records() if records is None else list(records)
+        self.confirmation: Confirmation = folder.confirmation()
+        known = folder.baseline()
+        self._baseline = known and confirmed_baseline(known, self.confirmation, self.settings)
+        self.records: list[Record] = [
+            confirmed_record(record, self.confirmation, self.limits, self.settings)
+            for record in (folder.records() if records is None else records)
+        ]
 
     @property
     def name(self) -> str:
@@ -124,14 +132,12 @@ class Study:
     @cached_property
     def baseline(self) -> dict[str, Any]:
         """The baseline as a row: its knob values, cost, and latency where measured."""
-        known = self.files.baseline()
-        return known.row() if known else {"params_m": None, "macs_g": None}
+        return self._baseline.row() if self._baseline else {"params_m": None, "macs_g": None}
 
     @property
     def limits(self) -> dict[str, float]:
         """Hard limits, shares of the baseline resolved."""
-        known = self.files.baseline()
-        return dict(known.limits) if known else {}
+        return dict(self._baseline.limits) if self._baseline else {}
 
     @cached_property
     def quality_label(self) -> str:

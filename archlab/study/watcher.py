@@ -25,6 +25,9 @@ class Watcher:
     def trial_learned(self, record: Record) -> None:
         """Another driver of the study finished the trial."""
 
+    def confirming(self, device: str, done: float) -> None:
+        """What is on or near the front is measured side by side on the device; this share of it is done."""
+
     def notice(self, line: str) -> None:
         """Something that the user should know: why it pauses, which limit nearly everything is over."""
 

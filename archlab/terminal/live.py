@@ -22,6 +22,7 @@ STAGES = {
     "measure": "measuring latency",
     "wait": "waiting for the device",
     "wait for room": "waiting for room on the disk",
+    "confirm": "measuring it side by side with the baseline",
     "images": "reading images",
     "encode": "encoding images and captions",
     "reference": "learning what real images look like",
@@ -31,7 +32,7 @@ STAGES = {
     "score": "scoring",
 }
 
-_BASELINE, _DATA = "baseline", "data"
+_BASELINE, _DATA, _FRONT = "baseline", "data", "the front"
 
 
 class LiveDisplay(Watcher):
@@ -117,6 +118,13 @@ class LiveDisplay(Watcher):
         self._count(record)
         self._update()
 
+    def confirming(self, device: str, done: float) -> None:
+        """Move the front's bar, which stays until the end."""
+        if _FRONT not in self.trial_bars:
+            self._end(_BASELINE)
+            self._begin(_FRONT)
+        self._move(_FRONT, f"confirm on {device}", done)
+
     def notice(self, line: str) -> None:
         """Print it."""
         self._print(f"[yellow]{escape(line)}[/yellow]")
@@ -175,11 +183,11 @@ def _in_words(stage: str) -> str:
 
 
 def _latencies(evaluation: Evaluation) -> list[str]:
-    """``7.5 ms``; of several devices each with its name, and no estimate looks measured."""
+    """``7.5 ms``; of several devices each with its name, and no estimate looks measured, nothing noisy quiet."""
     said = []
     for name, latency in evaluation.latency.items():
         where = f" on {name}" if len(evaluation.latency) > 1 else ""
-        kind = " (estimated)" if latency.kind == "estimated" else ""
+        kind = " (estimated)" if latency.kind == "estimated" else " (noisy)" if latency.noisy else ""
         said.append(f"{shown(latency.median_ms)} ms{where}{kind}")
     return said
 

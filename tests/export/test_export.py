@@ -15,8 +15,9 @@ from archlab.architecture import load, map_transformers, preset
 from archlab.convert import can_run_coreml, example_inputs, run_tflite, torch_output
 from archlab.cost import count
 from archlab.errors import BadInput, MissingExtra, RunFailed
-from archlab.evaluation import Estimate, Evaluation, Latency
+from archlab.evaluation import Confirmed, Estimate, Evaluation, Latency
 from archlab.export import Winner, export_architecture, target
+from archlab.export.card import card
 from archlab.proxy.evaluate import evaluate_proxy, proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale
 from archlab.unet import build
@@ -117,12 +118,31 @@ def test_the_card_says_why_diffusers_cannot_have_it(winner: Winner, tmp_path: Pa
 def test_the_card_has_the_numbers(exported: Path) -> None:
     text = (exported / "README.md").read_text(encoding="utf-8")
     assert f"{count(SPEC).params_m:.1f} M params" in text
-    assert (
-        "Latency on laptop, measured: median 12.50 ms, p90 13.00 ms of 40 runs on tflite (ai-edge-litert 2.3)" in text
-    )
+    interval = "(12.50 to 12.50 ms, 95 % interval)"
+    assert f"laptop, measured: median 12.50 ms {interval}, p90 13.00 ms of 40 runs on tflite (ai-edge-" in text
+    assert "noisy" not in text
     assert "Latency on pixel8: **estimated**, not measured: 31.00 ms (29.50 to 32.50 ms)" in text
     assert "random weights" in text
     assert "| ff_ratio | 8 |" in text
+
+
+def test_the_card_says_what_was_measured_side_by_side_and_what_is_noisy(winner: Winner) -> None:
+    laptop = Confirmed(
+        median_ms=7.0,
+        low_ms=6.0,
+        high_ms=8.2,
+        rounds=12,
+        noise="known to ±17% after 12 rounds",
+        p90_ms=13.0,
+        peak_memory_mb=None,
+        model_mb=1.0,
+        provenance={"kind": "measured", "device": "tflite"},
+    )
+    text = card(replace(winner, evaluation=replace(winner.evaluation, latency={"laptop": laptop})), [])
+    assert (
+        "Latency on laptop, measured: median 7.00 ms (6.00 to 8.20 ms, 95 % interval), side by side with the baseline's "
+        "in 12 rounds on tflite. **It is noisy and may be far off**: known to ±17% after 12 rounds."
+    ) in text
 
 
 def test_an_older_export_is_replaced_and_anything_else_is_not(winner: Winner, exported: Path, tmp_path: Path) -> None:

@@ -63,13 +63,17 @@ def test_several_devices_are_named_and_no_estimate_looks_measured(tmp_path: Path
         display.trial_started(0, {})
         display.progress(0, "measure on pixel8", 0.0)
         display.progress(0, "wait on pixel8", 0.0)
-        latency: dict[str, AnyLatency] = {"here": measured(7.5), "pixel8": estimated(31.0)}
+        loud = measured(7.5, noise="other programs kept 1.9 of 2 cores busy")
+        latency: dict[str, AnyLatency] = {"here": loud, "pixel8": estimated(31.0)}
         trained = Evaluation(status="complete", latency=latency, proxy=proxy_result(0.125))
         display.trial_finished(record(0, 30.0, trained))
+        display.confirming("here", 0.0)
+        display.confirming("here", 0.5)
     shown = output.getvalue()
     assert "trial 0: measuring latency (pixel8)" in shown
     assert "trial 0: waiting for the device (pixel8)" in shown
-    assert "quality 0.125, 7.5 ms on here, 31 ms on pixel8 (estimated) in 30 s" in shown
+    assert shown.count("the front: measuring it side by side with the baseline (here)") == 1
+    assert "quality 0.125, 7.5 ms on here (noisy), 31 ms on pixel8 (estimated) in 30 s" in shown
 
 
 def test_several_trials_at_once_share_the_time_that_is_left(tmp_path: Path) -> None:
