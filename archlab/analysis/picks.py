@@ -6,9 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from archlab.analysis.noise import ends, equals, listed, noisy_trials
 from archlab.analysis.table import cost_objectives, minimised
 from archlab.errors import BadInput, shown
+from archlab.evaluation.evaluation import interval_columns
 from archlab.evaluation.measures import direction, find_column
 
 WORDS = ("knee", "fastest", "best", "smallest", "cheapest")
@@ -35,7 +38,8 @@ def picks(
     - ``smallest``: the fewest parameters
     - ``cheapest``: the least of the first cost objective, whatever its quality
 
-    Of equals, the first objectives decide, then the earlier trial.
+    Of equals, the first objectives decide, then the earlier trial. A sentence says which others are as good within the
+    noise of measuring, and that a number is noisy.
 
     Args:
         limits: the study's hard limits, for the sentences.
@@ -56,8 +60,9 @@ def picks(
         chosen["smallest"] = _pick(row, f"fewest parameters on the front: {amount('params_m', row)}")
     if costs:
         row = front.sort_values(costs[0], kind="stable").iloc[0]
-        chosen["cheapest"] = _pick(row, f"least {costs[0]} on the front: {amount(costs[0], row)}")
-    return chosen
+        why = f"least {costs[0]} on the front: {amount(costs[0], row)}"
+        chosen["cheapest"] = _pick(row, why + _as_cheap(front, costs[0], row))
+    return {word: _with_noise(choice, front, costs) for word, choice in chosen.items()}
 
 
 def pick(
@@ -97,21 +102,51 @@ def _knee(front: pd.DataFrame, objectives: Sequence[str]) -> Pick:
     values = minimised(front, objectives).to_numpy()
     low, high = values.min(axis=0), values.max(axis=0)
     scaled = (values - low) / np.where(high > low, high - low, 1.0)
-    row = front.iloc[int(np.linalg.norm(scaled, axis=1).argmin())]
+    distances = np.linalg.norm(scaled, axis=1)
+    row = front.iloc[int(distances.argmin())]
     best = {name: front[name].min() if direction(name) == "minimize" else front[name].max() for name in objectives}
     said = [f"{name} {amount(name, row)} (the best: {amount(name, best)})" for name in objectives]
-    return _pick(row, f"nearest to the best of every objective at once, scaled to the front's range: {', '.join(said)}")
+    why = f"nearest to the best of every objective at once, scaled to the front's range: {', '.join(said)}"
+    return _pick(row, why + _as_near(front, objectives, distances))
 
 
 def _fastest(front: pd.DataFrame, cost: str, within: float) -> Pick:
     best = front["quality"].min()
     slack = within * (front["quality"].max() - best)
-    row = front[front["quality"] <= best + slack].sort_values(cost, kind="stable").iloc[0]
+    candidates = front[front["quality"] <= best + slack]
+    row = candidates.sort_values(cost, kind="stable").iloc[0]
     return _pick(
         row,
         f"least {cost}, {amount(cost, row)}, of those whose quality is within {slack:.2g} of the best "
-        f"({within:.0%} of the front's range): {row['quality']:.4g} against {best:.4g}",
+        f"({within:.0%} of the front's range): {row['quality']:.4g} against {best:.4g}"
+        f"{_as_cheap(candidates, cost, row)}",
     )
+
+
+def _as_near(front: pd.DataFrame, objectives: Sequence[str], distances: NDArray[np.float64]) -> str:
+    """Who else may be the knee: at the near ends of its intervals, with the knee at the far ends of its own."""
+    values = minimised(front, objectives)
+    span = (values.max() - values.min()).replace(0, 1.0)
+    knee = int(distances.argmin())
+    low, high = values.copy(), values.copy()
+    for name in objectives:
+        if interval_columns(name) is not None:
+            low[name], high[name] = ends(front, name)["low"], ends(front, name)["high"]
+    least = np.linalg.norm(((low - values.min()) / span).clip(lower=0), axis=1)
+    most = float(np.linalg.norm((high - values.min()) / span, axis=1)[knee])
+    others = sorted(int(front["trial"].iloc[at]) for at in np.flatnonzero(least <= most) if at != knee)
+    is_told = (low == high).to_numpy().all()
+    return "" if is_told or not others else f"; {listed(others)} may be as near within the noise of measuring"
+
+
+def _as_cheap(candidates: pd.DataFrame, cost: str, row: pd.Series) -> str:
+    others = equals(candidates, cost, int(row["trial"]))
+    return f"; within the noise of measuring, {listed(others)} may need less" if others else ""
+
+
+def _with_noise(choice: Pick, front: pd.DataFrame, costs: Sequence[str]) -> Pick:
+    noisy = [name for name in costs if choice.trial in noisy_trials(front, name)]
+    return Pick(choice.trial, f"{choice.why}; its {' and '.join(noisy)} is noisy") if noisy else choice
 
 
 def _best(front: pd.DataFrame, costs: Sequence[str], limits: Mapping[str, float]) -> Pick:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from archlab.architecture import UNetSpec
-from archlab.evaluation import Record
+from archlab.evaluation import Confirmation, Record
 from archlab.evaluation.measures import COSTS, device_columns, direction, find_column
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
@@ -19,7 +19,8 @@ class StudyTable(Protocol):
 
     ``trials`` has one row a trial: trial, status (complete, gated, stopped, failed, repeat), gate, reason, stopped_at
     (optimiser steps), architecture, one column a knob, and the measures, NaN where there is none; `archlab.evaluation`
-    says how columns are called. ``front`` holds the rows of the Pareto front. ``baseline`` is row-like: knob values and
+    says how columns are called; latencies are those that were measured side by side where they were, see
+    ``confirmation``. ``front`` holds the rows of the Pareto front. ``baseline`` is row-like: knob values and
     what was measured of it. ``resolved`` has all settings as plain data, to be shown.
     """
 
@@ -33,6 +34,8 @@ class StudyTable(Protocol):
     def trials(self) -> pd.DataFrame: ...
     @property
     def front(self) -> pd.DataFrame: ...
+    @property
+    def confirmation(self) -> Confirmation: ...
     @property
     def knobs(self) -> Sequence[str]: ...
     @property

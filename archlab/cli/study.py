@@ -61,6 +61,7 @@ def study(
     """
     from rich.console import Console
 
+    from archlab.analysis.health import health
     from archlab.files import writable_folder
     from archlab.report import write_report
     from archlab.study import run_study
@@ -94,6 +95,8 @@ def study(
     page = write_report(finished, reports / name, {word: pick.trial for word, pick in finished.picks.items()})
     mirror.study_finished(finished, reports / name / "pareto.png")
     _print_front(finished)
+    for line in health(finished):
+        click.secho(f"note    {line}", fg="yellow")
     if mirror.remark:
         click.echo(mirror.remark)
     click.echo(f"report  {page}")
@@ -138,7 +141,7 @@ def _again(space: str, name: str, more: int | None) -> str:
 
 
 def _print_front(study: "Study") -> None:
-    from archlab.evaluation.evaluation import kind_column
+    from archlab.evaluation.evaluation import interval_columns, kind_column, noisy_column
     from archlab.evaluation.measures import COSTS, better, beyond
     from archlab.terminal.listing import print_listing
 
@@ -156,7 +159,10 @@ def _print_front(study: "Study") -> None:
         picked.setdefault(pick.trial, []).append(word)
     kinds = [kind for column in study.latency_columns if (kind := kind_column(column)) is not None]
     unusual = [name for name in kinds if study.front[name].dropna().ne("measured").any()]
-    columns = ["trial", *study.objectives, *unusual, *COSTS, *study.knobs]
+    noisy = [name for column in study.latency_columns if (name := noisy_column(column)) is not None]
+    unusual += [name for name in noisy if study.front[name].eq(True).any()]
+    objectives = [name for column in study.objectives for name in (column, *(interval_columns(column) or ()))]
+    columns = ["trial", *objectives, *unusual, *COSTS, *study.knobs]
     rows = [
         {"pick": " ".join(picked.get(int(row["trial"]), [])), **{name: row[name] for name in dict.fromkeys(columns)}}
         for _, row in study.front.iterrows()

@@ -114,6 +114,11 @@ def noisy_column(column: str) -> str | None:
     return _beside(column, "latency_noisy")
 
 
+def rounds_column(column: str) -> str | None:
+    """The column that says in how many rounds a latency was measured side by side; None for what is no latency."""
+    return _beside(column, "latency_rounds")
+
+
 def interval_columns(column: str) -> tuple[str, str] | None:
     """The columns of both ends of a latency's interval; None for what is no latency."""
     low, high = _beside(column, "latency_low_ms"), _beside(column, "latency_high_ms")

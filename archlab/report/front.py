@@ -1,12 +1,14 @@
 """Quality against cost: what every drawing of the front shows."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import pandas as pd
 
+from archlab.analysis.noise import ends, equals, noisy_trials
 from archlab.analysis.table import StudyTable
-from archlab.evaluation.evaluation import kind_column
+from archlab.evaluation.evaluation import kind_column, noisy_column
 from archlab.evaluation.measures import MEASURES, Direction, Measure, beyond, find_column
 from archlab.report.cards import Picks
 from archlab.report.labels import axis, device_of, heading, unit
@@ -55,6 +57,9 @@ class FrontInfo(NamedTuple):
         beyond: what trials that break a limit are called: over, under or beyond one.
         limit: the hard limit on the cost.
         estimated: trials whose cost is estimated; they are drawn hollow.
+        noisy: trials whose cost is noisy; they are drawn hollow, with a dot or dotted.
+        intervals: both ends of the cost of what is on the front or noisy, by trial, where an interval is known.
+        equals: pairs of trials on the front whose costs are within the noise of measuring, the cheaper first.
         baseline_cost, baseline_quality: None where not measured.
         picks: trial number → what it was picked as.
     """
@@ -73,10 +78,14 @@ class FrontInfo(NamedTuple):
     unmeasured: int
     incomparable: int
     estimated: set[int]
+    noisy: set[int]
+    intervals: dict[int, tuple[float, float]]
+    equals: list[tuple[int, int]]
     beyond: str
     limit: float | None
     baseline_cost: float | None
     baseline_estimated: bool
+    baseline_noisy: bool
     baseline_quality: float | None
     picks: dict[int, str]
     objectives: int
@@ -114,10 +123,14 @@ def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None =
         unmeasured=int(costs.isna().sum()),
         incomparable=complete - len(good),
         estimated=estimated(study, cost),
+        noisy=noisy_trials(trials, cost),
+        intervals=_intervals(trials, cost, {point.trial for point in front}),
+        equals=_equals(good[on_front], cost),
         beyond=f"{beyond(study.limits)} a limit",
         limit=_number(study.limits, cost),
         baseline_cost=_number(baseline, cost),
         baseline_estimated=baseline.get(kind_column(cost) or "") == "estimated",
+        baseline_noisy=baseline.get(noisy_column(cost) or "") is True,
         baseline_quality=_number(baseline, "quality"),
         picks=_names_by_trial(picks or {}),
         objectives=len(study.objectives),
@@ -132,8 +145,9 @@ def endings(info: FrontInfo) -> dict[str, str]:
 
 
 def baseline_label(info: FrontInfo) -> str:
-    """``baseline 26.4 ms``; an estimate says so."""
-    return f"baseline {with_unit(info.baseline_cost, info)}{' (estimated)' * info.baseline_estimated}"
+    """``baseline 26.4 ms``; what is estimated or noisy says so."""
+    doubt = " (estimated)" * info.baseline_estimated + " (noisy)" * info.baseline_noisy
+    return f"baseline {with_unit(info.baseline_cost, info)}{doubt}"
 
 
 def with_unit(value: float | None, info: FrontInfo) -> str:
@@ -197,6 +211,21 @@ def _points(rows: pd.DataFrame, cost: str, measure: Measure) -> list[Point]:
     ) if len(rows) else ()  # fmt: skip
     sign = 1 if measure.direction == "minimize" else -1
     return sorted(points, key=lambda point: (sign * point.cost, point.quality))
+
+
+def _intervals(trials: pd.DataFrame, cost: str, front: set[int]) -> dict[int, tuple[float, float]]:
+    if cost not in trials:
+        return {}
+    rows = trials[trials["trial"].isin(front | noisy_trials(trials, cost)) & trials[cost].notna()]
+    found = ends(rows, cost)
+    each = zip(rows["trial"], found["low"], found["high"], strict=True)
+    return {int(trial): (float(low), float(high)) for trial, low, high in each if low < high}
+
+
+def _equals(front: pd.DataFrame, cost: str) -> list[tuple[int, int]]:
+    """Neighbours by cost, so that of three equals not every pair is named."""
+    order = [int(trial) for trial in front.sort_values(cost)["trial"]]
+    return [(one, other) for one, other in pairwise(order) if other in equals(front, cost, one)]
 
 
 def _unscored(rows: pd.DataFrame, cost: str) -> list[Unscored]:

@@ -51,8 +51,13 @@ def sentence(info: FrontInfo) -> str:
     if info.objectives > 2:
         parts.append(f"The front is over {info.objectives} objectives, so some of its points may look beaten here.")
     parts += _against_the_baseline(info)
+    if info.equals:
+        pairs = "; ".join(f"{one} and {other}" for one, other in info.equals)
+        parts.append(f"Within the noise of measuring these trials of the front cost the same: {pairs}.")
     if info.estimated:
         parts.append(f"{len(info.estimated)} latencies are estimated, not measured: hollow.")
+    if info.noisy:
+        parts.append(f"{len(info.noisy)} latencies are noisy and may be far off: hollow with a dot.")
     if info.unscored:
         parts.append(f"{len(info.unscored)} ended after their cost was known, without a score: ticks below the chart.")
     if info.unmeasured:
@@ -104,6 +109,9 @@ def front_figure(info: FrontInfo) -> Any:
     if info.estimated:
         hollow = {"symbol": "circle-open", "size": 9, "color": MUTED, "line": {"width": 2}}
         figure.add_scatter(name="estimated (hollow)", x=[None], y=[None], mode="markers", marker=hollow)
+    if info.noisy:
+        dotted = {"symbol": "circle-open-dot", "size": 9, "color": MUTED, "line": {"width": 2}}
+        figure.add_scatter(name="noisy (hollow, a dot)", x=[None], y=[None], mode="markers", marker=dotted)
     for height, (status, words) in enumerate(endings(info).items()):
         _add_ticks(figure, info, status, words, height)
     _add_baseline(figure, info)
@@ -140,9 +148,10 @@ def _points(
     symbol: str = "circle",
     picks: dict[int, str] | None = None,
 ) -> Any:
-    points = sorted(points, key=lambda point: point.trial in info.estimated)  # the first is the legend's mark
+    doubtful = info.estimated | info.noisy
+    points = sorted(points, key=lambda point: point.trial in doubtful)  # the first is the legend's mark
     names = [(picks or {}).get(point.trial, "") for point in points]
-    hollow = [point.trial in info.estimated for point in points]
+    hollow = [point.trial in doubtful for point in points]
     return go.Scatter(
         name=f"{name} ({len(points)})",
         x=[point.cost for point in points],
@@ -156,18 +165,48 @@ def _points(
         marker={
             "opacity": 1,
             "color": color,
-            "symbol": [f"{symbol}-open" if each else symbol for each in hollow],
+            "symbol": [f"{symbol}{_hollow(point, info)}" for point in points],
             "size": [size + 4 if name else size for name in names],
             "line": {
                 "color": [INK if name else "white" for name in names],
                 "width": [2.0 if each else 1.5 if picks is not None else 0.0 for each in hollow],
             },
         },
-        hovertext=[" (estimated)" if each else "" for each in hollow],
+        error_x=_error_bars(points, info, color),
+        hovertext=[_doubt(point, info) for point in points],
         hovertemplate="trial %{customdata}<br>%{x:.4g}%{hovertext} · %{y:.4g}<extra></extra>",
         legendgroup="front" if picks is not None else name,
         meta="front" if picks is not None else "points",
     )
+
+
+def _hollow(point: Point, info: FrontInfo) -> str:
+    """What plotly adds to the mark's name."""
+    return "-open-dot" if point.trial in info.noisy else "-open" if point.trial in info.estimated else ""
+
+
+def _doubt(point: Point, info: FrontInfo) -> str:
+    """`` (6.9 to 7.3, noisy)`` behind the cost."""
+    ends = info.intervals.get(point.trial)
+    words = [f"{ends[0]:.4g} to {ends[1]:.4g}"] if ends else []
+    words += ["estimated"] * (point.trial in info.estimated) + ["noisy"] * (point.trial in info.noisy)
+    return f" ({', '.join(words)})" if words else ""
+
+
+def _error_bars(points: list[Point], info: FrontInfo, color: str) -> dict[str, Any] | None:
+    """Intervals of the cost; None where none is known."""
+    known = [info.intervals.get(point.trial, (point.cost, point.cost)) for point in points]
+    if all(low == high for low, high in known):
+        return None
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": [high - point.cost for point, (_, high) in zip(points, known, strict=True)],
+        "arrayminus": [point.cost - low for point, (low, _) in zip(points, known, strict=True)],
+        "color": color,
+        "thickness": 1.5,
+        "width": 4,
+    }
 
 
 def _add_ticks(figure: Any, info: FrontInfo, status: str, words: str, height: int) -> None:

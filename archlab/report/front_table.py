@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from archlab.analysis.noise import equals
 from archlab.analysis.table import StudyTable
 from archlab.evaluation.measures import find_column
 from archlab.report.cards import Card, NotYetError, Picks
@@ -28,8 +29,8 @@ def front_table_card(study: StudyTable, picks: Picks) -> Card:
 
 
 def front_table(study: StudyTable, picks: Picks | None = None) -> pd.DataFrame:
-    """Columns: trial, pick, quality, charted cost, the same against the baseline, what else was measured,
-    the knobs; headed as people read them, rows by rising cost."""
+    """Columns: trial, pick, quality, charted cost, the same against the baseline, which trials cost the same within the
+    noise of measuring, what else was measured, the knobs; headed as people read them, rows by rising cost."""
     cost = charted_cost(study)
     rows = study.trials[study.trials["trial"].isin(front_trials(study))].sort_values(cost)
     marks = front_info(study, picks).picks
@@ -40,6 +41,9 @@ def front_table(study: StudyTable, picks: Picks | None = None) -> pd.DataFrame:
     baseline = baseline_row(study).get(cost)
     if baseline:
         table["vs baseline (%)"] = (100 * (pd.to_numeric(rows[cost]) / float(baseline) - 1)).round(1)
+    same = {number: equals(rows, cost, number) for number in table["trial"]}
+    if any(same.values()):
+        table["not told apart from"] = [", ".join(map(str, same[number])) for number in table["trial"]]
     for name in measurements(study):
         if _is_chief(name, study) and not is_plain(rows[name]) and heading(name, study) not in table:
             table[heading(name, study)] = rows[name]

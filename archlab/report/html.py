@@ -7,8 +7,9 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from archlab.analysis.counts import count_trials
+from archlab.analysis.health import health
 from archlab.analysis.table import StudyTable
-from archlab.evaluation.evaluation import kind_column
+from archlab.evaluation.evaluation import kind_column, noisy_column
 from archlab.evaluation.measures import beyond, direction, find_column
 from archlab.report.cards import Card, Picks, draw
 from archlab.report.effects import effects_card
@@ -48,6 +49,7 @@ def render(study: StudyTable, picks: Picks, samples_mb: float) -> str:
         name=study.name,
         summary=summary(study),
         tiles=_tiles(study, picks),
+        health=health(study),
         cards=cards,
         provenance=provenance(study),
     )
@@ -76,10 +78,17 @@ def _page_data(study: StudyTable, picks: Picks, cards: list[Card], samples_mb: f
 
 
 def _column(name: str, study: StudyTable) -> dict[str, Any]:
-    """What the page knows of a column of its table; ``kind``: the column that says how its values came about."""
+    """What the page knows of a column of its table; ``kind`` and ``noisy``: the columns that say how its values came
+    about and which cannot be trusted."""
     found = find_column(name)
     is_cost = found is not None and found.measure.is_cost
-    return {"key": name, "heading": heading(name, study), "kind": kind_column(name), "is_cost": is_cost}
+    return {
+        "key": name,
+        "heading": heading(name, study),
+        "kind": kind_column(name),
+        "noisy": noisy_column(name),
+        "is_cost": is_cost,
+    }
 
 
 def _samples_order(study: StudyTable, picks: Picks) -> list[int]:
@@ -102,7 +111,7 @@ def _tiles(study: StudyTable, picks: Picks) -> list[dict[str, str]]:
         {
             "value": f"{'≈ ' * (cheapest.trial in info.estimated)}{text(cheapest.cost)} {unit(info.cost)}",
             "label": "cheapest on the front" if info.measure.is_cost else f"best {info.cost} on the front",
-            "note": f"trial {cheapest.trial}{share}",
+            "note": f"trial {cheapest.trial}{share}{', noisy' * (cheapest.trial in info.noisy)}",
         },
         {
             "value": text(best.quality),

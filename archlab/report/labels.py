@@ -2,7 +2,6 @@
 
 from archlab.analysis.table import StudyTable, devices
 from archlab.evaluation import LatencyKind
-from archlab.evaluation.evaluation import kind_column
 from archlab.evaluation.measures import Column, better, device_columns, find_column
 from archlab.report.evaluation import latency_provenance
 
@@ -16,6 +15,13 @@ _HEADINGS = {  # of columns that hold no measure
     "seconds": "total (s)",
     "on_front": "on the front",
 }
+_BESIDE_LATENCY = {
+    "latency_low_ms": ("latency from", "ms"),
+    "latency_high_ms": ("latency to", "ms"),
+    "latency_noisy": ("latency is noisy", ""),
+    "latency_rounds": ("rounds side by side", ""),
+    "latency_kind": ("latency", "kind"),
+}
 _KINDS: tuple[LatencyKind, ...] = ("measured", "replayed", "estimated")  # the likeliest to be right first
 
 
@@ -24,7 +30,7 @@ def heading(column: str, study: StudyTable) -> str:
     is."""
     found = find_column(study.quality_label if column == "quality" else column)
     if found is None:
-        return _kind_headings(study).get(column) or _HEADINGS.get(column, _named(column, study))
+        return _headings_beside_latency(study).get(column) or _HEADINGS.get(column, _named(column, study))
     name = _fid_label(study).replace("fid", found.measure.name, 1) if found.measure.is_compared else _heading(found)
     unit_and_place = ", ".join(part for part in (found.measure.unit, _place(found, study)) if part)
     name = f"{name} ({unit_and_place})" if unit_and_place else name
@@ -104,11 +110,13 @@ def _place(column: Column, study: StudyTable) -> str:
     return device_of(column.name, study) if len(devices(study)) > 1 else ""
 
 
-def _kind_headings(study: StudyTable) -> dict[str, str]:
-    headings = {}
-    for column, device in device_columns("latency_ms", devices(study) or [""]).items():
-        if (kind := kind_column(column)) is not None:
-            headings[kind] = f"latency (kind{f', {device}' if len(devices(study)) > 1 else ''})"
+def _headings_beside_latency(study: StudyTable) -> dict[str, str]:
+    """Of the columns that say more about a latency."""
+    headings: dict[str, str] = {}
+    for name, (words, what) in _BESIDE_LATENCY.items():
+        for column, device in device_columns(name, devices(study) or [""]).items():
+            behind = ", ".join(filter(None, (what, device if len(devices(study)) > 1 else "")))
+            headings[column] = f"{words} ({behind})" if behind else words
     return headings
 
 

@@ -14,6 +14,7 @@ from archlab.report.placement import Box
 from archlab.report.style import DOMINATED, FRONT, INK, LIMIT, MUTED, STOPPED
 
 _SIZE_INCHES = (8.4, 5.4)
+_DOTTED = (0, (1, 1))
 
 
 def write_pareto(info: FrontInfo, folder: Path, name: str = "pareto") -> None:
@@ -22,8 +23,8 @@ def write_pareto(info: FrontInfo, folder: Path, name: str = "pareto") -> None:
 
 
 def pareto_figure(info: FrontInfo) -> Figure:
-    """Trials as points, hollow where their cost is estimated, the front as a staircase; below them ticks for trials
-    with a cost and no quality."""
+    """Trials as points, hollow where their cost is estimated or noisy, the front as a staircase with intervals; below
+    them ticks for trials with a cost and no quality."""
     figure = Figure(figsize=_SIZE_INCHES, dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     if info.unscored:
@@ -53,7 +54,7 @@ def pareto_figure(info: FrontInfo) -> Figure:
         figure.legend(
             *axes.get_legend_handles_labels(),
             loc="outside upper right",
-            ncols=3 if info.estimated else 5,
+            ncols=3 if info.estimated or info.noisy else 5,
             frameon=False,
             handletextpad=0.3,
         )
@@ -80,16 +81,34 @@ def _draw_points(axes: Any, info: FrontInfo) -> None:
         axes.scatter(*_xy(picked), s=130, facecolors="none", edgecolors=INK, linewidths=1.1, zorder=4)
     if info.estimated:
         axes.scatter([], [], s=36, facecolors="white", edgecolors=MUTED, linewidths=1.4, label="estimated (hollow)")
+    if info.noisy:
+        axes.scatter(
+            [],
+            [],
+            s=36,
+            facecolors="white",
+            edgecolors=MUTED,
+            linewidths=1.4,
+            linestyles=_DOTTED,
+            label="noisy (dotted)",
+        )
 
 
 def _scatter(axes: Any, points: Sequence[Point], info: FrontInfo, label: str, *, color: str, **how: Any) -> None:
-    """Full marks, and hollow ones where the cost is estimated."""
-    full = [point for point in points if point.trial not in info.estimated]
-    hollow = [point for point in points if point.trial in info.estimated]
+    """Full marks, hollow ones where the cost is estimated, dotted ones where it is noisy; with intervals."""
+    dotted = [point for point in points if point.trial in info.noisy]
+    hollow = [point for point in points if point.trial in info.estimated - info.noisy]
+    full = [point for point in points if point.trial not in info.estimated | info.noisy]
     if points:
         axes.scatter(*_xy(full), color=color, edgecolors="white", linewidths=0.9, label=label, **how)
     if hollow:
         axes.scatter(*_xy(hollow), facecolors="white", edgecolors=color, linewidths=1.4, **how)
+    if dotted:
+        axes.scatter(*_xy(dotted), facecolors="white", edgecolors=color, linewidths=1.4, linestyles=_DOTTED, **how)
+    known = [(point.quality, *info.intervals[point.trial]) for point in points if point.trial in info.intervals]
+    if known:
+        qualities, lows, highs = zip(*known, strict=True)
+        axes.hlines(qualities, lows, highs, colors=color, linewidth=1.2, zorder=how["zorder"] - 0.5)
 
 
 def _draw_marks(axes: Any, info: FrontInfo) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from archlab.analysis.table import StudyTable, cost_objectives, devices
 from archlab.architecture import UNetSpec
-from archlab.evaluation import Record
+from archlab.evaluation import Confirmation, Record
 from archlab.evaluation.evaluation import LATENCY_COLUMNS, kind_column
 from archlab.evaluation.measures import COSTS, OF_DEVICES, breaks, column_suffixes, find_column
 from archlab.latency.measurement import Measurement
@@ -30,6 +30,7 @@ class Snapshot:
     records: Sequence[Record]
     trials: pd.DataFrame
     front: pd.DataFrame
+    confirmation: Confirmation
     knobs: Sequence[str]
     objectives: Sequence[str]
     quality_label: str

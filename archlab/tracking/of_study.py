@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from archlab.analysis.effects import price_list
+from archlab.analysis.health import health
 from archlab.analysis.hypervolume import covered_after_each
 from archlab.analysis.table import minimised
 from archlab.errors import BadInput, RunFailed
@@ -76,6 +77,7 @@ def study_rows(study: Study, figure: Path) -> MirroredStudy:
         growth=_growth(study),
         prices=_prices(study),
         figure=figure,
+        health=health(study),
     )
 
 

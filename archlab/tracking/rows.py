@@ -62,6 +62,7 @@ class MirroredStudy:
             ``hypervolume``.
         prices: the price list of the knobs, if there is one.
         figure: the picture of the front, if there is one.
+        health: what a reader has to know before believing the front; nothing where all is well.
     """
 
     settings: Mapping[str, Any]
@@ -72,6 +73,7 @@ class MirroredStudy:
     growth: pd.DataFrame
     prices: pd.DataFrame | None = None
     figure: Path | None = None
+    health: Sequence[str] = ()
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -81,11 +83,19 @@ class MirroredStudy:
         )
 
     @property
-    def counts(self) -> dict[str, int]:
-        """``trials_finished``, ``front_size`` and ``trials_<status>`` of every status there is."""
+    def summary(self) -> dict[str, Any]:
+        """``trials_finished``, ``trials_<status>`` of every status there is, ``front_size``, ``front_noisy`` (how many
+        of the front have a noisy latency) and ``health``."""
         statuses = self.trials["status"].value_counts().items()
         ends = {f"trials_{status}": int(number) for status, number in statuses}
-        return {"trials_finished": len(self.trials), **ends, "front_size": len(self.front)}
+        noisy = self.front[[name for name in self.front if str(name).startswith("latency_noisy")]].eq(True)
+        return {
+            "trials_finished": len(self.trials),
+            **ends,
+            "front_size": len(self.front),
+            "front_noisy": int(noisy.any(axis=1).sum()),
+            "health": " ".join(self.health),
+        }
 
 
 def plain(value: Any) -> Any:

@@ -78,7 +78,7 @@ class WandbMirror:
             title = "hypervolume by finished trials"
             chart = self.wandb.plot.line(self._table(study.growth), "finished", "hypervolume", title=title)
             run.log({**logged, "hypervolume": chart}, step=max(len(study.growth), run.starting_step))
-            run.summary.update(study.counts)
+            run.summary.update(study.summary)
 
         run = self._run(self.study_name, "study", dict(study.settings), write)
         if run is not None and self.mode == "online":

@@ -3,7 +3,7 @@
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from archlab.evaluation import Record
+from archlab.evaluation import Confirmed, Record
 from archlab.study import Study, Watcher
 from archlab.tracking.mirror import Mirror, MirrorMode
 from archlab.tracking.of_study import open_study_mirror, study_rows, trial_rows
@@ -16,6 +16,7 @@ class MirrorWatcher(Watcher):
         self.mode = mode
         self.mirror: Mirror | None = None
         self.trials = 0
+        self.is_confirmed = False
         self.thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mirror")
         self.handed: list[Future[None]] = []
 
@@ -30,10 +31,19 @@ class MirrorWatcher(Watcher):
         if self.mirror is not None:
             self.handed.append(self.thread.submit(self._mirror_trial, self.mirror, record))
 
+    def confirming(self, device: str, done: float) -> None:
+        """Latencies change."""
+        self.is_confirmed = True
+
     def study_finished(self, study: Study, figure: Path) -> None:
-        """Mirror the front, its figure and every trial, and wait until all is mirrored."""
-        if self.mirror is not None and self.mirror.mode != "disabled" and self.trials:
-            self.handed.append(self.thread.submit(self.mirror.study, study_rows(study, figure)))
+        """Mirror the trials whose latencies were confirmed, then the front, its figure and the table of trials; wait
+        until all is mirrored."""
+        mirror = self.mirror
+        if mirror is not None and mirror.mode != "disabled" and (self.trials or self.is_confirmed):
+            for record in study.records if self.is_confirmed else ():
+                if any(isinstance(latency, Confirmed) for latency in record.evaluation.latency.values()):
+                    self.handed.append(self.thread.submit(self._mirror_trial, mirror, record))
+            self.handed.append(self.thread.submit(mirror.study, study_rows(study, figure)))
         self.thread.shutdown()
         for handed in self.handed:
             handed.result()

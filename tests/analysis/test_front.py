@@ -9,7 +9,7 @@ import optuna
 import pandas as pd
 import pytest
 
-from archlab.analysis.front import mark_front
+from archlab.analysis.front import is_dominated, mark_front, may_be_on_front
 
 OBJECTIVES = ["quality", "latency_ms", "params_m"]
 
@@ -44,3 +44,20 @@ def test_ten_thousand_trials_take_a_moment() -> None:
     started = time.perf_counter()
     mark_front(table, OBJECTIVES)
     assert time.perf_counter() - started < 1
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_what_may_be_on_the_front_is_on_the_front_of_its_best_case(seed: int) -> None:
+    """A point is there if it would be with itself at its low end and all others at their high ends."""
+    draw = np.random.default_rng(seed)
+    low = draw.integers(0, 12, (40, 2)).astype(float)
+    high = low + draw.integers(0, 3, (40, 2))
+    found = may_be_on_front(low, high)
+    assert 0 < found.sum() < 40
+    for index, point in enumerate(low):
+        assert found[index] == (not is_dominated(point, np.delete(high, index, axis=0)))
+    assert list(may_be_on_front(low, low)) == list(mark_front(table_of(low), OBJECTIVES[:2]))
+
+
+def table_of(points: np.ndarray) -> pd.DataFrame:
+    return pd.DataFrame(points, columns=OBJECTIVES[:2]).assign(status="complete")

@@ -75,3 +75,29 @@ def test_pick_by_number_and_what_cannot_be_picked() -> None:
 def test_a_word_that_is_no_pick_is_one_line(word: str) -> None:
     with pytest.raises(BadInput, match="--pick: no"):
         pick(table(FRONT), table(FRONT), OBJECTIVES, word)
+
+
+def with_intervals(points: list[tuple[float, float, float]], half: float) -> pd.DataFrame:
+    known = table(points)
+    ends = {"latency_low_ms": known["latency_ms"] - half, "latency_high_ms": known["latency_ms"] + half}
+    return known.assign(**ends, latency_noisy=False)
+
+
+def test_picks_within_noise_say_so() -> None:
+    near = [(0.5, 10.0, 1.0), (0.2, 11.0, 3.0), (0.12, 20.0, 0.5), (0.1, 20.5, 2.0)]
+    sure = picks(with_intervals(near, 0.1), OBJECTIVES)
+    assert not any("noise" in choice.why for choice in sure.values())
+    assert trials(picks(with_intervals(near, 0.6), OBJECTIVES)) == trials(sure)
+    unsure = picks(with_intervals(near, 0.6), OBJECTIVES)
+    assert unsure["cheapest"].why.endswith("; within the noise of measuring, trial 1 may need less")
+    assert unsure["fastest"].why.endswith("; within the noise of measuring, trial 3 may need less")
+    assert "noise" not in unsure["smallest"].why
+    assert "may be as near within the noise of measuring" not in unsure["knee"].why
+    assert "; trials 2 and 3 may be as near" in picks(with_intervals(near, 9.0), OBJECTIVES)["knee"].why
+
+
+def test_a_pick_with_a_noisy_latency_says_so() -> None:
+    front = with_intervals(FRONT, 0.1).assign(latency_noisy=[True, False, False, False])
+    chosen = picks(front, OBJECTIVES)
+    assert chosen["cheapest"].why.endswith("; its latency_ms is noisy")
+    assert "noisy" not in chosen["best"].why

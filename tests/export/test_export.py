@@ -140,8 +140,8 @@ def test_the_card_says_what_was_measured_side_by_side_and_what_is_noisy(winner: 
     )
     text = card(replace(winner, evaluation=replace(winner.evaluation, latency={"laptop": laptop})), [])
     assert (
-        "Latency on laptop, measured: median 7.00 ms (6.00 to 8.20 ms, 95 % interval), side by side with the baseline's "
-        "in 12 rounds on tflite. **It is noisy and may be far off**: known to ±17% after 12 rounds."
+        "Latency on laptop, measured: median 7.00 ms (6.00 to 8.20 ms, 95 % interval), side by side with the "
+        "baseline's in 12 rounds on tflite. **It is noisy and may be far off**: known to ±17% after 12 rounds."
     ) in text
 
 

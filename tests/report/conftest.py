@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from archlab.architecture import UNetSpec, preset
-from archlab.evaluation import AnyLatency, Evaluation, Record
+from archlab.evaluation import AnyLatency, Confirmation, Evaluation, Record
 from archlab.evaluation.measures import device_columns
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
@@ -62,6 +62,7 @@ class MadeUpStudy:
     baseline_spec: UNetSpec = TINY
     resolved: Mapping[str, Any] = field(default_factory=lambda: {"baseline": "tiny", "proxy": {"data": "digits"}})
     trials_wanted: int = 40
+    confirmation: Confirmation = field(default_factory=Confirmation)
 
     @property
     def front(self) -> pd.DataFrame:

@@ -12,7 +12,8 @@ from PIL import Image
 
 from archlab.analysis.hypervolume import covered_after_each
 from archlab.report.front import Point, endings, front_info, non_dominated, view
-from archlab.report.front_chart import front_figure
+from archlab.report.front_chart import front_figure, sentence
+from archlab.report.front_table import front_table
 from archlab.report.history import history_card, history_info, summary
 from archlab.report.pareto import pareto_figure, write_pareto
 from archlab.report.placement import Box, place_labels
@@ -222,3 +223,41 @@ def test_picture_of_nothing_says_so(make_study: Any, small: pd.DataFrame) -> Non
     assert any("no trial has been trained" in text.get_text() for text in pareto_figure(info).axes[0].texts)
     empty = front_info(make_study(trials=small[:0], knobs=[]))
     assert pareto_figure(empty).axes
+
+
+def test_intervals_and_noise_are_on_chart_picture_and_table(make_study: Any, small: pd.DataFrame) -> None:
+    trials = small.assign(
+        latency_low_ms=small["latency_ms"] - [6, 1, 0.5, 0.5, 0, 0, 0, 0],
+        latency_high_ms=small["latency_ms"] + [6, 1, 0.5, 0.5, 0, 0, 0, 0],
+        latency_noisy=[True, False, True, False, None, None, None, None],
+        latency_rounds=[12.0, 3.0, *[NAN] * 6],
+    )
+    baseline = {"latency_ms": 26.4, "latency_noisy": True}
+    study = make_study(trials=trials, knobs=[], baseline=baseline, samples=False)
+    info = front_info(study)
+    assert info.noisy == {0, 2}
+    assert info.intervals == {0: (-1.0, 11.0), 1: (9.0, 11.0), 2: (11.5, 12.5)}
+    assert info.equals == [(0, 1)]
+    figure = front_figure(info)
+    (front,) = [trace for trace in figure.data if trace.meta == "front"]
+    places = list(front.customdata)
+    assert [front.marker.symbol[places.index(number)] for number in (0, 1)] == ["circle-open-dot", "circle"]
+    assert [front.error_x.array[places.index(number)] for number in (0, 1)] == [6.0, 1.0]
+    assert [front.error_x.arrayminus[places.index(number)] for number in (0, 1)] == [6.0, 1.0]
+    assert front.hovertext[places.index(0)] == " (-1 to 11, noisy)"
+    assert any(trace.name == "noisy (hollow, a dot)" for trace in figure.data)
+    assert any(note.text == "baseline 26.4 ms (noisy)" for note in figure.layout.annotations)
+    assert "Within the noise of measuring these trials of the front cost the same: 0 and 1." in sentence(info)
+    axes = pareto_figure(info).axes[0]
+    assert {line.get_label() for line in axes.collections} >= {"noisy (dotted)"}
+    table = front_table(study)
+    assert list(table["not told apart from"]) == ["1", "0"]
+    assert list(table["latency is noisy"]) == [True, False]
+    assert list(table["rounds side by side"]) == [12, 3]
+
+
+def test_a_quiet_study_shows_no_noise(make_study: Any) -> None:
+    info = front_info(make_study(samples=False))
+    assert (info.noisy, info.equals, info.baseline_noisy) == (set(), [], False)
+    assert not [trace.name for trace in front_figure(info).data if "noisy" in str(trace.name)]
+    assert "not told apart from" not in front_table(make_study(samples=False))

@@ -72,7 +72,9 @@ def test_hypervolume_grows_in_the_order_in_which_trials_finished(study: Study) -
 def test_nothing_trained_covers_nothing(tmp_path: Path) -> None:
     rows = study_rows(write_study(tmp_path, statuses="gated failed", complete=0), tmp_path / "no picture")
     assert rows.growth["hypervolume"].tolist() == [0, 0]
-    assert rows.counts == {"trials_finished": 2, "trials_gated": 1, "trials_failed": 1, "front_size": 0}
+    assert rows.summary == {
+        "trials_finished": 2, "trials_gated": 1, "trials_failed": 1, "front_size": 0, "front_noisy": 0, "health": "",
+    }  # fmt: skip
 
 
 def test_a_mirror_that_lacks_trials_is_completed(study: Study) -> None:

@@ -16,6 +16,7 @@ from optuna.storages import BaseStorage, InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from archlab.analysis.health import health
 from archlab.errors import BadInput
 from archlab.evaluation import Record
 from archlab.evaluation.measures import direction
@@ -39,7 +40,8 @@ class RecordsStorage(InMemoryStorage):
     def __init__(self, study: Study) -> None:
         super().__init__()
         self.study = study
-        self._records = {record.trial: record for record in study.records}
+        self._records: dict[int, Record] = {}
+        self._shown: dict[int, Record] = {}
         self._distributions: dict[str, BaseDistribution] = {}
         self._trials: list[FrozenTrial] = []
         self._refreshing = threading.Lock()
@@ -54,11 +56,15 @@ class RecordsStorage(InMemoryStorage):
         with self._refreshing:
             numbers = self.study.files.numbers()
             found = {number: record for number in numbers if (record := self._new_record(number))}
-            if found or not self._trials:
+            is_confirmed = self._is_confirmed_anew()
+            if found or is_confirmed or not self._trials:
                 self._records |= found
                 self.study = Study(self.study.files, [self._records[number] for number in sorted(self._records)])
+                self._shown = {record.trial: record for record in self.study.records}
                 self._distributions = _distributions(self.study)
                 self._describe()
+            if is_confirmed:
+                self._trials = []
             last = max([*numbers, *self._records], default=-1)
             if found or last >= len(self._trials):
                 finished = {trial.number: trial for trial in self._trials if trial.state.is_finished()}
@@ -81,6 +87,13 @@ class RecordsStorage(InMemoryStorage):
         """The best trial of a study with one objective."""
         return BaseStorage.get_best_trial(self, study_id)
 
+    def _is_confirmed_anew(self) -> bool:
+        """Whether latencies have been measured side by side since the last look."""
+        try:
+            return self.study.files.confirmation() != self.study.confirmation
+        except BadInput:  # damaged: `archlab study` says so, and this goes on
+            return False
+
     def _new_record(self, number: int) -> Record | None:
         if number in self._records or number in self.study.settings.left_out:
             return None
@@ -98,18 +111,19 @@ class RecordsStorage(InMemoryStorage):
             self._optuna.set_metric_names([_named(name, self.study) for name in self.study.objectives])
         rows = [f"| {word} | {pick.trial} | {pick.why} |\n" for word, pick in self.study.picks.items()]
         table = ["\n\n| pick | trial | why |\n| --- | --- | --- |\n", *rows] if rows else []
-        save_note(self._optuna, "".join([str(self.study.counts), *table]))
+        doubts = [f"\n\n{line}" for line in health(self.study)]
+        save_note(self._optuna, "".join([str(self.study.counts), *doubts, *table]))
 
     def _annotate(self, numbers: Iterable[int]) -> None:
         """Say in the notes of trials what they changed of the baseline."""
         from optuna_dashboard import save_note
 
         for number in sorted(number for number in numbers if number < _MOST_NOTES):
-            changes = _changes(self._records[number], self.study.baseline)
+            changes = _changes(self._shown[number], self.study.baseline)
             save_note(optuna.Trial(self._optuna, number), f"Against the baseline:\n\n{changes}")
 
     def _trial(self, number: int) -> FrozenTrial:
-        record, artifacts = self._records.get(number), _artifacts(number, self.study.files.trial(number))
+        record, artifacts = self._shown.get(number), _artifacts(number, self.study.files.trial(number))
         if record is None:
             left_out = number in self.study.settings.left_out
             return _frozen(number, TrialState.FAIL if left_out else TrialState.RUNNING, system_attrs=artifacts)

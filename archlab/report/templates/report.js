@@ -8,6 +8,8 @@
   const kind = Object.fromEntries(data.columns.map((column) => [column.key, column.kind]));
   const isCost = Object.fromEntries(data.columns.map((column) => [column.key, column.is_cost]));
   const isEstimated = (row, key) => Boolean(kind[key]) && get(row, kind[key]) === "estimated";
+  const noisy = Object.fromEntries(data.columns.map((column) => [column.key, column.noisy]));
+  const isNoisy = (row, key) => Boolean(noisy[key]) && get(row, noisy[key]) === true;
   const words = { complete: "trained", gated: data.gated, stopped: "stopped", failed: "failed", repeat: "repeat" };
   const narrow = window.matchMedia("(max-width: 560px)");
 
@@ -20,7 +22,9 @@
   }
 
   function cellText(row, key) {
-    return `${isEstimated(row, key) && typeof get(row, key) === "number" ? "≈ " : ""}${text(get(row, key))}`;
+    const isKnown = typeof get(row, key) === "number";
+    const before = isKnown && isEstimated(row, key) ? "≈ " : "", behind = isKnown && isNoisy(row, key) ? " (noisy)" : "";
+    return `${before}${text(get(row, key))}${behind}`;
   }
 
   function ended(row) {
