@@ -11,7 +11,8 @@ from pydantic import ConfigDict, Field
 from archlab.evaluation.fact import STRICT
 from archlab.evaluation.latency import AnyLatency, Confirmed, Provenance
 
-LEAST_ROUNDS, MOST_ROUNDS = 3, 12
+LEAST_ROUNDS, MOST_ROUNDS = 3, 10
+HOPELESS_ROUNDS = 5  # without a quiet one among them there is no point in more
 PRECISE = 0.03  # half the width of an interval, as a share: narrow enough to measure no further
 NOISY = 0.05  # likewise: too wide to be trusted, after the most rounds
 
@@ -59,7 +60,7 @@ class SideBySide:
     Attributes:
         baseline: its content hash.
         rounds: by round, timings by content hash.
-        given_up: architectures that stayed noisy in the most rounds.
+        given_up: architectures that stayed noisy; where the baseline did, nothing more is measured.
         failed: by content hash, why the device could not measure the architecture again.
         not_measured: why the device could measure nothing again; None where it could.
         provenance: of the latest measurement of the baseline.
@@ -95,7 +96,9 @@ class SideBySide:
 
     def is_settled(self, architecture: str) -> bool:
         """Whether there is nothing to be gained, or no way, to measure it further."""
-        if self.not_measured is not None or architecture in self.failed or architecture in self.given_up:
+        if self.not_measured is not None or self.baseline in self.given_up:
+            return True
+        if architecture in self.failed or architecture in self.given_up:
             return True
         return self._has_enough_quiet(architecture) and self.ratio(architecture).half_width <= PRECISE
 
@@ -133,9 +136,9 @@ class SideBySide:
         )
 
     def with_round(self, timings: Round, provenance: Provenance) -> "SideBySide":
-        """With one round more; what is still noisy after the most rounds is given up."""
+        """With one round more; what is still noisy after all the rounds that it may have is given up."""
         wider = replace(self, rounds=(*self.rounds, dict(timings)), provenance=provenance)
-        lost = [own for own in timings if wider.seen(own) >= MOST_ROUNDS and not wider.is_settled(own)]
+        lost = [own for own in timings if wider._is_lost(own)]
         return replace(wider, given_up=(*wider.given_up, *lost))
 
     def reopened(self) -> "SideBySide":
@@ -150,6 +153,13 @@ class SideBySide:
             failed={},
             not_measured=None,
         )
+
+    def _is_lost(self, architecture: str) -> bool:
+        """Whether it is still noisy after all the rounds that it may have."""
+        rounds, quiet = self.seen(architecture), _quiet(self._pairs(architecture))
+        if rounds >= HOPELESS_ROUNDS and not quiet:
+            return True
+        return architecture != self.baseline and rounds >= MOST_ROUNDS and not self.is_settled(architecture)
 
     def _pairs(self, architecture: str) -> list[tuple[Timing, Timing]]:
         """Its timings, each with the baseline's of the same round."""

@@ -23,7 +23,7 @@ def test_a_noisy_front_cannot_be_told(tmp_path: Path) -> None:
     front, baseline = health(study)
     assert front.startswith("The front cannot be told: the latency of trial")
     assert front.endswith(
-        f"on here is noisy (fewer than 3 of 12 rounds were quiet: {LOUD}). {AGAIN}: it measures them anew."
+        f"on here is noisy (fewer than 3 of 5 rounds were quiet: {LOUD}). {AGAIN}: it measures them anew."
     )
     assert baseline == (
         f"The baseline's latency on here is noisy: what is compared with it and the limit of "

@@ -198,9 +198,9 @@ def test_what_stays_noisy_is_said_and_measured_again_by_the_next_run(tmp_path: P
     definition, clock = definition_of(tmp_path), Clock(jitter=0.5, noise=LOUD)
     study = run(definition, tmp_path, clock)
     assert study.front["latency_noisy"].all()
-    assert {seen for own, seen in Counter(clock.again).items() if own != study.baseline_spec.id} == {12}
+    assert max(Counter(clock.again).values()) == 5
     noise = study.record(int(study.front["trial"].iloc[0])).evaluation.latency["here"].noise
-    assert noise == f"fewer than 3 of 12 rounds were quiet: {LOUD}"
+    assert noise == f"fewer than 3 of 5 rounds were quiet: {LOUD}"
     clock.jitter, clock.noise = 0.01, None
     quiet = run(definition, tmp_path, clock)
     assert not quiet.front["latency_noisy"].any()
