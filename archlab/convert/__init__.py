@@ -1,7 +1,6 @@
-"""A network as a file for a runtime: the device form, TFLite, Core ML, parity with torch, where the time goes."""
+"""A network as a file for a runtime: TFLite, Core ML, parity with torch, where the time goes."""
 
-from archlab.convert.coreml import can_run_coreml, run_coreml, to_coreml
-from archlab.convert.device_form import device_form
+from archlab.convert.coreml import ATTENTION_FORMS, can_run_coreml, run_coreml, to_coreml
 from archlab.convert.inputs import FlatInputs, example_inputs
 from archlab.convert.litert_torch import to_tflite_by_litert_torch
 from archlab.convert.parity import PARITY_TOLERANCES, Parity, parity_of, torch_output
@@ -10,12 +9,12 @@ from archlab.convert.profile import OperatorTime, operator_profile
 from archlab.convert.tflite import run_tflite, to_tflite
 
 __all__ = [
+    "ATTENTION_FORMS",
     "PARITY_TOLERANCES",
     "FlatInputs",
     "OperatorTime",
     "Parity",
     "can_run_coreml",
-    "device_form",
     "example_inputs",
     "operator_profile",
     "parity_of",

@@ -346,7 +346,7 @@ def test_the_command_prints_what_can_be_replayed(tmp_path: Path) -> None:
 
 
 def test_precisions_and_forms_of_attention_are_those_that_can_be_converted_to() -> None:
-    from archlab.convert.device_form import ATTENTION_FORMS as FORMS
+    from archlab.convert import ATTENTION_FORMS as FORMS
     from archlab.convert.tflite import PRECISIONS as CONVERTED
 
     assert (PRECISIONS, ATTENTION_FORMS) == (CONVERTED, FORMS)

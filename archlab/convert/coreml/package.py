@@ -7,16 +7,16 @@ from contextlib import redirect_stderr
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from archlab.convert.device_form import device_form
+from archlab.convert.graph import trace
 from archlab.convert.quiet import quiet
 from archlab.errors import BadInput, RunFailed, nearest, reason, require
 from archlab.files import atomic_folder
 
-_PRECISIONS = {"fp16": "float16", "fp32": "float32"}
+ATTENTION_FORMS = ("plain", "split_einsum", "split_einsum_v2")
+_PRECISIONS = ("fp16", "fp32")
 
 
 def to_coreml(
@@ -29,18 +29,20 @@ def to_coreml(
 ) -> None:
     """Write an ``.mlpackage`` folder for inputs of these shapes, iOS 17 or later, whole or not at all.
 
-    An older package at ``path`` is replaced. The package's output is named ``output``.
+    An older package at ``path`` is replaced. The output is named ``output``; several are ``output_0``, ``output_1`` ….
+    The module is neither changed nor copied.
 
     Args:
         inputs: by the names of ``module.forward``'s arguments; the package's inputs have the same names.
-        precision: in which it computes, ``fp16`` or ``fp32``.
-        attention: see `device_form`; only the split forms are made for the Neural Engine.
+        precision: in which it computes, ``fp16`` (but for sinusoids) or ``fp32``; outputs are of this type.
+        attention: ``plain``: tokens as [B, L, C]; ``split_einsum`` and ``split_einsum_v2``, made for the Neural Engine:
+            see `archlab.convert.coreml.split_einsum`.
 
     Raises:
         BadInput: there is no such precision or form of attention; ``path`` does not end in ``.mlpackage``, or is a
             file or some other folder.
         MissingExtra: coremltools is not installed.
-        RunFailed: the converter gave up; the message has its reason.
+        RunFailed: the network has an operation without a form, or coremltools gave up; the message has the reason.
     """
     path = Path(path)
     if precision not in _PRECISIONS:
@@ -49,23 +51,26 @@ def to_coreml(
         raise BadInput(f"{path}: a Core ML package's name ends in .mlpackage")
     if path.exists() and not (path / "Manifest.json").is_file():
         raise BadInput(f"{path}: exists and is not a Core ML package; name another path")
-    form = device_form(module, "channels_first", attention)
+    if attention not in ATTENTION_FORMS:
+        raise BadInput(f"attention: there is no {attention!r}{nearest(attention, ATTENTION_FORMS)}")
     with quiet(), atomic_folder(path) as folder:
         coremltools = require("coremltools", "converting to Core ML", "coreml")
+        from archlab.convert.coreml.passes import compute_precision, pass_pipeline
+        from archlab.convert.coreml.program import mil_program
+
+        graph = trace(module, inputs)
         try:
-            with torch.no_grad():
-                program = torch.export.export(form, (), kwargs=dict(inputs)).run_decompositions({})
             with redirect_stderr(io.StringIO()):  # its progress bars
                 package = coremltools.convert(
-                    program,
-                    outputs=[coremltools.TensorType(name="output")],
+                    mil_program(graph, attention, precision),
                     minimum_deployment_target=coremltools.target.iOS17,
-                    compute_precision=coremltools.precision(_PRECISIONS[precision]),
+                    compute_precision=compute_precision(precision),
+                    pass_pipeline=pass_pipeline(),
                     skip_model_load=True,
                 )
             package.save(str(folder))
         except Exception as error:
-            raise RunFailed(f"{path}: coremltools cannot convert the network: {reason(error)}") from error
+            raise RunFailed(f"{path}: coremltools cannot write the network: {reason(error)}") from error
 
 
 def can_run_coreml() -> bool:
