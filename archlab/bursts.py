@@ -12,13 +12,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from statistics import fmean, median
 from typing import Literal, NamedTuple, Protocol
 
 BURST_SECONDS = 0.05  # shorter than most of what disturbs, and long beside the reference
 WAITING_SECONDS = 0.001  # at least, over which it is told how long runs waited: clocks take a microsecond
 KEPT_RUNS = 20  # of those in that time: more say nothing new and take memory
-REFERENCE_RUNS = 10
 LEAST_BURSTS = 3
 
 WAITING = 0.1  # of the processors' time that a run could have used; undisturbed ones wait for 0.01
@@ -60,10 +60,10 @@ class Reference(NamedTuple):
 
 
 class Run(NamedTuple):
-    """One run, and how many processors this process used meanwhile, on average."""
+    """One run: by the wall's clock, and all processors' time of this process; where it is very short a mean."""
 
     ms: float
-    busy: float
+    cpu_ms: float
 
 
 class Burst(NamedTuple):
@@ -92,14 +92,14 @@ class Wanted:
         min_runs, min_seconds: what undisturbed bursts must have together.
         quiet_timeout_s: how long bursts are repeated after all of them, disturbed or not, have that.
         reference_ms: the least that the reference lately took on this computer; None where that is not known.
-        least_busy: processors that an undisturbed run uses at least; None where it runs on something else.
+        threads: of this computer, on which it runs; 0 where it runs on something else.
     """
 
     min_runs: int
     min_seconds: float
     quiet_timeout_s: float
     reference_ms: float | None = None
-    least_busy: float | None = 1.0
+    threads: int = 1
 
     def enough(self, bursts: Sequence[Burst]) -> bool:
         """Whether these make up what is wanted."""
@@ -168,12 +168,17 @@ def undisturbed(bursts: Sequence[Burst], wanted: Wanted) -> list[Burst]:
     return [found for found in _judged(bursts, wanted) if isinstance(found, Burst)]
 
 
+def reference_runs(threads: int) -> int:
+    """How often the reference is run in a row: on several threads for longer than others have a processor at a time."""
+    return 10 if threads < 2 else 30
+
+
 def reference_computation(threads: int) -> Callable[[], Reference]:
-    """A matrix product, `REFERENCE_RUNS` times, on as many threads at once.
+    """A matrix product of a third of a millisecond, `reference_runs` times, on as many threads at once.
 
     By numpy's own loop, not by BLAS: that has threads of its own, and on some computers a unit that programs share.
-    What is typical is the median on one thread, as waiting shows in the run itself; on several the slowest thread's
-    mean, as how many processors a run could use is not known.
+    What is typical is the median on one thread, as waiting shows in the runs themselves; on several the slowest
+    thread's mean with what it waited for, as how many processors a run could use is not known.
     """
     from concurrent.futures import ThreadPoolExecutor
 
@@ -182,21 +187,18 @@ def reference_computation(threads: int) -> Callable[[], Reference]:
     matrix = np.random.default_rng(0).standard_normal((128, 128), dtype=np.float32)
     others = ThreadPoolExecutor(threads - 1) if threads > 1 else None
 
-    def timed(_: int = 0) -> list[float]:
-        out, samples_ms = np.empty_like(matrix), []
-        for _ in range(REFERENCE_RUNS):
-            start = time.perf_counter()
+    def timed(_: int = 0) -> Reference:
+        out, ends = np.empty_like(matrix), [time.perf_counter()]
+        for _ in range(reference_runs(threads)):
             np.einsum("ij,jk->ik", matrix, matrix, out=out)
-            samples_ms.append((time.perf_counter() - start) * 1000)
-        return samples_ms
+            ends.append(time.perf_counter())
+        samples_ms = [1000 * (end - start) for start, end in pairwise(ends)]
+        return Reference(min(samples_ms), median(samples_ms) if threads < 2 else fmean(samples_ms))
 
     def reference() -> Reference:
-        if others is None:
-            samples_ms = timed()
-            return Reference(min(samples_ms), median(samples_ms))
-        elsewhere = others.map(timed, range(threads - 1))
+        elsewhere = others.map(timed, range(threads - 1)) if others else ()
         found = [timed(), *elsewhere]
-        return Reference(min(map(min, found)), max(map(fmean, found)))
+        return Reference(min(each.least_ms for each in found), max(each.typical_ms for each in found))
 
     reference()  # threads start, caches fill
     return reference
@@ -214,20 +216,22 @@ def _burst(run: Callable[[], float], reference: Callable[[], Reference], before:
 def _runs(run: Callable[[], float], clock: Clock) -> list[Run]:
     """As many as take `WAITING_SECONDS`, mostly one; of very many some."""
     samples_ms: list[float] = []
-    start, cpu_start = clock.seconds(), clock.cpu_seconds()
+    cpu_start, start = clock.cpu_seconds(), clock.seconds()
     while not samples_ms or clock.seconds() - start < WAITING_SECONDS:
         samples_ms.append(run())
-    busy = (clock.cpu_seconds() - cpu_start) / (clock.seconds() - start)
-    return [Run(ms, busy) for ms in samples_ms[:: math.ceil(len(samples_ms) / KEPT_RUNS)]]
+    cpu_ms = 1000 * (clock.cpu_seconds() - cpu_start) / len(samples_ms)
+    mean_ms = fmean(samples_ms)
+    every = math.ceil(len(samples_ms) / KEPT_RUNS)
+    return [Run(ms, cpu_ms * ms / mean_ms) for ms in samples_ms[::every]]
 
 
 def _judged(bursts: Sequence[Burst], wanted: Wanted) -> list[Burst | Disturbance]:
     """Each burst's runs that count, or what speaks against it."""
     slow_ms = SLOW_REFERENCE * min(_least_reference_ms(bursts), wanted.reference_ms or math.inf)
-    least_busy = (1 - WAITING) * _most_busy(bursts, wanted)
+    least_busy = (1 - WAITING) * _processors(bursts, wanted)
     found: list[Burst | Disturbance] = []
     for burst in bursts:
-        kept = [run for run in burst.runs if run.busy >= least_busy]
+        kept = [run for run in burst.runs if _busy(run, wanted) >= least_busy]
         if max(burst.before.typical_ms, burst.after.typical_ms) > slow_ms:
             found.append("the processor was slow")
         else:
@@ -237,15 +241,21 @@ def _judged(bursts: Sequence[Burst], wanted: Wanted) -> list[Burst | Disturbance
 
 def _without_slow(found: Sequence[Burst | Disturbance]) -> Iterator[Burst | Disturbance]:
     medians_ms = [each.median_ms if isinstance(each, Burst) else math.inf for each in found]
+    slow_ms = SLOW_BURST * min(medians_ms)
     for each, median_ms in zip(found, medians_ms, strict=True):
-        yield "its runs differed" if isinstance(each, Burst) and median_ms > SLOW_BURST * min(medians_ms) else each
+        yield "its runs differed" if isinstance(each, Burst) and median_ms > slow_ms else each
 
 
-def _most_busy(bursts: Sequence[Burst], wanted: Wanted) -> float:
-    """Processors that a run can use; 0 where it runs on something else."""
-    if wanted.least_busy is None:
-        return 0.0
-    return max(wanted.least_busy, *(run.busy for burst in bursts for run in burst.runs))
+def _processors(bursts: Sequence[Burst], wanted: Wanted) -> float:
+    """How many a run uses when it waits for none; one at least, 0 where it runs on something else."""
+    if wanted.threads < 2:
+        return wanted.threads
+    return max(1.0, *(_busy(run, wanted) for burst in bursts for run in burst.runs))
+
+
+def _busy(run: Run, wanted: Wanted) -> float:
+    """Processors that it used on average; what lies between very short runs is no more than there are threads."""
+    return min(run.cpu_ms / run.ms, wanted.threads)
 
 
 def _least_reference_ms(bursts: Sequence[Burst]) -> float:
@@ -254,9 +264,9 @@ def _least_reference_ms(bursts: Sequence[Burst]) -> float:
 
 def _fastest(bursts: Sequence[Burst], wanted: Wanted) -> list[Burst]:
     """As many as are wanted, in order, without the time that their runs waited for a processor."""
-    if most_busy := _most_busy(bursts, wanted):
+    if processors := _processors(bursts, wanted):
         bursts = [
-            burst._replace(runs=tuple(Run(run.ms * run.busy / most_busy, run.busy) for run in burst.runs))
+            burst._replace(runs=tuple(run._replace(ms=min(run.ms, run.cpu_ms / processors)) for run in burst.runs))
             for burst in bursts
         ]
     by_speed = sorted(range(len(bursts)), key=lambda index: bursts[index].median_ms)

@@ -32,7 +32,9 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         interpreter.invoke()
 
     timing = time_until_quiet(
-        lambda: _time_ms(interpreter), reference_computation(job["threads"]), Wanted(**job["wanted"])
+        lambda: _time_ms(interpreter),
+        reference_computation(job["threads"]),
+        Wanted(**job["wanted"], threads=job["threads"]),
     )
     partitions, no_partitions = delegated_partitions(interpreter)
     return {

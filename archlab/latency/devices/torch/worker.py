@@ -42,7 +42,7 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         timing = time_until_quiet(
             lambda: time_ms(lambda: module(**inputs)),
             reference_computation(job["threads"]),
-            Wanted(**job["wanted"], least_busy=0.0 if unit.type == "cuda" else 1.0),
+            Wanted(**job["wanted"], threads=0 if unit.type == "cuda" else job["threads"]),
         )
     return {
         "timing": asdict(timing),
