@@ -9,6 +9,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from archlab.analysis.compare import Comparison
+from archlab.analysis.noise import noisy_trials
 from archlab.analysis.picks import amount
 from archlab.evaluation.evaluation import kind_column
 from archlab.evaluation.measures import Direction, direction, find_column
@@ -19,12 +20,13 @@ from archlab.report.front import Point, non_dominated
 from archlab.report.labels import axis, heading
 from archlab.report.page import render_page
 from archlab.report.picture import DPI, write_picture
-from archlab.report.style import INK, STUDIES, figure_layout
+from archlab.report.style import DOTTED, INK, STUDIES, figure_layout
 from archlab.report.table import is_plain, text
 from archlab.report.tables import write_tables
 
 _SIZE_INCHES = (8.4, 5.4)
 _FADED = 0.35
+_OPEN = {"": "", "estimated": "-open", "noisy": "-open-dot"}  # what plotly adds to a mark's name
 _LEAD = "Every trained architecture of these studies, by the same scores and on the same devices."
 
 
@@ -43,6 +45,7 @@ class CompareInfo(NamedTuple):
         cost_direction: which way what quality is charted against is better.
         staircase: the points of all fronts that no other dominates in these two numbers, from the best cost on.
         estimated: by study, the trials whose cost is estimated; they are drawn hollow.
+        noisy: likewise, those whose cost is noisy; hollow, with a dot or dotted.
     """
 
     title: str
@@ -52,6 +55,7 @@ class CompareInfo(NamedTuple):
     series: list[StudySeries]
     staircase: list[Point]
     estimated: dict[str, set[int]]
+    noisy: dict[str, set[int]]
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> Path:
@@ -85,13 +89,14 @@ def compare_info(comparison: Comparison) -> CompareInfo:
     cost, first, trials = _cost(comparison), comparison.first, comparison.trials
     kind = kind_column(cost)
     kinds = trials[kind] if kind in trials else pd.Series("", index=trials.index)
-    series, estimated = [], {}
+    series, estimated, noisy = [], {}, {}
     for name in comparison.studies:
         own = trials["study"] == name
         series.append(
             StudySeries(name, *(_points(trials[own & (trials["on_front"] == on)], cost) for on in (True, False)))
         )
         estimated[name] = {int(number) for number in trials.loc[own & (kinds == "estimated"), "trial"]}
+        noisy[name] = noisy_trials(trials[own], cost)
     return CompareInfo(
         title=" · ".join(comparison.studies),
         cost_title=axis(cost, first),
@@ -100,6 +105,7 @@ def compare_info(comparison: Comparison) -> CompareInfo:
         series=series,
         staircase=non_dominated([point for each in series for point in each.front], direction(cost)),
         estimated=estimated,
+        noisy=noisy,
     )
 
 
@@ -135,18 +141,19 @@ def studies_table(comparison: Comparison) -> pd.DataFrame:
 
 
 def compare_figure(info: CompareInfo) -> Figure:
-    """A colour for each study; full marks are on the front over all, faded ones are not, hollow ones are estimated."""
+    """A colour for each study; full marks are on the front over all, faded ones are not, hollow ones are
+    estimated, dotted ones noisy."""
     figure = Figure(figsize=_SIZE_INCHES, dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     draw_frame(axes, axes, info.title, info.cost_title, info.quality_title)
     for each, (color, mark, _) in zip(info.series, _looks(info), strict=True):
         for points, alpha in ((each.dominated, _FADED), (each.front, 1.0)):
-            for hollow in (False, True):
-                shown = [point for point in points if (point.trial in info.estimated[each.study]) == hollow]
+            for doubt in ("", "estimated", "noisy"):
+                shown = [point for point in points if _doubt(point, each.study, info) == doubt]
                 axes.scatter(
-                    *_xy(shown), s=40, marker=mark, alpha=alpha, facecolors="white" if hollow else color,
-                    edgecolors=color, zorder=3 + alpha,
+                    *_xy(shown), s=40, marker=mark, alpha=alpha, facecolors="white" if doubt else color,
+                    edgecolors=color, linestyles=DOTTED if doubt == "noisy" else "-", zorder=3 + alpha,
                 )  # fmt: skip
         axes.scatter([], [], s=40, marker=mark, color=color, label=_said(each))
     figure.legend(loc="outside upper right", ncols=min(4, len(info.series)), frameon=False, handletextpad=0.3)
@@ -173,18 +180,18 @@ def _chart(info: CompareInfo) -> Any:
     )  # fmt: skip
     for each, (color, _, symbol) in zip(info.series, _looks(info), strict=True):
         points = [*each.front, *each.dominated]
-        hollow = [point.trial in info.estimated[each.study] for point in points]
+        doubts = [_doubt(point, each.study, info) for point in points]
         figure.add_scatter(
             name=_said(each),
             x=[point.cost for point in points],
             y=[point.quality for point in points],
             customdata=[point.trial for point in points],
-            text=[" (estimated)" if estimated else "" for estimated in hollow],
+            text=[f" ({doubt})" if doubt else "" for doubt in doubts],
             mode="markers",
             marker={
                 "color": color,
                 "size": 10,
-                "symbol": [f"{symbol}-open" if estimated else symbol for estimated in hollow],
+                "symbol": [f"{symbol}{_OPEN[doubt]}" for doubt in doubts],
                 "opacity": [1.0] * len(each.front) + [_FADED] * len(each.dominated),
             },
             hovertemplate=f"{each.study}, trial %{{customdata}}<br>%{{x:.4g}}%{{text}} · %{{y:.4g}}<extra></extra>",
@@ -192,6 +199,11 @@ def _chart(info: CompareInfo) -> Any:
     figure.update_xaxes(title=info.cost_title)
     figure.update_yaxes(title=info.quality_title)
     return figure
+
+
+def _doubt(point: Point, study: str, info: CompareInfo) -> str:
+    """``noisy``, ``estimated``, or nothing."""
+    return "noisy" * (point.trial in info.noisy[study]) or "estimated" * (point.trial in info.estimated[study])
 
 
 def _finding(comparison: Comparison) -> str:
@@ -205,7 +217,7 @@ def _finding(comparison: Comparison) -> str:
         f"{len(front)} of {len(comparison.trials)} trained architectures are on the front over all studies: "
         f"{', '.join(shares)}. The {extreme}, {amount(cost, cheapest)}, is trial {cheapest['trial']} of "
         f"{cheapest['study']}; the best, {text(best['quality'])}, is trial {best['trial']} of {best['study']}. "
-        "Full marks are on that front, faded ones are beaten by it."
+        "Full marks are on that front, faded ones are beaten by it; hollow ones are estimated, those with a dot noisy."
     )
 
 

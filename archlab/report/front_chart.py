@@ -116,7 +116,7 @@ def front_figure(info: FrontInfo) -> Any:
         _add_ticks(figure, info, status, words, height)
     _add_baseline(figure, info)
     if info.limit is not None:
-        _add_line(figure, info.limit, LIMIT, f"limit {with_unit(info.limit, info)}")
+        _add_line(figure, info.limit, LIMIT, f"limit {with_unit(info.limit, info)}", y=0.02, anchor="bottom")
     ranges = view(info)
     figure.update_xaxes(title=info.cost_title, range=ranges and ranges[0])
     figure.update_yaxes(title=info.quality_title, range=ranges and ranges[1], domain=[0.12 if info.unscored else 0, 1])
@@ -244,9 +244,9 @@ def _add_baseline(figure: Any, info: FrontInfo) -> None:
     )
 
 
-def _add_line(figure: Any, cost: float, color: str, label: str) -> None:
+def _add_line(figure: Any, cost: float, color: str, label: str, *, y: float = 1, anchor: str = "top") -> None:
     figure.add_vline(x=cost, line={"color": color, "width": 1.5, "dash": "dash"}, layer="below")
     figure.add_annotation(
-        x=cost, y=1, yref="paper", text=label, textangle=-90, showarrow=False,
-        xanchor="right", yanchor="top", font={"color": color, "size": 11},
+        x=cost, y=y, yref="y domain", text=label, textangle=-90, showarrow=False,
+        xanchor="right", yanchor=anchor, font={"color": color, "size": 11},
     )  # fmt: skip

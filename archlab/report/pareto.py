@@ -11,10 +11,9 @@ from archlab.report.axes import draw_frame, label_points, line_boxes, point_boxe
 from archlab.report.front import FrontInfo, Point, baseline_label, endings, view, with_unit
 from archlab.report.picture import DPI, write_picture
 from archlab.report.placement import Box
-from archlab.report.style import DOMINATED, FRONT, INK, LIMIT, MUTED, STOPPED
+from archlab.report.style import DOMINATED, DOTTED, FRONT, INK, LIMIT, MUTED, STOPPED
 
 _SIZE_INCHES = (8.4, 5.4)
-_DOTTED = (0, (1, 1))
 
 
 def write_pareto(info: FrontInfo, folder: Path, name: str = "pareto") -> None:
@@ -89,7 +88,7 @@ def _draw_points(axes: Any, info: FrontInfo) -> None:
             facecolors="white",
             edgecolors=MUTED,
             linewidths=1.4,
-            linestyles=_DOTTED,
+            linestyles=DOTTED,
             label="noisy (dotted)",
         )
 
@@ -104,7 +103,7 @@ def _scatter(axes: Any, points: Sequence[Point], info: FrontInfo, label: str, *,
     if hollow:
         axes.scatter(*_xy(hollow), facecolors="white", edgecolors=color, linewidths=1.4, **how)
     if dotted:
-        axes.scatter(*_xy(dotted), facecolors="white", edgecolors=color, linewidths=1.4, linestyles=_DOTTED, **how)
+        axes.scatter(*_xy(dotted), facecolors="white", edgecolors=color, linewidths=1.4, linestyles=DOTTED, **how)
     known = [(point.quality, *info.intervals[point.trial]) for point in points if point.trial in info.intervals]
     if known:
         qualities, lows, highs = zip(*known, strict=True)

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from importlib import metadata
 from typing import Any, NamedTuple
 
+import pandas as pd
 import yaml
 
 from archlab.analysis.table import StudyTable, latency_columns
+from archlab.evaluation.evaluation import rounds_column
 from archlab.report.evaluation import latency_provenance, proxy_facts
 from archlab.report.labels import heading, latency_how, noun
 from archlab.report.table import estimated
@@ -68,6 +70,13 @@ def _latency(column: str, study: StudyTable) -> LatencyProvenance:
     )
     if guessed := estimated(study, column):
         sentence += f" Of {int(study.trials[column].notna().sum())}, {len(guessed)} are estimates from a block table."
+    rounds = study.trials.get(rounds_column(column) or "", pd.Series(dtype=float)).dropna()
+    if len(rounds):
+        sentence += (
+            f" {len(rounds)} were measured side by side with the baseline in {rounds.min():.0f} to {rounds.max():.0f} "
+            "rounds: the geometric mean of their ratios to the baseline's latency of the same round, times the "
+            "baseline's median over the rounds, with Student's t interval at 95 % of the ratios' logarithms."
+        )
     found = latency_provenance(study, latency_columns(study)[column])
     return LatencyProvenance(sentence, "---\n".join(_yaml(provenance) for provenance in found.values()))
 

@@ -10,6 +10,8 @@ DOMINATED = "#b3bac6"
 LIMIT = "#c4452f"
 STOPPED = "#a97f3a"
 
+DOTTED = (0, (1, 1))  # matplotlib's edge of marks whose number is noisy
+
 STUDIES = (  # colours that the colour-blind tell apart (Okabe and Ito), each with matplotlib's and plotly's mark
     ("#0072b2", "o", "circle"),
     ("#d55e00", "s", "square"),

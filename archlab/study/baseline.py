@@ -1,6 +1,6 @@
 """The baseline is measured once: shares in limits, charts and the pruner's noise refer to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -10,7 +10,7 @@ import optuna
 
 from archlab.cost import count
 from archlab.errors import RunFailed
-from archlab.evaluation import Baseline, Evaluation, find_column
+from archlab.evaluation import AnyLatency, Baseline, Estimate, Evaluation, find_column
 from archlab.evaluation.evaluation import device_cells
 from archlab.evaluation.fact import from_plain, to_plain
 from archlab.study.callbacks import Callbacks
@@ -18,8 +18,10 @@ from archlab.study.definition import StudyDefinition
 from archlab.study.evaluate import STAGES, Job, Stages, measured_or_estimated, missing_measure
 from archlab.study.folder import StudyFolder
 from archlab.study.limits import hard_limits
+from archlab.study.settings import Share
 
 _NOISE_SEEDS = 2
+_MOST_TIMES = 3  # that a noisy baseline is measured, where a limit is a share of it
 
 
 def known_baseline(
@@ -45,6 +47,8 @@ def known_baseline(
     if known is None:
         tell("trial_started", None, dict(definition.space.baseline_values))
         known = _measured(definition, Callbacks(progress=partial(tell, "progress", None)), stages)
+        for line in _doubts(definition, known):
+            tell("notice", line)
     if known.noise is None and submit is not None and _needs_noise(definition):
         evaluation = submit(_noise_job(definition, folder.path / "baseline"))
         if evaluation.status == "failed":
@@ -66,10 +70,13 @@ def _shared(study: optuna.Study) -> Baseline | None:
 def _measured(definition: StudyDefinition, callbacks: Callbacks, stages: Stages) -> Baseline:
     space = definition.space
     cost = count(space.baseline)
-    latency = {
-        where.name: measured_or_estimated(space.baseline, where, callbacks, stages)
-        for where in definition.settings.measure
-    }
+    shares = _shares(definition)
+    latency: dict[str, AnyLatency] = {}
+    for where in definition.settings.measure:
+        for _ in range(_MOST_TIMES if where.name in shares else 1):
+            latency[where.name] = measured_or_estimated(space.baseline, where, callbacks, stages)
+            if not latency[where.name].noisy:
+                break
     values = device_cells(latency)
     for column in definition.settings.named_columns:
         if column in values and values[column] is None:
@@ -84,6 +91,25 @@ def _measured(definition: StudyDefinition, callbacks: Callbacks, stages: Stages)
         latency=latency,
         limits=hard_limits(definition, latency),
     )
+
+
+def _shares(definition: StudyDefinition) -> dict[str, str]:
+    """Devices on which a limit is a share of the baseline's latency, each with the limit's column."""
+    settings = definition.settings
+    columns = settings.latency_columns.items()
+    return {where.name: column for column, where in columns if isinstance(settings.limits.get(column), Share)}
+
+
+def _doubts(definition: StudyDefinition, known: Baseline) -> Iterator[str]:
+    """What stands on a noisy number, one line each."""
+    for device, column in _shares(definition).items():
+        latency = known.latency[device]
+        if not isinstance(latency, Estimate) and latency.noise is not None:
+            yield (
+                f"the limit on {column}, {known.limits[column]:.4g}, stands on a noisy number: the baseline's latency "
+                f"on {device}, measured {_MOST_TIMES} times ({latency.noise}); stop the study, wait until the device "
+                "is idle and begin it anew, or give the limit in ms"
+            )
 
 
 def _needs_noise(definition: StudyDefinition) -> bool:

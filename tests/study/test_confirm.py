@@ -264,3 +264,46 @@ def test_watchers_hear_how_far_it_is(tmp_path: Path) -> None:
     assert shares[0] == 0.0
     assert shares == sorted(shares)
     assert shares[-1] <= 1
+
+
+def test_a_share_of_a_noisy_baseline_is_measured_until_it_is_quiet_or_said_aloud(tmp_path: Path) -> None:
+    definition = definition_of(tmp_path, more='constraints: {latency_ms: {max: "80%"}}\n')
+    baseline, notices = definition.space.baseline, []
+
+    class Hearing(Watcher):
+        def notice(self, line: str) -> None:
+            notices.append(line)
+
+    def run_with(quiet_at: int, name: str) -> Study:
+        clock, times = Clock(), []
+
+        def measure(spec: UNetSpec, *arguments: Any) -> Latency:
+            if spec.id != baseline.id:
+                return clock.measure(spec, *arguments)
+            times.append(spec.id)
+            return measured(true_ms(spec), noise=LOUD if len(times) < quiet_at else None)
+
+        return run_study(
+            definition, root=tmp_path / name, stages=replace(clock.stages, measure=measure), watchers=[Hearing()]
+        )
+
+    run_with(3, "quiet at last")
+    assert notices == []
+    study = run_with(4, "never quiet")
+    (line,) = notices
+    assert line.startswith(f"the limit on latency_ms, {0.8 * true_ms(baseline):.4g}, stands on a noisy number: ")
+    assert f"measured 3 times ({LOUD})" in line
+    assert not study.front["latency_noisy"].any()
+
+
+def test_what_only_noise_puts_over_a_limit_is_trained_and_then_confirmed(tmp_path: Path) -> None:
+    definition = definition_of(tmp_path, more='constraints: {latency_ms: {max: "80%"}}\n')
+    plain = run(definition_of(tmp_path), tmp_path / "plain", Clock())
+    limit = 0.8 * true_ms(plain.baseline_spec)
+    fast = plain.architecture(str(int(plain.front["trial"].iloc[0])))
+    samples = (2 * limit, 2 * limit, 2 * limit, 0.9 * limit)
+    noisy = measured(2 * limit, samples_ms=samples, bursts=(2, 1, 1), noise=LOUD)
+    study = run(definition, tmp_path / "limited", Clock(first={fast.id: noisy}))
+    (row,) = study.trials[study.trials["architecture"] == fast.id].to_dict("records")
+    assert (row["status"], row["on_front"]) == ("complete", True)
+    assert row["latency_ms"] == pytest.approx(true_ms(fast))

@@ -21,10 +21,10 @@
     return String(Number(value.toPrecision(4)));
   }
 
-  function cellText(row, key) {
+  function cellText(row, key, unit = "") {
     const isKnown = typeof get(row, key) === "number";
     const before = isKnown && isEstimated(row, key) ? "≈ " : "", behind = isKnown && isNoisy(row, key) ? " (noisy)" : "";
-    return `${before}${text(get(row, key))}${behind}`;
+    return `${before}${text(get(row, key))}${unit && ` ${unit}`}${behind}`;
   }
 
   function ended(row) {
@@ -181,7 +181,7 @@
     image.alt = `samples of trial ${trial}`;
     button.type = "button";
     button.dataset.trial = trial;
-    button.append(image, `trial ${trial} ${data.picks[trial] || ""}`, element("small", `${cellText(row, data.cost)} ${data.unit}`));
+    button.append(image, `trial ${trial} ${data.picks[trial] || ""}`, element("small", cellText(row, data.cost, data.unit)));
     button.addEventListener("click", () => show(trial, true));
     if (gallery) gallery.append(button);
   }
