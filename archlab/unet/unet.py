@@ -118,10 +118,7 @@ class TimeEmbedding(nn.Module):
 
     def forward(self, timestep: Tensor, guidance: Tensor | None = None) -> Tensor:
         """[B] and [B, guidance_dim] → [B, D]"""
-        return self.embed(sinusoids(timestep, self.sinusoid_dim).to(self.linear1.weight.dtype), guidance)
-
-    def embed(self, waves: Tensor, guidance: Tensor | None) -> Tensor:
-        """[B, sinusoids] and [B, guidance_dim] → [B, D]"""
+        waves = sinusoids(timestep, self.sinusoid_dim).to(self.linear1.weight.dtype)
         if guidance is not None:
             if self.guidance is None:
                 raise ValueError("this UNet has no guidance embedding: leave guidance out")

@@ -14,7 +14,7 @@ from archlab.convert.graph.operators import OPERATORS
 from archlab.convert.graph.symbol import Symbol, leaves, no_operator, standing_in, symbol
 from archlab.errors import RunFailed
 
-__all__ = ["calls", "evaluating", "trace"]
+__all__ = ["calls", "evaluating", "trace"]  # the first for what it registers
 
 
 def trace(module: nn.Module, inputs: Mapping[str, Tensor]) -> Graph:
