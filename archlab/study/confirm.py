@@ -20,6 +20,8 @@ from archlab.study.evaluate import STAGES, Stages, in_one_line
 from archlab.study.saved import SavedStudy
 
 TRUST = 0.05  # beyond its interval, a latency that was measured once may be off by this share
+_AT_FAULT = 2  # failures in one round, all of what was measured before: it is the device, which is waited for each time
+
 RECORDED = "it is a recording, which cannot be measured again"
 
 Bounds = tuple[float, float]
@@ -83,13 +85,13 @@ class FrontConfirmation:
         specs[side.baseline] = self.definition.space.baseline
         order = list(specs)
         random.Random(f"{self.settings.search.seed} {where.name} {len(side.rounds)}").shuffle(order)
-        timings, provenance = {}, side.provenance
+        timings, provenance, failures = {}, side.provenance, 0
         for architecture in order:
             try:
                 latency = self.stages.again(specs[architecture], where, Callbacks())
             except Exception as error:  # whatever device or converter do, what is known stays
-                reason = str(error) or in_one_line(error)
-                if architecture == side.baseline:
+                reason, failures = str(error) or in_one_line(error), failures + 1
+                if architecture == side.baseline or failures == _AT_FAULT:
                     return replace(side, not_measured=reason)
                 side = replace(side, failed=side.failed | {architecture: reason})
                 continue
