@@ -1,7 +1,7 @@
 """The front as an interactive chart."""
 
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import plotly.graph_objects as go
 
@@ -20,6 +20,10 @@ from archlab.report.front import (
 from archlab.report.history import summary
 from archlab.report.style import DOMINATED, FRONT, INK, LIMIT, MUTED, STOPPED, figure_layout
 from archlab.report.table import text
+
+Place = Literal["top", "bottom"]
+
+_LABEL_WIDTH = 0.03  # of a label that is written upwards, as a share of the chart's
 
 
 def further_fronts(study: StudyTable, picks: Picks) -> list[Card]:
@@ -116,7 +120,8 @@ def front_figure(info: FrontInfo) -> Any:
         _add_ticks(figure, info, status, words, height)
     _add_baseline(figure, info)
     if info.limit is not None:
-        _add_line(figure, info.limit, LIMIT, f"limit {with_unit(info.limit, info)}", y=0.02, anchor="bottom")
+        place: Place = "bottom" if _meets_the_baseline(info, info.limit) else "top"
+        _add_line(figure, info.limit, LIMIT, f"limit {with_unit(info.limit, info)}", place)
     ranges = view(info)
     figure.update_xaxes(title=info.cost_title, range=ranges and ranges[0])
     figure.update_yaxes(title=info.quality_title, range=ranges and ranges[1], domain=[0.12 if info.unscored else 0, 1])
@@ -244,9 +249,18 @@ def _add_baseline(figure: Any, info: FrontInfo) -> None:
     )
 
 
-def _add_line(figure: Any, cost: float, color: str, label: str, *, y: float = 1, anchor: str = "top") -> None:
+def _meets_the_baseline(info: FrontInfo, cost: float) -> bool:
+    """Whether a label there would be on the baseline's."""
+    ranges = view(info)
+    if info.baseline_cost is None or info.baseline_quality is not None or ranges is None:
+        return False
+    low, high = ranges[0]
+    return abs(cost - info.baseline_cost) < _LABEL_WIDTH * (high - low)
+
+
+def _add_line(figure: Any, cost: float, color: str, label: str, place: Place = "top") -> None:
     figure.add_vline(x=cost, line={"color": color, "width": 1.5, "dash": "dash"}, layer="below")
     figure.add_annotation(
-        x=cost, y=y, yref="y domain", text=label, textangle=-90, showarrow=False,
-        xanchor="right", yanchor=anchor, font={"color": color, "size": 11},
+        x=cost, y=int(place == "top"), yref="y domain", text=label, textangle=-90, showarrow=False,
+        xanchor="right", yanchor=place, font={"color": color, "size": 11},
     )  # fmt: skip

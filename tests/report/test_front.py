@@ -256,6 +256,15 @@ def test_intervals_and_noise_are_on_chart_picture_and_table(make_study: Any, sma
     assert list(table["rounds side by side"]) == [12, 3]
 
 
+def test_labels_of_a_limit_that_is_the_baseline_are_apart(make_study: Any) -> None:
+    def notes(limit: float) -> dict[str, Any]:
+        study = make_study(samples=False, limits={"latency_ms": limit})
+        return {note.text: (note.y, note.yanchor) for note in front_figure(front_info(study)).layout.annotations}
+
+    assert notes(26.4) == {"baseline 26.4 ms": (1, "top"), "limit 26.4 ms": (0, "bottom")}
+    assert notes(15.0)["limit 15 ms"] == (1, "top")
+
+
 def test_a_quiet_study_shows_no_noise(make_study: Any) -> None:
     info = front_info(make_study(samples=False))
     assert (info.noisy, info.equals, info.baseline_noisy) == (set(), [], False)
