@@ -250,7 +250,7 @@ def test_table_is_of_one_device_and_settings(
 def test_build_refuses_a_table_of_other_versions(
     space: SearchSpace, built: Built, phone: Phone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(phone, "versions", lambda: {"runtime": "2"})
+    monkeypatch.setattr(phone, "versions", lambda settings: {"runtime": "2"})
     with pytest.raises(BadInput, match="is a table of runtime 1, not 2; take another file"):
         build_table(space, "phone", built.path, **SHARED)
 
@@ -268,7 +268,8 @@ def test_build_refuses_a_table_of_other_versions(
         (
             lambda data: json.dumps({**data["circumstances"], "format": "archlab latency table 1"}),
             "is a table of an earlier archlab; delete it and build it again: archlab latency-table build "
-            "--device phone --space SPACE.yaml --threads 1 --precision fp32 --compute cpu --attention plain --out",
+            "--device phone --space SPACE.yaml --threads 1 --precision fp32 --compute cpu --attention plain "
+            "--converter archlab --out",
         ),
         (
             lambda data: json.dumps({**data, "circumstances": {**data["circumstances"], "settings": 3}}),

@@ -71,7 +71,7 @@ class Circumstances:
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     device: str
-    settings: dict[str, str | int | None]
+    settings: dict[str, str | bool | int | None]
     versions: dict[str, str]
 
     @classmethod
@@ -206,6 +206,11 @@ def _as_file(table: Table) -> _File:
 
 def build_command(device: str, settings: Mapping[str, Any], path: Path | None) -> str:
     """The command line that measures what a table lacks."""
-    options = [f"--{name} {value}" for name, value in settings.items() if value is not None]
+    options = [_option(name, value) for name, value in settings.items() if value is not None and value is not False]
     out = [] if path is None else [f"--out {path}"]
     return " ".join(["archlab latency-table build", f"--device {device}", "--space SPACE.yaml", *options, *out])
+
+
+def _option(name: str, value: Any) -> str:
+    option = f"--{name.replace('_', '-')}"
+    return option if value is True else f"{option} {value}"
