@@ -1,10 +1,10 @@
 """archlab's conversion to TFLite against litert-torch's, of the same networks with the same weights, one thread.
 
 Prints one JSON line: of each network seconds of processor time (imports included, the building of the network not), the
-most memory, file size, partitions, parity with torch, and latency: the fastest of the medians of processes in which the two files are timed in turn. ``--whole`` converts SD
-1.5 as released, by archlab alone (10 GB of memory to compare with torch). ``--sampled N`` instead converts N sampled
-architectures of search_spaces/mobilediffusion.yaml at a small scale, each of which must be one partition and equal
-torch.
+most memory, file size, partitions, parity with torch, and latency: the fastest of the medians of processes in which the
+two files are timed in turn. ``--whole`` converts SD 1.5 as released, by archlab alone (10 GB of memory to compare with
+torch). ``--sampled N`` instead converts N sampled architectures of search_spaces/mobilediffusion.yaml at a small scale,
+each of which must be one partition and equal torch.
 """
 
 import argparse
