@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, NamedTuple
 from pydantic import ConfigDict, Field
 
 from archlab.evaluation.fact import STRICT
-from archlab.evaluation.latency import AnyLatency, Confirmed, Provenance
+from archlab.evaluation.latency import CLOCK_RESOLUTION_MS, AnyLatency, Confirmed, NoMeasurement, Provenance, kind_of
 
 LEAST_ROUNDS, MOST_ROUNDS = 3, 10
 HOPELESS_ROUNDS = 5  # without a quiet one among them there is no point in more
@@ -17,6 +17,7 @@ PRECISE = 0.03  # half the width of an interval, as a share: narrow enough to me
 NOISY = 0.05  # likewise: too wide to be trusted, after the most rounds
 
 _LEVEL = 0.95
+_LONGEST_MS = 1e9  # more than eleven days
 
 
 class Ratio(NamedTuple):
@@ -43,7 +44,7 @@ class Timing:
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
-    ms: Annotated[float, Field(gt=0)]
+    ms: Annotated[float, Field(ge=CLOCK_RESOLUTION_MS, le=_LONGEST_MS)]
     noise: str | None = None
 
 
@@ -64,6 +65,9 @@ class SideBySide:
         failed: by content hash, why the device could not measure the architecture again.
         not_measured: why the device could measure nothing again; None where it could.
         provenance: of the latest measurement of the baseline.
+
+    Raises:
+        NoMeasurement: on construction, for rounds without the baseline or of unknown kind.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -74,6 +78,12 @@ class SideBySide:
     failed: dict[str, str] = field(default_factory=dict)
     not_measured: str | None = None
     provenance: Provenance = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if any(self.baseline not in one for one in self.rounds):
+            raise NoMeasurement(f"rounds: the baseline, {self.baseline}, must be in each")
+        if self.rounds:
+            kind_of(self.provenance)
 
     def ratio(self, architecture: str) -> Ratio:
         """Its latency as a share of the baseline's; of fewer than two rounds there is no finite interval."""

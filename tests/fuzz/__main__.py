@@ -18,7 +18,13 @@ from tests.fuzz.commands import COMMANDS, Outcome, put_back, run
 from tests.fuzz.edits import edit_file
 from tests.fuzz.studies import write_space, write_study
 
-_WEIGHTS = {"study.yaml": 16, "baseline.json": 12, "evaluation.json": 4, "architecture.yaml": 2}  # by what they hold
+_WEIGHTS = {
+    "study.yaml": 16,
+    "baseline.json": 12,
+    "confirmation.json": 8,
+    "evaluation.json": 4,
+    "architecture.yaml": 2,
+}  # by what they hold
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -7,7 +7,7 @@ from PIL import Image
 
 from archlab.architecture import save
 from archlab.cost import count
-from archlab.evaluation import Baseline, Evaluation, Record
+from archlab.evaluation import Baseline, Confirmation, Evaluation, Record, SideBySide, Timing
 from archlab.study.compatibility import open_folder
 from archlab.study.definition import load_definition
 from archlab.study.folder import StudyFolder
@@ -27,7 +27,7 @@ measure: [{{device: "replay:recorded.jsonl", name: here}}, {{device: tflite, nam
 constraints: {{params_m: {{max: 300%}}, latency_ms: {{max: 300%, device: phone}}}}
 objectives: [quality, latency_ms]
 proxy: {{data: digits, scale: {{width: 0.25, sample_size: 8}}, rungs: [2, 3], batch_size: 4, samples: 8}}
-search: {{trials: {trials}, seed: 3, noise: 0.1}}
+search: {{trials: {trials}, seed: 3, noise: 0.1, confirm: false}}
 """
 TRIALS = 4
 
@@ -59,6 +59,8 @@ def write_study(space: Path, studies: Path, name: str, seed: int) -> Path:
         )
     )
     source, seen = random.Random(seed), set()
+    own = definition.space.baseline.id
+    side = SideBySide(baseline=own)
     while len(seen) < TRIALS:
         values = definition.space.sample_values(source)
         spec = definition.space.spec(values)
@@ -67,6 +69,9 @@ def write_study(space: Path, studies: Path, name: str, seed: int) -> Path:
         number = len(seen)
         seen.add(spec.id)
         cost = count(spec)
+        for drift in (1.0, 1.01, 1.03):
+            round_ = {own: Timing(5.0 * drift), spec.id: Timing(drift * (cost.macs_g + 1))}
+            side = side.with_round(round_, {"kind": "measured", "device": "tflite"})
         quality = 1 / cost.params_m
         evaluation = Evaluation(
             status="complete",
@@ -91,4 +96,5 @@ def write_study(space: Path, studies: Path, name: str, seed: int) -> Path:
             seconds=2.0,
             finished=f"2026-01-01T10:00:{number:02d}+00:00",
         ).save(folder.trial(number) / "evaluation.json")
+    folder.write_confirmation(Confirmation(devices={"here": side}, measured_at="2026-01-01T10:10:00+00:00"))
     return folder.path
