@@ -86,7 +86,9 @@ class RunnerContract:
 
     @pytest.fixture(scope="class")
     def measured(self, device: str, cache: None) -> Latency:
-        return measure(convolutions(), device, precision=self.precision, min_runs=4, min_seconds=0.0)
+        return measure(
+            convolutions(), device, precision=self.precision, min_runs=4, min_seconds=0.0, quiet_timeout_s=0.0
+        )
 
     def settings(self, device: str, **changes: Any) -> Settings:
         """Complete, as `measure` hands them to the runner."""
@@ -97,6 +99,7 @@ class RunnerContract:
             precision=self.precision,
             min_runs=4,
             min_seconds=0.0,
+            quiet_timeout_s=0.0,
         )
         return complete.model_copy(update=changes)
 
@@ -150,7 +153,9 @@ class RunnerContract:
         assert locked == []
 
     def test_is_measured_once_for_the_same_settings(self, device: str, measured: Latency) -> None:
-        again = measure(convolutions(), device, precision=self.precision, min_runs=4, min_seconds=0.0)
+        again = measure(
+            convolutions(), device, precision=self.precision, min_runs=4, min_seconds=0.0, quiet_timeout_s=0.0
+        )
         if measured.noisy:
             assert again.provenance["cached"] is False
         else:

@@ -92,7 +92,7 @@ def test_networks_are_the_same_exactly_where_their_content_is() -> None:
 
 @pytest.mark.parametrize("name", ["last but one, and pooled", "decoder"])
 def test_tflite_runs_it_in_one_partition(name: str) -> None:
-    measured = measure(TINY[name], min_runs=2, min_seconds=0.0)
+    measured = measure(TINY[name], min_runs=2, min_seconds=0.0, quiet_timeout_s=0.0)
     assert measured.partitions == 1
     assert measured.parity_max_abs is not None
     assert measured.parity_max_abs < 1e-4
@@ -117,7 +117,7 @@ def test_unknown_context_says_what_is_assumed() -> None:
 
 
 def test_whole_numbers_reach_torchs_worker_as_such() -> None:
-    measured = measure(TINY["last layer"], "torch", min_runs=2, min_seconds=0.0)
+    measured = measure(TINY["last layer"], "torch", min_runs=2, min_seconds=0.0, quiet_timeout_s=0.0)
     assert measured.parity_max_abs is not None
     assert measured.parity_max_abs < 1e-5
 

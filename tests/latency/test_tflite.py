@@ -66,7 +66,9 @@ def test_the_other_converter_is_an_extra_of_its_own(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "int8"])
 def test_each_precision_is_one_partition_near_torch_and_as_small_as_it_says(precision: str) -> None:
-    latency = measure(convolutions(), precision=precision, min_runs=4, min_seconds=0.0, processes=2)
+    latency = measure(
+        convolutions(), precision=precision, min_runs=4, min_seconds=0.0, quiet_timeout_s=0.0, processes=2
+    )
     weights_mb = 2 * 3 * 32 * 9 * {"fp32": 4, "fp16": 2, "int8": 1}[precision] / 1e6
     assert weights_mb < latency.model_mb < weights_mb + 0.02
     assert latency.partitions == 1

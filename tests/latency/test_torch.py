@@ -25,7 +25,7 @@ class TestContract(RunnerContract):
 
 def test_half_precision_computes_in_half_precision_and_is_smaller() -> None:
     half, single = (
-        measure(convolutions(), "torch", precision=precision, min_runs=2, min_seconds=0.0)
+        measure(convolutions(), "torch", precision=precision, min_runs=2, min_seconds=0.0, quiet_timeout_s=0.0)
         for precision in ("fp16", "fp32")
     )
     assert half.parity_max_abs is not None
