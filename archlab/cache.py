@@ -113,7 +113,7 @@ class Kind:
         """Those that are there, by name."""
         try:
             paths = sorted(self.path.iterdir())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return [Entry(self, path) for path in paths if not path.name.startswith(".")]
 

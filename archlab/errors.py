@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import re
 import reprlib
 from collections.abc import Iterable, Sequence
 from types import ModuleType
@@ -55,7 +56,9 @@ def nearest(word: str, valid: Iterable[str]) -> str:
     """``; did you mean 'conv'?`` or, when nothing is near, the list of valid words."""
     words = sorted(valid)
     close = difflib.get_close_matches(word[:_MOST_QUOTED], words, n=1)
-    return f"; did you mean {shown(close[0])}?" if close else f"; valid: {_listed(words)}"
+    if close:
+        return f"; did you mean {shown(close[0])}?"
+    return f"; valid: {_listed(words)}" if words else ""
 
 
 def shown(value: object) -> str:
@@ -71,6 +74,15 @@ def shorten(text: str, most: int = _MOST_QUOTED) -> str:
 def one_line(text: str) -> str:
     """Of what a library says about somebody's file, at most 200 characters, on one line."""
     return shorten(" ".join(text[: 10 * _MOST_QUOTED].split()))
+
+
+def without_passwords(text: str) -> str:
+    """The text with ``***`` for every password in an address: ``postgresql://me:***@host/database``."""
+    return _IN_QUERY.sub(r"\1***", _IN_ADDRESS.sub(r"\1***@", text))
+
+
+_IN_ADDRESS = re.compile(r"(\w://[^:/@\s]*:)[^\n]*@")
+_IN_QUERY = re.compile(r"([?&;]\s*(?:password|passwd|sslpassword)=)[^&\s'\"]*", re.IGNORECASE)
 
 
 def _listed(words: Sequence[str], most: int = 40) -> str:

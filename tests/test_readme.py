@@ -26,7 +26,7 @@ def blocks(language: str) -> list[str]:
 def archlab(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     words = shlex.split(line)
     assert words[0] == "archlab"
-    command = [sys.executable, "-m", "archlab.cli.main", *words[1:]]
+    command = [sys.executable, "-m", "archlab", *words[1:]]
     environment = os.environ | {"WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
 

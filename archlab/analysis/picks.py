@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from archlab.analysis.noise import ends, equals, listed, noisy_trials
 from archlab.analysis.table import cost_objectives, minimised
-from archlab.errors import BadInput, shown
+from archlab.errors import BadInput, nearest, shown
 from archlab.evaluation.evaluation import interval_columns
 from archlab.evaluation.measures import direction, find_column
 
@@ -82,8 +82,9 @@ def pick(
     if name in chosen:
         return chosen[name]
     if not (word.isdecimal() and len(word) < _MOST_DIGITS):
-        valid = ", ".join([*chosen, "a trial's number"])
-        raise BadInput(f"--pick: no {shown(word)}; valid: {valid}" if chosen else "--pick: the front is empty")
+        if not chosen:
+            raise BadInput("--pick: the front is empty")
+        raise BadInput(f"--pick: no {shown(word)}{nearest(name, chosen)}; or a trial's number")
     rows = table[table["trial"] == int(word)]
     if rows.empty:
         raise BadInput(f"--pick: there is no trial {word}; the last is {table['trial'].max()}")
@@ -166,5 +167,10 @@ def _pick(row: pd.Series, why: str) -> Pick:
 
 def _share(word: str) -> tuple[str, float]:
     """``fastest:25%`` as its name and share."""
-    found = re.fullmatch(r"(fastest):(\d{1,3}(?:\.\d+)?) ?%", word)
-    return (found[1], float(found[2]) / 100) if found else (word, WITHIN)
+    name, colon, share = word.partition(":")
+    if name != "fastest" or not colon:
+        return word, WITHIN
+    found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?) ?%", share)
+    if not found or float(found[1]) > 100:
+        raise BadInput(f"--pick: {shown(word)}: a share of the front's quality range is from 0% to 100%, like 25%")
+    return name, float(found[1]) / 100

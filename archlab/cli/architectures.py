@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from archlab.architecture import UNetSpec, find
+from archlab.studies import ROOT, check_study
 
 
 def find_architecture(name: str) -> UNetSpec:
@@ -15,6 +16,8 @@ def find_architecture(name: str) -> UNetSpec:
     study_name, colon, word = name.rpartition(":")
     if not colon or Path(name).suffix in (".yaml", ".yml") or Path(name).is_dir():
         return find(name)
+    check_study(study_name, ROOT)
+
     from archlab.study import load_study
 
     return load_study(study_name).architecture(word)

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from archlab.cli.options import format_option, reports_option, studies_option
+from archlab.studies import check_study
 from archlab.terminal.listing import print_listing
 
 
@@ -15,6 +16,9 @@ from archlab.terminal.listing import print_listing
 @format_option
 def compare(names: tuple[str, ...], studies: Path, reports: Path, form: str) -> None:
     """Put several studies on one front. Writes reports/compare/NAME+NAME/."""
+    for name in names:
+        check_study(name, studies)
+
     from archlab.analysis.compare import compare as compare_studies
     from archlab.evaluation.measures import better
     from archlab.report.compare import compared_front, write_comparison

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
+from archlab.cli.interrupt import say_when_interrupted
 from archlab.cli.options import studies_option
+from archlab.studies import check_study
 
 DEFAULT_PORT = 8080
 
@@ -17,12 +19,12 @@ DEFAULT_PORT = 8080
 @studies_option
 def dashboard(name: str, port: int, studies: Path) -> None:
     """Show a study in the browser, live, until Ctrl-C. Only this computer can see it."""
+    check_study(name, studies)
+
     from archlab.report.dashboard import address, open_dashboard
     from archlab.study import load_study
 
     with open_dashboard(load_study(name, studies), port) as server:
         click.echo(f"{name}: {address(server)}  (Ctrl-C ends)")
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            click.echo("", err=True)
+        say_when_interrupted("", exit_code=0)
+        server.serve_forever()

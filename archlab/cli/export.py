@@ -6,6 +6,7 @@ import click
 
 from archlab.cli.options import studies_option
 from archlab.files import file_name
+from archlab.studies import check_study
 
 
 @click.command()
@@ -21,13 +22,17 @@ from archlab.files import file_name
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: exports/NAME-PICK]")
 def export(name: str, word: str, studies: Path, out: Path | None) -> None:
     """Write the winner as a folder: architecture, weights, TFLite, Core ML, card."""
-    from archlab.architecture import load
-    from archlab.export import Winner, export_architecture
-    from archlab.proxy.evaluate import proxy_spec
+    check_study(name, studies)
+
     from archlab.study import load_study
 
     study = load_study(name, studies)
     chosen = study.pick(word)
+
+    from archlab.architecture import load
+    from archlab.export import Winner, export_architecture
+    from archlab.proxy.evaluate import proxy_spec
+
     record = study.record(chosen.trial)
     files = study.files.trial(chosen.trial)
     spec = load(files / "architecture.yaml")

@@ -15,14 +15,15 @@ from archlab.cli.data import data
 from archlab.cli.devices import devices
 from archlab.cli.diff import diff
 from archlab.cli.export import export
+from archlab.cli.interrupt import interrupted
 from archlab.cli.latency import latency
 from archlab.cli.latency_table import latency_table
 from archlab.cli.presets import presets
 from archlab.cli.profile import profile
 from archlab.cli.report import report
-from archlab.cli.study import EXIT_INTERRUPTED, study
+from archlab.cli.study import study
 from archlab.cli.track import track
-from archlab.errors import BadInput, RunFailed, shorten
+from archlab.errors import BadInput, RunFailed, shorten, without_passwords
 
 EXIT_BAD_INPUT, EXIT_FAILED = 2, 1
 
@@ -62,14 +63,19 @@ for command in COMMANDS:
 
 
 def main() -> None:
-    """Run the command line; errors are one line, 2 for bad input and 1 for a failed run."""
+    """Run the command line in this process."""
+    sys.exit(run())
+
+
+def run() -> int:
+    """The exit code; errors are one line, 2 for bad input and 1 for a failed run."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without → or ä shows a question mark
     try:
-        code = cli.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        code = _say("interrupted", EXIT_INTERRUPTED)
+        code: int = cli.main(prog_name="archlab", standalone_mode=False) or 0
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        code = interrupted()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = EXIT_BAD_INPUT
@@ -81,17 +87,16 @@ def main() -> None:
         code = _say(str(error), EXIT_BAD_INPUT)
     except RunFailed as error:
         code = _say(str(error), EXIT_FAILED)
-    except KeyboardInterrupt:
-        code = _say("interrupted", EXIT_INTERRUPTED)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         code = _say(f"{where}{error.strerror or error}", EXIT_BAD_INPUT)
-    sys.exit(code)
+    return code
 
 
 def _say(message: str, code: int) -> int:
     """On one line, without what would command the terminal."""
-    line = "".join(letter if letter.isprintable() else " " for letter in message[: 2 * _LONGEST_MESSAGE])
+    said = without_passwords(message[: 2 * _LONGEST_MESSAGE])
+    line = "".join(letter if letter.isprintable() else " " for letter in said)
     click.echo(f"archlab: {shorten(' '.join(line.split()), _LONGEST_MESSAGE)}", err=True)
     return code
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-DEFAULT_STUDIES = Path("studies")
+from archlab.studies import ROOT
 
-studies_option = click.option("--studies", type=click.Path(path_type=Path), default=DEFAULT_STUDIES, show_default=True)
+studies_option = click.option("--studies", type=click.Path(path_type=Path), default=ROOT, show_default=True)
 reports_option = click.option("--reports", type=click.Path(path_type=Path), default=Path("reports"), show_default=True)
 format_option = click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True

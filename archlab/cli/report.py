@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from archlab.cli.options import reports_option, studies_option
+from archlab.studies import check_study
 
 
 @click.command()
@@ -13,6 +14,8 @@ from archlab.cli.options import reports_option, studies_option
 @reports_option
 def report(name: str, studies: Path, reports: Path) -> None:
     """Rebuild a study's report from its table."""
+    check_study(name, studies)
+
     from archlab.report import write_report
     from archlab.study import load_study
 

@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archlab.cli.options import DEFAULT_STUDIES, reports_option, studies_option
-from archlab.errors import BadInput, RunFailed
+from archlab.cli.go_on import how_to_go_on
+from archlab.cli.interrupt import say_when_interrupted
+from archlab.cli.options import reports_option, studies_option
+from archlab.errors import BadInput, RunFailed, nearest, shown
+from archlab.studies import ROOT, study_names
 
 if TYPE_CHECKING:
     from archlab.study import Study, StudyDefinition
     from archlab.study.executors import Executor
     from archlab.tracking import MirrorMode
-
-EXIT_INTERRUPTED = 130
 
 
 @click.command()
@@ -59,35 +60,42 @@ def study(
 
     SPACE is a search space's YAML, or the name of a study that is there already.
     """
+    _check_there(space, studies)
+    say_when_interrupted(how_to_go_on(sys.argv[1:]))
+
     from rich.console import Console
 
     from archlab.analysis.health import health
+    from archlab.cache import root as cache_root
+    from archlab.cli.resumption import Resumption
     from archlab.files import writable_folder
     from archlab.report import write_report
     from archlab.study import run_study
+    from archlab.study.disk import DISK
+    from archlab.study.store import check_storage
     from archlab.terminal.live import LiveDisplay
     from archlab.tracking.watcher import MirrorWatcher
 
     loaded = _definition(space, studies)
     name = loaded.name if name is None else name
+    if storage is not None:
+        check_storage(storage)
+    for place in (cache_root(), studies, reports):
+        DISK.wait_for_room(place, lambda line: click.echo(line, err=True))
     writable_folder(reports)
     mirror = MirrorWatcher(wandb)
     with closing(_executor(executor, workers, address)) as chosen, LiveDisplay(Console(stderr=True)) as display:
-        try:
-            if executor == "local" and not (studies / name / "study.yaml").is_file():
-                display.make_ready(loaded)
-            finished = run_study(
-                loaded,
-                name,
-                root=studies,
-                watchers=(display, mirror),
-                executor=chosen,
-                storage=storage,
-                more=more or 0,
-            )
-        except KeyboardInterrupt:
-            click.echo(f"\nstopped; every finished trial is kept. To go on: {_again(space, name, more)}", err=True)
-            sys.exit(EXIT_INTERRUPTED)
+        if executor == "local" and not (studies / name / "study.yaml").is_file():
+            display.make_ready(loaded)
+        finished = run_study(
+            loaded,
+            name,
+            root=studies,
+            watchers=(display, mirror, Resumption(sys.argv[1:], space)),
+            executor=chosen,
+            storage=storage,
+            more=more or 0,
+        )
     if not mirror.trials:
         click.echo(
             f"study {name} is finished: nothing to do. For more trials: archlab study {shlex.quote(name)} --more 20"
@@ -101,10 +109,16 @@ def study(
         click.echo(mirror.remark)
     click.echo(f"report  {page}")
     if not finished.front.empty:
-        where = [] if studies == DEFAULT_STUDIES else ["--studies", str(studies)]
+        where = [] if studies == ROOT else ["--studies", str(studies)]
         click.echo(f"next    {shlex.join(['archlab', 'export', name, '--pick', 'knee', *where])}")
     elif (finished.trials["status"] == "failed").all():
         raise RunFailed(f"every trial failed; the last one: {finished.trials['reason'].iloc[-1]}")
+
+
+def _check_there(space: str, studies: Path) -> None:
+    """Refuse what is neither a file nor a study, before anything is imported that takes its time."""
+    if not Path(space).is_file() and not (studies / space / "study.yaml").is_file():
+        raise BadInput(f"{shown(space)}: no such file, nor a study in {studies}{nearest(space, study_names(studies))}")
 
 
 def _definition(space: str, studies: Path) -> "StudyDefinition":
@@ -128,16 +142,6 @@ def _executor(kind: str, workers: int | None, address: str | None) -> "Executor"
     if address is not None:
         raise BadInput("--address: is of a Ray cluster; add --executor ray")
     return Inline() if workers == 0 else Processes(1 if workers is None else workers)
-
-
-def _again(space: str, name: str, more: int | None) -> str:
-    """The command that goes on; the study knows of ``--more``, which would count from now on."""
-    arguments = sys.argv[1:]
-    if more is not None:
-        place = next(index for index, argument in enumerate(arguments) if argument.split("=")[0] == "--more")
-        del arguments[place : place + (1 if "=" in arguments[place] else 2)]
-        arguments[arguments.index(space, 1)] = name
-    return shlex.join(["archlab", *arguments])
 
 
 def _print_front(study: "Study") -> None:

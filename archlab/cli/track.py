@@ -8,6 +8,7 @@ import click
 
 from archlab.cli.options import studies_option
 from archlab.errors import BadInput
+from archlab.studies import check_study
 
 if TYPE_CHECKING:
     from archlab.tracking import MirrorMode
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 )
 def track(name: str, studies: Path, wandb: "MirrorMode") -> None:
     """Rebuild a study's W&B mirror from its table: a run for each trial and one for the study."""
+    check_study(name, studies)
+
     import tempfile
 
     from archlab.report import front_info

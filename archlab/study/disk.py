@@ -1,16 +1,22 @@
 """A full disk is waited for."""
 
 import errno
+import os
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
+from typing import TypeVar
+
+from archlab.errors import BadInput
 
 LEAST_FREE_MB = 64.0
 
 Say = Callable[[str], None]
 Sleep = Callable[[float], None]
+Result = TypeVar("Result")
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
@@ -42,28 +48,31 @@ class Disk:
         folder = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         if not was_refused and self.free_mb(folder) >= LEAST_FREE_MB:
             return
-        say(f"no room for {folder}: free some of the disk; the study waits and then goes on")
+        free = "a quota or the disk refuses more" if was_refused else f"{self.free_mb(folder):,.0f} MB are free"
+        say(
+            f"no room for {folder}: {free} and {LEAST_FREE_MB:,.0f} MB are needed: free some of the disk; the study "
+            "waits and then goes on"
+        )
         sleep(self.poll_seconds)
         while self.free_mb(folder) < LEAST_FREE_MB:
             sleep(self.poll_seconds)
 
-    def write(self, write: Callable[[], None], folder: Path, say: Say, sleep: Sleep = time.sleep) -> None:
-        """Call ``write``, which writes a file below ``folder`` whole or not at all, when there is room for it."""
+    def write(self, write: Callable[[], Result], folder: Path, say: Say, sleep: Sleep = time.sleep) -> Result:
+        """What ``write`` returns, which writes below ``folder`` whole or not at all, when there is room for it."""
         self.wait_for_room(folder, say, sleep=sleep)
         while True:
             try:
-                write()
-            except OSError as error:
+                return write()
+            except (OSError, BadInput) as error:
                 if not is_full(error):
                     raise
                 self.wait_for_room(folder, say, was_refused=True, sleep=sleep)
-            else:
-                return
 
 
 DISK = Disk()
 
 
 def is_full(error: BaseException) -> bool:
-    """Whether a write failed for want of room; safetensors has the operating system's error in its message only."""
-    return getattr(error, "errno", None) in _NO_ROOM or any(f"os error {number}" in str(error) for number in _NO_ROOM)
+    """Whether a write failed for want of room; some errors have the operating system's in their message only."""
+    told = (f"os error {number}" for number in _NO_ROOM), (os.strerror(number) for number in _NO_ROOM)
+    return getattr(error, "errno", None) in _NO_ROOM or any(words in str(error) for words in chain(*told))

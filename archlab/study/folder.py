@@ -13,6 +13,7 @@ from archlab.errors import BadInput, shown
 from archlab.evaluation import Baseline, Confirmation, Record
 from archlab.evaluation.fact import read_fact, write_fact
 from archlab.files import writable_folder, write_text
+from archlab.studies import check_study
 from archlab.study.journal_lines import mend_journal
 from archlab.study.saved import SavedStudy, load_saved, to_yaml
 
@@ -100,12 +101,8 @@ class StudyFolder:
         Raises:
             BadInput: there is no such study, or somebody damaged it.
         """
-        path = self.path / "study.yaml"
-        if not path.is_file():
-            others = sorted(p.parent.name for p in self.path.parent.glob("*/study.yaml"))
-            known = f"; there are: {', '.join(others)}" if others else ""
-            raise BadInput(f"no study {shown(self.name)} in {self.path.parent}{known}")
-        settings = load_saved(Document(path, "it holds a study's settings; restore it"))
+        check_study(self.name, self.path.parent)
+        settings = load_saved(Document(self.path / "study.yaml", "it holds a study's settings; restore it"))
         if settings.name == self.name:
             return settings
         uid = hashlib.sha256(f"{settings.uid} {self.name}".encode()).hexdigest()[:16]

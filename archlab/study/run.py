@@ -5,8 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from archlab.cache import check_usable
+from archlab.cache import root as cache_root
 from archlab.errors import BadInput
 from archlab.space import survey
+from archlab.studies import ROOT
 from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.disk import DISK, Disk
 from archlab.study.driver import Driver
@@ -14,8 +16,8 @@ from archlab.study.evaluate import STAGES, Stages, evaluate
 from archlab.study.executors import Executor, Inline
 from archlab.study.folder import study_folder
 from archlab.study.limits import cost_limits
-from archlab.study.store import open_store
-from archlab.study.study import ROOT, Study
+from archlab.study.store import Store, open_store
+from archlab.study.study import Study
 from archlab.study.watcher import Watcher, tell
 
 
@@ -53,16 +55,20 @@ def run_study(
     if arms and more:
         raise BadInput("--more: the study has a plan, which has the arms it has; more trials are for a search")
     survey(definition.space, cost_limits(definition))  # refuses limits that nothing can meet
+    say = partial(tell, watchers, "notice")
+    for place in (cache_root(), folder.path):
+        disk.wait_for_room(place, say)
     check_usable()  # refuse a cache that no trial could keep its training in
     if arms:
         definition = definition.with_trials(len(arms))
-    say = partial(tell, watchers, "notice")
+
+    def opened() -> Store:
+        return disk.write(lambda: open_store(definition, folder, storage, say, disk=disk), folder.path, say)
+
     if more:
-        with open_store(
-            definition, folder, storage, say, disk=disk
-        ):  # then the folder has what other machines have finished
+        with opened():  # then the folder has what other machines have finished
             known = folder.records()
         definition = definition.with_trials(more + sum(record.counts for record in known))
     executor = executor or Inline(partial(evaluate, stages=stages, disk=disk))
-    with open_store(definition, folder, storage, say, disk=disk) as store:
+    with opened() as store:
         return Driver(definition, arms, folder, store, executor, watchers, stages=stages, disk=disk).run()

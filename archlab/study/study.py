@@ -18,12 +18,11 @@ from archlab.evaluation.measures import device_columns
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, SearchSpace
+from archlab.studies import ROOT
 from archlab.study.confirmed import confirmed_baseline, confirmed_record
 from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder, study_folder
 from archlab.study.saved import SavedStudy
-
-ROOT = Path("studies")
 
 _MOST_DIGITS = 10  # of a trial's number
 

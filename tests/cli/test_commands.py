@@ -14,7 +14,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def archlab(*arguments: object, cwd: Path = REPOSITORY) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "archlab.cli.main", *map(str, arguments)]
+    command = [sys.executable, "-m", "archlab", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
 
 

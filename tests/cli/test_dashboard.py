@@ -17,7 +17,7 @@ from tests.study.spaces import MINI
 
 def test_dashboard_says_where_it_is_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     write_study(tmp_path / "studies", complete=2)
-    command = [sys.executable, "-m", "archlab.cli.main", "dashboard", "mini", "--port", "0"]
+    command = [sys.executable, "-m", "archlab", "dashboard", "mini", "--port", "0"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         address = re.search(r"http://127\.0\.0\.1:\d+/\S+", process.stdout.readline())

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archlab.cli.main import main
+from archlab.cli import main
 
 CLEAN_CODES = (0, 1, 2)  # well, a failed run, bad input
 COMMANDS = (
@@ -49,9 +49,7 @@ def run(arguments: Sequence[str]) -> Outcome:
     code = 0
     try:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(said):
-            main()
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+            code = main.run()
     except BaseException:
         code = -1
         said.write(traceback.format_exc())

@@ -97,6 +97,25 @@ def test_nothing_is_changed_and_nobody_else_is_answered(tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in study.folder.rglob("*") if path.is_file()} == before
 
 
+def test_a_browser_that_leaves_the_port_of_http_out_is_answered(tmp_path: Path) -> None:
+    """As browsers do of `--port 80`."""
+    with serving(write_study(tmp_path, complete=2)) as (_, get):
+        for host in ("127.0.0.1", "localhost", "localhost:80"):
+            assert json.loads(get("/api/studies", Host=host))
+        for host in ("elsewhere.example", "", "[::1", "127.0.0.1.elsewhere.example"):
+            with pytest.raises(urllib.error.HTTPError, match="403"):
+                get("/api/studies", Host=host)
+
+
+@pytest.mark.parametrize("after", ["abc", "-1", "1e3", "", "%F0%9F", "9" * 5000])
+def test_a_query_that_is_no_number_is_refused(after: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    with serving(write_study(tmp_path, complete=2)) as (_, get):
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            get(f"/api/studies/0?after={after}")
+        assert len(json.loads(get("/api/studies/0?after=1"))["trials"]) == 1
+    assert "Traceback" not in capfd.readouterr().err
+
+
 def test_a_port_that_is_taken_is_one_line(tmp_path: Path) -> None:
     study = write_study(tmp_path, complete=1)
     with (

@@ -13,7 +13,7 @@ from tests.study.spaces import MINI, write_space
 
 
 def start(space: Path, folder: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "archlab.cli.main", "study", str(space), "--wandb", "disabled"]
+    command = [sys.executable, "-m", "archlab", "study", str(space), "--wandb", "disabled"]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -60,5 +60,8 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
     driver.send_signal(signal.SIGINT)
     rest = driver.stdout.read()
     assert driver.wait() == 130
-    assert "to go on: archlab study" in rest.lower()
+    assert (
+        rest.splitlines()[-1]
+        == f"stopped; every finished trial is kept. To go on: archlab study {space} --wandb disabled"
+    )
     assert "Traceback" not in rest

@@ -22,6 +22,8 @@ from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.disk import Disk
 from archlab.study.evaluate import Job, Stages, costed
 from archlab.study.executors import Inline
+from archlab.study.folder import StudyFolder
+from archlab.study.saved import SavedStudy
 from archlab.study.watcher import Watcher
 from tests.made_up_facts import measured, proxy_result, seed_result
 from tests.study.conftest import Judge, Threads
@@ -190,13 +192,40 @@ def test_a_study_that_gates_nearly_everything_names_the_limit(tmp_path: Path) ->
 
 
 def test_a_full_disk_is_waited_for(judge: Judge, definition: StudyDefinition, tmp_path: Path) -> None:
-    megabytes = iter([65.0] * 4 + [63.0] * 3)
+    megabytes = iter([65.0] * 7 + [63.0] * 3)
     disk = Disk(free_mb=lambda folder: next(megabytes, 65.0), poll_seconds=0.01)
     listening = Listening()
     judge.run(definition, root=tmp_path / "full", watchers=(listening,), disk=disk)
-    assert listening.notices == [f"no room for {tmp_path / 'full' / 'mini'}: free some of the disk; {WAITS}"]
+    full = "63 MB are free and 64 MB are needed"
+    assert listening.notices == [f"no room for {tmp_path / 'full' / 'mini'}: {full}: {WAITS}"]
     judge.run(definition, root=tmp_path / "undisturbed")
     assert facts(tmp_path / "full") == facts(tmp_path / "undisturbed")
+
+
+def test_a_study_that_starts_on_a_full_disk_waits_and_says_for_which_place_and_how_much(
+    judge: Judge, definition: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cache's disk, then the study's, then a quota that no disk tells of."""
+    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "elsewhere" / "cache"))
+    (tmp_path / "elsewhere").mkdir()
+    megabytes = iter([1.0, 1.0, 1.0, 65.0, 2.0, 2.0, 65.0])
+    disk = Disk(free_mb=lambda folder: next(megabytes, 65.0), poll_seconds=0.01)
+    write, refusals = StudyFolder.write_settings, iter([OSError(errno.EDQUOT, "Disk quota exceeded")])
+
+    def refused_once(self: StudyFolder, settings: SavedStudy) -> None:
+        for error in refusals:
+            raise error
+        write(self, settings)
+
+    monkeypatch.setattr(StudyFolder, "write_settings", refused_once)
+    listening = Listening()
+    study = judge.run(definition, root=tmp_path, watchers=(listening,), disk=disk)
+    assert listening.notices == [
+        f"no room for {tmp_path / 'elsewhere'}: 1 MB are free and 64 MB are needed: {WAITS}",
+        f"no room for {tmp_path}: 2 MB are free and 64 MB are needed: {WAITS}",
+        f"no room for {tmp_path / 'mini'}: a quota or the disk refuses more and 64 MB are needed: {WAITS}",
+    ]
+    assert len(study.trials) == 6
 
 
 def test_a_line_of_the_journal_that_found_no_room_is_written_whole_later(
@@ -214,12 +243,13 @@ def test_a_line_of_the_journal_that_found_no_room_is_written_whole_later(
     monkeypatch.setattr(JournalFileBackend, "append_logs", refused_once)
     listening = Listening()
     judge.run(definition, root=tmp_path / "full", watchers=(listening,), disk=Disk(poll_seconds=0.01))
-    assert listening.notices == [f"no room for {tmp_path / 'full' / 'mini'}: free some of the disk; {WAITS}"]
+    full = "a quota or the disk refuses more and 64 MB are needed"
+    assert listening.notices == [f"no room for {tmp_path / 'full' / 'mini'}: {full}: {WAITS}"]
     judge.run(definition, root=tmp_path / "undisturbed")
     assert facts(tmp_path / "full") == facts(tmp_path / "undisturbed")
 
 
-WAITS = "the study waits and then goes on"
+WAITS = "free some of the disk; the study waits and then goes on"
 
 
 def test_a_stop_rule_ends_the_study_and_says_so(judge: Judge, tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Serves the dashboard to this computer."""
 
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from socketserver import ThreadingMixIn
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import optuna
@@ -57,13 +59,25 @@ class _ReadOnly:
         self.app, self.storage = app, storage
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        host = environ.get("HTTP_HOST", "").rpartition(":")[0]
+        host = _host(environ.get("HTTP_HOST", ""))
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD") or host not in (HOST, "localhost"):
             start_response("403 Forbidden", [("Content-Type", "application/json")])
             return [b'{"reason": "archlab shows this study and changes nothing"}']
+        after = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True).get("after", [])
+        if not all(re.fullmatch("[0-9]{1,9}", number) for number in after):
+            start_response("400 Bad Request", [("Content-Type", "application/json")])
+            return [b'{"reason": "after: must be the number of a trial"}']
         if environ["PATH_INFO"].startswith("/api/studies"):
             self.storage.refresh()
         return self.app(environ, start_response)
+
+
+def _host(header: str) -> str | None:
+    """Of a request's ``Host``, which has the port only where it is not HTTP's own, 80."""
+    try:
+        return urlsplit(f"//{header}").hostname
+    except ValueError:
+        return None
 
 
 class _Server(ThreadingMixIn, WSGIServer):

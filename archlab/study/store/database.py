@@ -12,7 +12,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import RDBStorage
 from sqlalchemy.engine import URL, make_url
 
-from archlab.errors import BadInput
+from archlab.errors import BadInput, shown, without_passwords
 from archlab.study.store.contract import Say
 from archlab.surgery.patient_rdb_storage import PatientRDBStorage
 
@@ -38,7 +38,7 @@ class Closed(Exception):
 class Database:
     """Where it is, and patience with it: what fails because it is away waits until it is back, and says so once."""
 
-    def __init__(self, url: str, say: Say) -> None:
+    def __init__(self, url: str, say: Say = lambda _: None) -> None:
         self._url = _parse(url)
         self._say = say
         self._away = False
@@ -135,7 +135,12 @@ def _parse(url: str) -> URL:
     except (sqlalchemy.exc.ArgumentError, ValueError):
         raise BadInput(f"--storage: not the address of a database; {shape}") from None
     if parsed.get_backend_name() not in ("postgresql", "postgres"):
-        raise BadInput(f"--storage: {parsed.get_backend_name()} is not for several drivers; {shape}")
+        raise BadInput(f"--storage: {shown(parsed.get_backend_name())} is not for several drivers; {shape}")
+    if url.count("@") > 1:
+        raise BadInput(
+            "--storage: an address has one @; write that of a password as %40, or better leave the password to "
+            "PGPASSWORD or ~/.pgpass"
+        )
     if not parsed.database:
         raise BadInput(f"--storage: no database is named; {shape}")
     return parsed
@@ -164,4 +169,4 @@ def _reason(error: BaseException) -> str:
     while cause is not None and not isinstance(cause, psycopg.Error):
         cause = getattr(cause, "orig", None) or cause.__cause__
     lines = str(cause or error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return without_passwords(lines[0]) if lines else type(error).__name__

@@ -8,6 +8,18 @@ from archlab.study.store.contract import GRACE_SECONDS, Say, Store
 from archlab.study.store.journal import JournalStore
 
 
+def check_storage(url: str) -> None:
+    """Refuse a database that cannot be reached, before anything is done for the study that it should hold.
+
+    Raises:
+        BadInput, MissingExtra: see `open_store`.
+    """
+    require("psycopg", "a study in a PostgreSQL database", "postgresql")
+    from archlab.study.store.database import Database
+
+    Database(url).reach().close()
+
+
 def open_store(
     definition: StudyDefinition,
     folder: StudyFolder,

@@ -6,7 +6,8 @@ Beside Optuna's tables it has the studies' settings and the finished records, so
 import json
 import time
 from collections.abc import Container
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -43,12 +44,18 @@ class PostgresStore:
         self, definition: StudyDefinition, folder: StudyFolder, url: str, say: Say, grace_seconds: float
     ) -> None:
         self._definition, self._folder = definition, folder
-        writable_folder(folder.path)
         self._database = Database(url, say)
-        self._leases = Leases(self._database, self._database.reach(), folder.name, grace_seconds)
+        connection = self._database.reach()
+        try:
+            writable_folder(folder.path)
+        except BadInput:
+            connection.close()
+            raise
+        self._leases = Leases(self._database, connection, folder.name, grace_seconds)
         self._unheld_since: dict[int, float] = {}
         self._breaks = 0
         with self._database.opening(), ExitStack() as opened:
+            opened.callback(_remove_if_empty, folder.path)
             opened.callback(self._leases.close)
             opened.callback(self._database.close)
             self._storage = self._make_tables()
@@ -201,3 +208,9 @@ class PostgresStore:
         if values is not None:
             save(self._definition.space.spec(values), folder / "architecture.yaml")
         return record
+
+
+def _remove_if_empty(folder: Path) -> None:
+    """What was made for a study that could not be opened."""
+    with suppress(OSError):
+        folder.rmdir()

@@ -1,5 +1,6 @@
 """What a database adds to the promises of every store, and what it forbids."""
 
+import re
 import threading
 import time
 from pathlib import Path
@@ -18,6 +19,26 @@ from archlab.study.store import Store, open_store
 from tests.study.conftest import Judge
 from tests.study.store.contract import Opener, StoreContract, changed, facts, holder, wait_for, work
 from tests.study.store.server import Server
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:sec@ret@127.0.0.1:1/db",
+        "postgresql://me:sec/r@et@127.0.0.1:1/db",
+        "postgresql://me:secret@127.0.0.1:1/db?foo=bar",
+        "postgresql://127.0.0.1:1/db?user=me&password=secret&foo=bar",
+        "postgresql:me:secret@127.0.0.1/db",
+        "postgres//me:secret@127.0.0.1/db",
+        "postgresql://me@127.0.0.1:secret/db",
+        "mysql://me:secret@127.0.0.1/db",
+    ],
+)
+def test_no_password_is_shown_and_no_folder_left(url: str, definition: StudyDefinition, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"^--storage: ") as refused:
+        open_store(definition, StudyFolder(tmp_path / "studies" / "mini"), url)
+    assert not re.search("sec|ret|r@et", str(refused.value))
+    assert not (tmp_path / "studies").exists()
 
 
 class TestPostgres(StoreContract):
@@ -212,7 +233,7 @@ def test_what_a_database_forbids_is_one_line(
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("sqlite:///x.db", r"sqlite is not for several drivers; give postgresql://user@host/database"),
+        ("sqlite:///x.db", r"'sqlite' is not for several drivers; give postgresql://user@host/database"),
         ("nonsense", r"not the address of a database"),
         ("postgresql://me:secret@localhost", r"no database is named"),
         (

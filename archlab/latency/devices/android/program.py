@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 from archlab.cache import Entry, Kind
-from archlab.errors import BadInput
+from archlab.errors import BadInput, without_passwords
 from archlab.files import file_hash
 
 VARIABLE = "ARCHLAB_BENCHMARK_MODEL"
@@ -26,7 +26,10 @@ _TIMEOUT_S = 60.0
 def has_program() -> bool:
     """Whether there is one, or an address to download it from."""
     named = os.environ.get(VARIABLE)
-    return (_is_url(named) or Path(named).is_file()) if named else len(_downloads()) == 1
+    try:
+        return (_is_url(named) or Path(named).is_file()) if named else len(_downloads()) == 1
+    except OSError:  # a cache that cannot be read; who measures is told
+        return False
 
 
 def find_program() -> Path:
@@ -54,7 +57,7 @@ def find_program() -> Path:
 def _downloaded(url: str) -> Path:
     for entry in _downloads():
         source = entry.path / _SOURCE
-        if source.is_file() and source.read_text(encoding="utf-8") == url:
+        if source.is_file() and source.read_text(encoding="utf-8") == without_passwords(url):
             return _program(entry)
     with tempfile.TemporaryDirectory() as temporary:
         download = Path(temporary) / _PROGRAM
@@ -62,12 +65,12 @@ def _downloaded(url: str) -> Path:
             with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as response, download.open("wb") as file:
                 shutil.copyfileobj(response, file)
         except (OSError, ValueError, http.client.HTTPException) as error:
-            raise BadInput(f"{VARIABLE}: cannot download {url}: {error}") from None
+            raise BadInput(f"{VARIABLE}: cannot download {without_passwords(url)}: {error}") from None
         entry = PROGRAMS.entry(file_hash(download))
         with entry.locked(), entry.written() as folder:
             folder.mkdir()
             shutil.copyfile(download, folder / _PROGRAM)
-            (folder / _SOURCE).write_text(url, encoding="utf-8")
+            (folder / _SOURCE).write_text(without_passwords(url), encoding="utf-8")
     return _program(entry)
 
 

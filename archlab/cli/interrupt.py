@@ -1,0 +1,149 @@
+"""Ctrl-C is heard within a second, whatever Python is doing.
+
+A command runs in a process of its own. A conversion in C++, the import of a library, or a thread that must end first
+would keep Python from hearing the signal; the process that started it only waits, and ends it when it is late. That
+loses nothing: files are written whole, and what is under way goes on from its checkpoint.
+
+Nothing is imported here that takes time.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+
+EXIT_INTERRUPTED = 130
+_PATIENCE_SECONDS = 0.8
+_SHOW_CURSOR = "\x1b[?25h"  # a bar that was being drawn had hidden it
+
+_last_words = (EXIT_INTERRUPTED, "interrupted")
+_to_parent: int | None = None
+
+
+def say_when_interrupted(line: str, exit_code: int = EXIT_INTERRUPTED) -> None:
+    """What the last line on the screen says after Ctrl-C, from now on, and how the command then ends."""
+    global _last_words
+    _last_words = exit_code, line
+    if _to_parent is not None:
+        os.write(_to_parent, f"{exit_code} {line}\n".encode(errors="replace"))
+
+
+def interrupted() -> int:
+    """The exit code after a `KeyboardInterrupt`. The line is said by the process that waits, where there is one."""
+    exit_code, line = _last_words
+    if _to_parent is None:
+        _say(line)
+    return exit_code
+
+
+def supervised(run: Callable[[], int]) -> int:
+    """Run in a process of its own and wait for it; its exit code.
+
+    Ctrl-C, which a terminal sends to both, is for this process alone; it hands it on as a signal of another number.
+    """
+    if not hasattr(os, "fork"):
+        return run()
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # until each of both knows what to do
+    said, to_say = os.pipe()
+    lives, living = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(said)
+        os.close(living)
+        try:
+            _prepare(to_say, lives)
+            code = run()
+        except KeyboardInterrupt:
+            code = interrupted()
+        signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # the end of Python's own would show a traceback
+        sys.exit(code)
+    os.close(to_say)
+    os.close(lives)
+    return _Waiting(child, said).exit_code()
+
+
+def _prepare(to_say: int, lives: int) -> None:
+    """Hear Ctrl-C from the process that waits, and end when that has ended."""
+    global _to_parent
+    _to_parent = to_say
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+    def end_with_parent() -> None:
+        os.read(lives, 1)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=end_with_parent, name="end with parent", daemon=True).start()
+    signal.signal(signal.SIGUSR2, signal.default_int_handler)
+
+
+class _Waiting:
+    """The process that waits for a command's."""
+
+    def __init__(self, child: int, said: int) -> None:
+        self._child, self._said = child, said
+        self._is_interrupted = False
+        signal.signal(signal.SIGINT, self._interrupt)
+        signal.signal(signal.SIGALRM, self._end)
+        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+            signal.signal(number, self._hand_on)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+    def exit_code(self) -> int:
+        """That of the child; where a signal ended it, this process ends by the same."""
+        _, status = os.waitpid(self._child, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        code = os.waitstatus_to_exitcode(status)
+        if self._is_interrupted and code:
+            exit_code, line = self._last_words()
+            _say(line)
+            return exit_code
+        if code < 0:
+            with contextlib.suppress(OSError):  # SIGKILL cannot be set
+                signal.signal(-code, signal.SIG_DFL)
+            os.kill(os.getpid(), -code)
+        return code
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if not self._is_interrupted:
+            self._is_interrupted = True
+            self._hand_on(signal.SIGUSR2, frame)
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        """End the child, which is late, with everything that it has started."""
+        import psutil
+
+        try:
+            started = psutil.Process(self._child).children(recursive=True)
+        except psutil.Error:
+            started = []
+        self._hand_on(signal.SIGKILL, frame)
+        for process in started:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+    def _hand_on(self, number: int, frame: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._child, number)
+
+    def _last_words(self) -> tuple[int, str]:
+        os.set_blocking(self._said, False)
+        try:
+            lines = os.read(self._said, 1 << 16).decode(errors="replace").splitlines()
+        except BlockingIOError:
+            lines = []
+        if not lines:
+            return _last_words
+        exit_code, _, line = lines[-1].partition(" ")
+        return int(exit_code), line
+
+
+def _say(line: str) -> None:
+    start = f"{_SHOW_CURSOR}\n" if sys.stderr.isatty() else "\n"
+    sys.stderr.write(f"{start}{line}\n")
+    sys.stderr.flush()
