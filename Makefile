@@ -7,7 +7,7 @@ help:
 	@echo "make test         install, run the tests"
 	@echo "make lint         install, check format, types and the order of packages"
 	@echo "make bench        install, run the benchmarks: one JSON line each; what they read is made in benchmarks/tables"
-	@echo "make fuzz         install, edit the files of a study at random 2,000 times; no command may end in a traceback"
+	@echo "make fuzz         install, edit spaces, studies, tables … at random for ten minutes; no command may end in a traceback"
 	@echo "make clean        remove the virtual environment, studies, exports and reports that are not committed"
 
 quickstart: .venv/installed-archlab
@@ -27,7 +27,7 @@ bench: .venv/installed-bench
 	@for script in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
 
 fuzz: .venv/installed-dev
-	$(BIN)/python -m tests.fuzz
+	$(BIN)/python -m tests.fuzz --minutes 10
 
 clean:
 	rm -rf .venv studies exports

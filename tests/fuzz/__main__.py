@@ -1,9 +1,12 @@
-"""``python -m tests.fuzz --edits 2000``: random edits of a study's files; no command may end in a traceback.
+"""``python -m tests.fuzz --minutes 10``: random edits of what people have; no command may end in a traceback.
 
-Prints what each edit that was not borne did, and one JSON line at the end. The same seed makes the same edits.
+Search spaces, architectures, diffusers configs, studies, recordings and latency tables are edited in turn, and read by
+the commands that read them, none of which may take more than 10 seconds or 2 GB. Prints what each edit that was not
+borne did, and one JSON line at the end. The same seed makes the same edits; ``--from 123 --edits 1`` makes one again.
 """
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -11,59 +14,63 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from tests.fuzz.commands import COMMANDS, Outcome, put_back, run
+from tests.fuzz.commands import Outcome, put_back, run
 from tests.fuzz.edits import edit_file
-from tests.fuzz.studies import write_space, write_study
-
-_WEIGHTS = {
-    "study.yaml": 16,
-    "baseline.json": 12,
-    "confirmation.json": 8,
-    "evaluation.json": 4,
-    "architecture.yaml": 2,
-}  # by what they hold
+from tests.fuzz.subjects import SUBJECTS, Subject
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Make the edits; 1 if a command did not end as commands do."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--edits", type=int, default=2_000)
+    parser.add_argument("--minutes", type=float, default=10.0, help="when to stop")
+    parser.add_argument("--edits", type=int, help="how many, whatever time they take")
+    parser.add_argument("--from", dest="first", type=int, default=0, help="the number of the first edit")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--subjects", nargs="+", choices=SUBJECTS, default=list(SUBJECTS))
     chosen = parser.parse_args(arguments)
     before, started = Path.cwd(), time.monotonic()
     codes: Counter[str] = Counter()
-    slowest, unclean = 0.0, 0
+    slowest, largest, unclean, edits = 0.0, 0.0, 0, set()
     with tempfile.TemporaryDirectory(prefix="archlab fuzz ü ") as folder:
+        os.environ["ARCHLAB_CACHE"] = str(Path(folder) / "cache")
         os.chdir(folder)
+        numbers = itertools.islice(itertools.count(chosen.first), chosen.edits)
         try:
-            for said, outcome in outcomes(Path(folder), chosen.edits, chosen.seed):
+            subjects = {name: SUBJECTS[name](Path(folder)) for name in chosen.subjects}
+            for said, outcome in outcomes(subjects, numbers, chosen.seed):
+                edits.add(said)
                 codes[f"{outcome.command.split()[0]}: {outcome.code}"] += 1
-                slowest = max(slowest, outcome.seconds)
+                slowest, largest = max(slowest, outcome.seconds), max(largest, outcome.peak_mb)
                 if not outcome.is_clean:
                     unclean += 1
-                    print(f"{said}: archlab {outcome.command}: {outcome.code}\n{outcome.said}", flush=True)
+                    took = f"{outcome.seconds:.1f} s, {outcome.peak_mb:,.0f} MB"
+                    print(f"{said}: archlab {outcome.command}: {outcome.code}, {took}\n{outcome.said}", flush=True)
+                if chosen.edits is None and time.monotonic() - started > 60 * chosen.minutes:
+                    break
         finally:
             os.chdir(before)
-    facts = {"edits": chosen.edits, "seed": chosen.seed, "unclean": unclean, "codes": dict(sorted(codes.items()))}
-    print(json.dumps(facts | {"slowest_s": round(slowest, 1), "seconds": round(time.monotonic() - started)}))
+    facts = {"edits": len(edits), "seed": chosen.seed, "unclean": unclean, "codes": dict(sorted(codes.items()))}
+    facts |= {
+        "slowest_s": round(slowest, 1),
+        "largest_mb": round(largest),
+        "seconds": round(time.monotonic() - started),
+    }
+    print(json.dumps(facts))
     return int(unclean > 0)
 
 
-def outcomes(folder: Path, edits: int, seed: int) -> Iterator[tuple[str, Outcome]]:
-    """Every edit with how each command ended; the working directory is the folder."""
-    space = write_space(folder)
-    study = write_study(space, folder / "studies", "mini", seed=1)
-    write_study(space, folder / "studies", "other", seed=2)
-    for number in range(edits):
+def outcomes(subjects: Mapping[str, Subject], numbers: Iterable[int], seed: int) -> Iterator[tuple[str, Outcome]]:
+    """Every edit with how each command ended; the working directory is the folder that the subjects are in."""
+    for number in numbers:
         source = random.Random(f"{seed} {number}")
-        with put_back(study):
-            files = sorted(path for path in study.rglob("*") if path.is_file())
-            (file,) = source.choices(files, [_WEIGHTS.get(path.name, 1) for path in files])
-            said = f"edit {number}: {edit_file(file, source)}"
-            for command in COMMANDS:
+        name = source.choice(list(subjects))
+        subject = subjects[name]
+        with put_back(subject.path):
+            said = f"edit {number}: {name}: {edit_file(subject.choose(source), source)}"
+            for command in subject.commands:
                 yield said, run(command)
 
 

@@ -1,4 +1,4 @@
-"""Random edits of the files of a study: wrong types, missing keys, depth, huge numbers, torn bytes."""
+"""Random edits of files: wrong types, missing keys, depth, huge numbers, words that are none, torn bytes."""
 
 import copy
 import json
@@ -13,25 +13,64 @@ from archlab.files import read_text
 
 Edit = Callable[[random.Random, Any], Any]
 
-_DEEP = 2_000
+_RAW = (  # what neither library would write
+    "[" * 100_000,
+    "[" * 2_000 + "]" * 2_000,
+    '{"a":' * 300 + "1" + "}" * 300,
+    "9" * 5_000,
+    "-1" + "0" * 400,
+    "0x" + "f" * 5_000,
+    "1e999",
+    "NaN",
+    "-Infinity",
+    "1:30",
+    "010",
+    "1_000",
+    "5e-1",
+    "2026-01-31",
+    "!!python/object/apply:os.system [id]",
+    "!!binary x",
+    "!!set {a, b}",
+    "&a [*a]",
+    "&a {b: *a}",
+    "*nowhere",
+    "? [a, b]",
+    "<<: {a: 1}",
+    "'",
+    '"',
+    "|",
+    "\t",
+    "[" + "1, " * 30_000 + "1]",
+    "\ufeff1",
+    "\u2028",
+)
 
 
 def edit_file(path: Path, source: random.Random) -> str:
     """Edit the file in one random way; what was done, in words."""
-    if path.suffix in (".json", ".yaml") and source.random() < 0.85:
+    if path.suffix in (".json", ".yaml", ".jsonl", ".log") and source.random() < 0.85:
         return _edit_structure(path, source)
     return _edit_bytes(path, source)
 
 
 def _edit_structure(path: Path, source: random.Random) -> str:
-    content = json.loads(read_text(path)) if path.suffix == ".json" else yaml.safe_load(read_text(path))
+    text = read_text(path)
+    if path.suffix in (".jsonl", ".log"):
+        content: Any = [json.loads(line) for line in text.splitlines()]
+    else:
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
     places = list(_places(content))
     container, key = source.choice(places)
     name, edit = source.choice(list(_EDITS.items()))
     said = f"{path.name}: {key!r}: {name}"
     edit(source, (container, key))
-    text = _deep(json.dumps(content)) if path.suffix == ".json" else _as_yaml(content)
-    path.write_text(text, encoding="utf-8")
+    raw = source.choice(_RAW)
+    if path.suffix == ".yaml":
+        dumped: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    else:
+        lines = content if path.suffix in (".jsonl", ".log") else [content]
+        dumped = "".join(f"{json.dumps(line)}\n" for line in lines).replace(f'"{_MARK}"', _MARK)
+    path.write_text(dumped.replace(_MARK, raw), encoding="utf-8")
     return said
 
 
@@ -98,7 +137,7 @@ def _add_unknown(source: random.Random, place: tuple[Any, Any]) -> None:
         container.append(container[key])
 
 
-_MARK = "deep-" * 3
+_MARK = "raw-" * 3
 _EDITS: dict[str, Edit] = {
     "deleted": _delete,
     "null": _set(None),
@@ -117,7 +156,9 @@ _EDITS: dict[str, Edit] = {
     "an empty mapping": _set({}),
     "a list of rubbish": _set([{}, [], None, "a", 10**30]),
     "a mapping of rubbish": _set({"a": {"b": [{}]}, "0": None}),
-    "depth": _set(_MARK),
+    "raw text": _set(_MARK),
+    "raw text ": _set(_MARK),
+    "raw text  ": _set(_MARK),
     "in a list": _wrap_in_list,
     "in a mapping": _wrap_in_mapping,
     "as a word": _as_word,
@@ -125,15 +166,6 @@ _EDITS: dict[str, Edit] = {
     "swapped": _swap,
     "an unknown key": _add_unknown,
 }
-
-
-def _deep(text: str) -> str:
-    return text.replace(json.dumps(_MARK), "[" * _DEEP + "]" * _DEEP)
-
-
-def _as_yaml(content: Any) -> str:
-    text: str = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
-    return text.replace(_MARK, "[" * _DEEP + "]" * _DEEP)
 
 
 def _edit_bytes(path: Path, source: random.Random) -> str:

@@ -23,7 +23,7 @@ knobs:
   ff_ratio: {{low: 4, high: 8, step: 2}}
   kv_sharing: {{choices: [none, self], when: {{conv: standard}}}}
 require: ["ff_ratio < 9"]
-measure: [{{device: "replay:recorded.jsonl", name: here}}, {{device: tflite, name: phone}}]
+measure: [{{device: "replay:recorded.jsonl", name: here}}, {{device: "replay:recorded.jsonl", name: phone}}]
 constraints: {{params_m: {{max: 300%}}, latency_ms: {{max: 300%, device: phone}}}}
 objectives: [quality, latency_ms]
 proxy: {{data: digits, scale: {{width: 0.25, sample_size: 8}}, rungs: [2, 3], batch_size: 4, samples: 8}}
