@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 
 EXIT_INTERRUPTED = 130
-_PATIENCE_SECONDS = 0.8
+_PATIENCE_SECONDS = 0.6
 _SHOW_CURSOR = "\x1b[?25h"  # a bar that was being drawn had hidden it
 
 _last_words = (EXIT_INTERRUPTED, "interrupted")

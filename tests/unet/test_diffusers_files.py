@@ -1,5 +1,6 @@
 """Folders of diffusers: the ways their weights are kept, and what is said about damaged ones."""
 
+import codecs
 import json
 import shutil
 from collections.abc import Callable
@@ -53,6 +54,14 @@ def test_a_half_precision_variant_is_read_as_float32(
     UNet2DConditionModel.from_pretrained(saved).to(dtype).save_pretrained(tmp_path, variant="fp16")
     read = weights(from_diffusers(tmp_path)[1])
     torch.testing.assert_close(read, {name: tensor.to(dtype).float() for name, tensor in weights(ours).items()})
+
+
+@pytest.mark.parametrize("name", ["config.json", "diffusion_pytorch_model.safetensors.index.json"])
+def test_a_byte_order_mark_is_read_over(name: str, saved: Path, ours: UNet, tmp_path: Path) -> None:
+    UNet2DConditionModel.from_pretrained(saved).save_pretrained(tmp_path, max_shard_size="300KB")
+    path = tmp_path / name
+    path.write_bytes(codecs.BOM_UTF8 + path.read_bytes())
+    torch.testing.assert_close(weights(from_diffusers(tmp_path)[1]), weights(ours), rtol=0, atol=0)
 
 
 def test_a_pipeline_folder_is_its_unet(folder: Path, small: UNetSpec) -> None:
