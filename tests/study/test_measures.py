@@ -57,7 +57,7 @@ def measure(spec: UNetSpec, where: Any, *_: Any) -> Latency:
     return measured(5.0, peak_memory_mb=share * memory_of(spec), model_mb=share * count(spec).params_m)
 
 
-STAGES = Stages(measure=measure, train=train)
+STAGES = Stages(measure=measure, again=measure, train=train)
 
 
 def run(definition: StudyDefinition, root: Path, stages: Stages = STAGES) -> Study:

@@ -1,14 +1,16 @@
 """The driver: every promise about a study's course, with trials judged by a formula."""
 
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import TrialState
 
+from archlab.architecture import UNetSpec
 from archlab.cost import count
 from archlab.errors import BadInput, RunFailed
-from archlab.evaluation import Evaluation
+from archlab.evaluation import Evaluation, Latency
 from archlab.study import load_study, run_study
 from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.evaluate import Job, Stages
@@ -122,7 +124,11 @@ def test_a_half_written_journal_line_is_dropped(judge: Judge, definition: StudyD
 def test_a_gated_architecture_is_told_as_infeasible(definition: StudyDefinition, tmp_path: Path) -> None:
     limit = count(definition.space.baseline).macs_g * 0.9
     text = f"measure: [{{device: torch, name: here}}]\nconstraints: {{latency_ms: {{max: {limit}}}}}"
-    stages = Stages(measure=lambda spec, *_: measured(count(spec).macs_g), train=lambda *_: proxy_result(1.0))
+
+    def timed(spec: UNetSpec, *_: Any) -> Latency:
+        return measured(count(spec).macs_g)
+
+    stages = Stages(measure=timed, again=timed, train=lambda *_: proxy_result(1.0))
     definition = load_definition(write_space(tmp_path, MINI.replace("measure: []", text)))
     study = run_study(definition, root=tmp_path, stages=stages)
     rows = study.trials.set_index("trial")
