@@ -1,7 +1,7 @@
 """Measure one network on one device."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from archlab.latency.cache import cached_measurement, keep_measurement, measurem
 from archlab.latency.devices.registry import runner
 from archlab.latency.lock import DeviceLock, unlocked
 from archlab.latency.network import Network, as_network
-from archlab.latency.runner import DeviceGone, Runner, completed
+from archlab.latency.runner import DeviceGone, GroupRunner, Runner, completed
 from archlab.latency.settings import Settings, read_settings
 from archlab.progress import Progress, silent
 
@@ -67,6 +67,22 @@ def measure(
         return _measured(chosen, network, complete, use_cache, report, lock, doubt)
 
     return _until_back(chosen, attempt, report, lock)
+
+
+def measure_group(networks: Sequence[Network], device: str, **settings: Any) -> list[Latency]:
+    """Measure networks one after the other, anew; in one process, where the device can.
+
+    Raises:
+        As `measure` does.
+    """
+    chosen = runner(device)
+    if not isinstance(chosen, GroupRunner):
+        return [measure(network, device, use_cache=False, **settings) for network in networks]
+    complete = completed(read_settings(settings), chosen)
+    try:
+        return chosen.measure_group(networks, complete, silent)
+    except NoMeasurement as error:
+        raise RunFailed(f"a network on {chosen.name!r} was not measured: {error}") from error
 
 
 def _measured(

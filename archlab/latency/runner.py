@@ -1,9 +1,9 @@
 """What every device offers: its settings, its status and its measurement."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from archlab.errors import BadInput, RunFailed, nearest, shown
 from archlab.evaluation.latency import Latency
@@ -89,6 +89,21 @@ class Runner(Protocol):
             BadInput: the device is not there, refuses the key, or is throttled.
             DeviceGone: it vanished in mid-measurement.
             RunFailed: it cannot be converted or run, or its output differs from torch's.
+        """
+        ...
+
+
+@runtime_checkable
+class GroupRunner(Runner, Protocol):
+    """A device that times several networks in one process: cheaper, where they are small."""
+
+    def measure_group(
+        self, networks: Sequence[Network], settings: Settings, progress: Progress, lock: DeviceLock = unlocked
+    ) -> list[Latency]:
+        """Convert them, then time one after the other; of more than one, ``peak_memory_mb`` is None.
+
+        Raises:
+            As `measure` does.
         """
         ...
 

@@ -80,11 +80,11 @@ def test_each_precision_is_one_partition_near_torch_and_as_small_as_it_says(prec
 def test_output_that_differs_from_torch_fails(worker: Callable[[str], None]) -> None:
     worker(
         "import json, sys, numpy as np, pathlib\n"
-        "job = json.loads(sys.argv[1])\n"
+        "(job,) = json.loads(sys.argv[1])\n"
         "output = np.load(pathlib.Path(job['model']).with_name('expected.npy'))\n"
         "output.flat[np.abs(output).argmax()] *= 1.01\n"
         "np.save(job['output'], output)\n"
-        f"print(json.dumps({ {**REPORT, 'timing': timing(1.0, 1.0)}!r}))\n"
+        f"print(json.dumps([{ {**REPORT, 'timing': timing(1.0, 1.0)}!r}]))\n"
     )
     with pytest.raises(RunFailed, match=r"differs from torch by 1\.0e-02 of its output's scale"):
         measure(convolutions())
@@ -121,9 +121,9 @@ def test_nonsense_that_a_device_reports_is_refused(
     monkeypatch.setattr("archlab.convert.unaccelerated_operators", lambda _: [])
     worker(
         "import json, sys, pathlib, shutil\n"
-        "job = json.loads(sys.argv[1])\n"
+        "(job,) = json.loads(sys.argv[1])\n"
         "shutil.copy(pathlib.Path(job['model']).with_name('expected.npy'), job['output'])\n"
-        f"print(json.dumps({ ({**REPORT, 'timing': timing(1.0, 1.0), **report})!r}))"
+        f"print(json.dumps([{ ({**REPORT, 'timing': timing(1.0, 1.0), **report})!r}]))"
     )
     with pytest.raises(RunFailed, match=f"convolutions on 'tflite' was not measured: {message}"):
         measure(convolutions())

@@ -5,7 +5,7 @@ import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -24,7 +24,7 @@ class ProcessReport:
     """What a worker prints, in one line of JSON.
 
     Attributes:
-        cpu_seconds: processor time that it took.
+        cpu_seconds: processor time that the process has taken so far.
         no_partitions: why ``partitions`` is not known, if the runtime does not list them.
     """
 
@@ -58,12 +58,14 @@ class Timed:
     conditions: dict[str, Any]
 
 
-def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, progress: Progress, what: str) -> Timed:
-    """Run ``settings.processes``, which share the runs, one after the other.
+def run_processes(
+    worker: Path, jobs: Sequence[Mapping[str, Any]], settings: Settings, progress: Progress, what: str
+) -> list[Timed]:
+    """Run ``settings.processes``, which share the runs, one after the other; each does all jobs.
 
     Args:
-        worker: a file that is run with the job as JSON, and prints a `ProcessReport` as JSON in its last line.
-        job: what the worker is given; ``wanted``, the arguments of `archlab.bursts.Wanted` for one process, are added.
+        worker: a file that is run with the jobs as JSON, and prints a list of `ProcessReport` as JSON in its last line.
+        jobs: what the worker is given; ``wanted``, the arguments of `archlab.bursts.Wanted` for one process, are added.
         what: the beginning of an error's line: ``running X on 'tflite'``.
 
     Raises:
@@ -76,17 +78,21 @@ def run_processes(worker: Path, job: Mapping[str, Any], settings: Settings, prog
         "quiet_timeout_s": min(settings.quiet_timeout_s / settings.processes, settings.timeout_s / 2),
         "reference_ms": known_ms,
     }
-    reports: list[ProcessReport] = []
+    processes: list[list[ProcessReport]] = []
     before = state()
     for process in range(settings.processes):
         progress("measure", process / settings.processes)
-        reports.append(_run(worker, {**job, "wanted": wanted}, settings.timeout_s, what))
-        wanted["reference_ms"] = min(reports[-1].timing.reference_ms, wanted["reference_ms"] or math.inf)
+        processes.append(_run(worker, [{**job, "wanted": wanted} for job in jobs], settings.timeout_s, what))
+        seen = [report.timing.reference_ms for report in processes[-1]]
+        wanted["reference_ms"] = min(*seen, wanted["reference_ms"] or math.inf)
     progress("measure", 1.0)
-    return _together(reports, known_ms, Meanwhile(before, state(), sum(each.cpu_seconds for each in reports)), settings)
+    meanwhile = Meanwhile(before, state(), sum(reports[-1].cpu_seconds for reports in processes))
+    return [_together(reports, known_ms, meanwhile, settings) for reports in zip(*processes, strict=True)]
 
 
-def _together(reports: list[ProcessReport], known_ms: float | None, meanwhile: Meanwhile, settings: Settings) -> Timed:
+def _together(
+    reports: Sequence[ProcessReport], known_ms: float | None, meanwhile: Meanwhile, settings: Settings
+) -> Timed:
     timings = [report.timing for report in reports]
     reference_ms = min(timing.reference_ms for timing in timings)
     shared = meanwhile.shared_cores
@@ -111,15 +117,15 @@ def _together(reports: list[ProcessReport], known_ms: float | None, meanwhile: M
     )
 
 
-def _run(worker: Path, job: Mapping[str, Any], timeout_s: float, what: str) -> ProcessReport:
+def _run(worker: Path, jobs: list[dict[str, Any]], timeout_s: float, what: str) -> list[ProcessReport]:
     try:
         done = subprocess.run(
-            [sys.executable, "-P", str(worker), json.dumps(job)],
+            [sys.executable, "-P", str(worker), json.dumps(jobs)],
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-            timeout=timeout_s,
+            timeout=timeout_s * len(jobs),
             check=False,
         )
     except subprocess.TimeoutExpired:
@@ -130,7 +136,7 @@ def _run(worker: Path, job: Mapping[str, Any], timeout_s: float, what: str) -> P
     if done.returncode:
         raise RunFailed(f"{what} failed: {lines[-1] if lines else f'exit code {done.returncode}'}")
     try:
-        report = json.loads(done.stdout.splitlines()[-1])
-        return ProcessReport(**{**report, "timing": Timing(**report["timing"])})
+        reports = json.loads(done.stdout.splitlines()[-1])
+        return [ProcessReport(**{**report, "timing": Timing(**report["timing"])}) for report in reports]
     except (IndexError, KeyError, TypeError, ValueError):
         raise RunFailed(f"{what} failed: its process ended without a report") from None

@@ -16,9 +16,9 @@ from archlab.cost import count
 from archlab.errors import BadInput
 from archlab.evaluation.latency import Latency
 from archlab.latency.devices.registry import kind_of, runner
-from archlab.latency.measure import measure
+from archlab.latency.measure import measure_group
 from archlab.latency.network import Network, unet_network
-from archlab.latency.runner import completed
+from archlab.latency.runner import GroupRunner, completed
 from archlab.latency.settings import read_settings
 from archlab.latency.table.networks import idle_network, piece_network
 from archlab.latency.table.pieces import pieces
@@ -30,6 +30,7 @@ PIECE_ROUNDS, WHOLE_ROUNDS = 3, 6  # pieces are many, and their errors cancel in
 MIN_RUNS = 10
 PIECE_SECONDS, WHOLE_SECONDS = 0.1, 0.5  # of one burst
 _TOGETHER = 4  # bursts between two of the reference
+_IN_A_PROCESS = 4  # times as many are timed in one process, where the device does that
 _REFERENCES = 8  # bursts of which the fastest tells the clock: a few are undisturbed
 _DRAWN_PER_STRATUM = 20
 
@@ -151,13 +152,20 @@ class _Build:
         reference = piece_network(self.table.reference, self._channels_last)
         for number in range(WHOLE_ROUNDS):
             lacking = [subject for subject in subjects if len(subject.timing.bursts) <= number < subject.rounds]
-            random.Random(number).shuffle(lacking)
-            for start in range(0, len(lacking), _TOGETHER):
-                while len(self.references_ms) < _REFERENCES:
-                    self._time_reference(reference)
-                group = lacking[start : start + _TOGETHER]
+            for group in self._groups(lacking, random.Random(number)):
                 self._group(group, reference)
                 self._report(subjects, group[-1])
+
+    def _groups(self, subjects: Sequence[_Subject], order: random.Random) -> list[list[_Subject]]:
+        """Subjects whose bursts are as long, as many as are timed in one process; all in a random order."""
+        size = _TOGETHER * (_IN_A_PROCESS if isinstance(runner(self.device), GroupRunner) else 1)
+        groups: list[list[_Subject]] = []
+        for seconds in sorted({subject.burst_seconds for subject in subjects}):
+            alike = [subject for subject in subjects if subject.burst_seconds == seconds]
+            order.shuffle(alike)
+            groups += [alike[start : start + size] for start in range(0, len(alike), size)]
+        order.shuffle(groups)
+        return groups
 
     @property
     def _channels_last(self) -> bool:
@@ -171,36 +179,42 @@ class _Build:
             for spec, timing in timings.items():
                 yield _Subject(unet_network(spec), timing, WHOLE_ROUNDS, WHOLE_SECONDS)
 
-    def _time_reference(self, reference: Network) -> None:
-        self.references_ms.append(self._burst(reference, PIECE_SECONDS).median_ms)
-
     def _group(self, group: Sequence[_Subject], reference: Network) -> None:
-        """One burst of each, then one of the reference."""
-        group_started = time.perf_counter()
-        measured = []
-        for subject in group:
-            started = time.perf_counter()
-            latency = self._burst(subject.network, subject.burst_seconds)
-            measured.append((subject, latency, time.perf_counter() - started))
-        self._time_reference(reference)
-        for subject, latency, seconds in measured:
-            timing = subject.timing
-            self.spent.setdefault((subject.burst_seconds, not timing.bursts), []).append(seconds)
-            if not timing.bursts:
-                timing.model_mb, timing.seconds = latency.model_mb, seconds
-            timing.bursts.append(Burst(latency.median_ms, min(self.references_ms)))
-        self.table.seconds += time.perf_counter() - group_started
+        """One burst of each, and one of the reference after every few."""
+        turns: list[_Subject | None] = [None] * (_REFERENCES - len(self.references_ms))
+        for start in range(0, len(group), _TOGETHER):
+            turns += [*group[start : start + _TOGETHER], None]
+        started = time.perf_counter()
+        networks = [reference if subject is None else subject.network for subject in turns]
+        latencies = self._bursts(networks, group[0].burst_seconds)
+        seconds = (time.perf_counter() - started) / len(turns)
+        waiting: list[tuple[_Subject, Latency]] = []
+        for subject, latency in zip(turns, latencies, strict=True):
+            if subject is not None:
+                waiting.append((subject, latency))
+                continue
+            self.references_ms.append(latency.median_ms)
+            for measured, its in waiting:
+                self._keep(measured, its, seconds)
+            waiting = []
+        self.table.seconds += time.perf_counter() - started
         self.table.measured_at = datetime.now(UTC).isoformat(timespec="seconds")
         save_table(self.table, self.path)
 
-    def _burst(self, network: Network, seconds: float) -> Latency:
-        return measure(
-            network,
+    def _keep(self, subject: _Subject, latency: Latency, seconds: float) -> None:
+        timing = subject.timing
+        self.spent.setdefault((subject.burst_seconds, not timing.bursts), []).append(seconds)
+        if not timing.bursts:
+            timing.model_mb, timing.seconds = latency.model_mb, seconds
+        timing.bursts.append(Burst(latency.median_ms, min(self.references_ms)))
+
+    def _bursts(self, networks: Sequence[Network], seconds: float) -> list[Latency]:
+        return measure_group(
+            networks,
             self.device,
             min_runs=MIN_RUNS,
             min_seconds=seconds,
             quiet_timeout_s=seconds,  # another round is a better try
-            use_cache=False,
             **self.settings,
         )
 

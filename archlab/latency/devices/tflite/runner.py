@@ -1,12 +1,13 @@
 """TFLite on this computer: the interpreter with XNNPACK, in a process of its own."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from archlab.evaluation.latency import Latency
-from archlab.latency.artifact import checked_parity
+from archlab.latency.artifact import Artifact, checked_parity
 from archlab.latency.devices import computer
-from archlab.latency.devices.process import run_processes
+from archlab.latency.devices.process import Timed, run_processes
 from archlab.latency.devices.tflite.file import converter_versions, tflite_file
 from archlab.latency.lock import THIS_COMPUTER, DeviceLock, unlocked
 from archlab.latency.network import Network
@@ -57,23 +58,41 @@ class TFLiteRunner:
 
         ``accelerated_share`` is known where it is everything; else the provenance names ``unaccelerated_operators``.
         """
+        (latency,) = self.measure_group([network], settings, progress, lock)
+        return latency
+
+    def measure_group(
+        self, networks: Sequence[Network], settings: Settings, progress: Progress, lock: DeviceLock = unlocked
+    ) -> list[Latency]:
+        """See `GroupRunner`."""
+        artifacts = [tflite_file(network, settings, progress) for network in networks]
+        with tempfile.TemporaryDirectory(prefix="archlab-tflite-") as folder:
+            outputs = [Path(folder) / f"{number}.npy" for number in range(len(networks))]
+            jobs = [
+                {
+                    "model": str(artifact.model),
+                    "inputs": str(artifact.inputs),
+                    "output": str(output),
+                    "threads": settings.threads,
+                    "warmup_runs": WARMUP_RUNS,
+                }
+                for artifact, output in zip(artifacts, outputs, strict=True)
+            ]
+            what = ", ".join(dict.fromkeys(network.name for network in networks))
+            with lock(self.resource):
+                timed = run_processes(self.worker, jobs, settings, progress, f"running {what} on {self.name!r}")
+            return [
+                self._latency(network, settings, artifact, output, one, alone=len(networks) == 1)
+                for network, artifact, output, one in zip(networks, artifacts, outputs, timed, strict=True)
+            ]
+
+    def _latency(
+        self, network: Network, settings: Settings, artifact: Artifact, output: Path, timed: Timed, alone: bool
+    ) -> Latency:
         from archlab.convert import PARITY_TOLERANCES, unaccelerated_operators
 
-        artifact = tflite_file(network, settings, progress)
-        what = f"{network.name} on {self.name!r}"
         tolerance = PARITY_TOLERANCES[settings.precision]
-        with tempfile.TemporaryDirectory(prefix="archlab-tflite-") as folder:
-            output = Path(folder) / "output.npy"
-            job = {
-                "model": str(artifact.model),
-                "inputs": str(artifact.inputs),
-                "output": str(output),
-                "threads": settings.threads,
-                "warmup_runs": WARMUP_RUNS,
-            }
-            with lock(self.resource):
-                timed = run_processes(self.worker, job, settings, progress, f"running {what}")
-            parity_max_abs = checked_parity(artifact, output, tolerance, what)
+        parity_max_abs = checked_parity(artifact, output, tolerance, f"{network.name} on {self.name!r}")
         unaccelerated = unaccelerated_operators(artifact.model)
         return Latency(
             samples_ms=timed.samples_ms,
@@ -82,7 +101,7 @@ class TFLiteRunner:
             noise=timed.noise,
             load_ms=timed.load_ms,
             first_run_ms=timed.first_run_ms,
-            peak_memory_mb=timed.peak_memory_mb,
+            peak_memory_mb=timed.peak_memory_mb if alone else None,
             partitions=timed.partitions,
             model_mb=artifact.model_mb,
             accelerated_share=1.0 if unaccelerated == [] else None,

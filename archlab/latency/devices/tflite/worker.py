@@ -1,4 +1,4 @@
-"""Times one TFLite file in a process of its own: ``python worker.py JOB`` prints one JSON line.
+"""Times TFLite files, one after the other, in a process of its own: ``python worker.py JOBS`` prints one JSON line.
 
 Run as a file, not as a module: it imports next to nothing of archlab and no torch, so that its memory is the model's.
 """
@@ -94,4 +94,4 @@ def _since_ms(start: float) -> float:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(json.loads(sys.argv[1]))), flush=True)
+    print(json.dumps([run(job) for job in json.loads(sys.argv[1])]), flush=True)

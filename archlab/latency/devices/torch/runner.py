@@ -73,7 +73,7 @@ class TorchRunner:
                 "warmup_runs": WARMUP_RUNS,
             }
             with lock(self.resource):
-                timed = run_processes(_WORKER, job, settings, progress, f"running {what}")
+                (timed,) = run_processes(_WORKER, [job], settings, progress, f"running {what}")
             parity_max_abs = checked_parity(artifact, folder / "output.npy", tolerance, what)
             model_mb = artifact.model_mb
         return Latency(

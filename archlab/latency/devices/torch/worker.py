@@ -1,4 +1,4 @@
-"""Times one torch module in a process of its own: ``python worker.py JOB`` prints one JSON line."""
+"""Times one torch module in a process of its own: ``python worker.py JOBS`` prints one JSON line."""
 
 import json
 import sys
@@ -83,4 +83,4 @@ def _finish(unit: torch.device) -> None:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run(json.loads(sys.argv[1]))), flush=True)
+    print(json.dumps([run(job) for job in json.loads(sys.argv[1])]), flush=True)
