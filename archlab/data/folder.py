@@ -13,7 +13,7 @@ from archlab.data.pairs import NO_IMAGE, TWICE, UNREADABLE, FileFormat, Listing
 from archlab.data.pixels import is_image
 from archlab.data.walk import Location
 
-DAMAGED_ROW = "damaged row of metadata"
+DAMAGED_ROW, NO_ROWS = "damaged row of metadata", "metadata without rows"
 NO_FILE_NAME = f"row with none of the columns {', '.join(FILE_FIELDS)}"
 
 
@@ -82,6 +82,7 @@ def _listed(tables: list[Path], images: FilesByName, listing: Listing) -> dict[P
     """What metadata files say of images; the first row of an image counts."""
     listed: dict[Path, Row] = {}
     for table in tables:
+        row = None
         try:
             for row in rows(table):
                 try:
@@ -93,6 +94,11 @@ def _listed(tables: list[Path], images: FilesByName, listing: Listing) -> dict[P
                     listing.left_out.add(reason, f"{listing.name(table)}:{row.line}")
         except OSError:
             listing.left_out.add(UNREADABLE, listing.name(table))
+        except Unusable as reason:
+            listing.left_out.add(reason, listing.name(table))
+        else:
+            if row is None:
+                listing.left_out.add(NO_ROWS, listing.name(table))
     return listed
 
 

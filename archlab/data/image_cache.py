@@ -18,17 +18,20 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from archlab.cache import Kind, content_hash, make_room
+from archlab.data.budget import Budget
 from archlab.data.left_out import Omission, Unusable
 from archlab.data.pairs import Pair, Source
 from archlab.data.pixels import BROKEN, LARGEST_FILE, TOO_LARGE, decode
 from archlab.errors import BadInput
 from archlab.files import write_text
 from archlab.progress import Progress
+from archlab.surgery.pillow_blocks import free_at_once
 
 DECODER = (2, PIL.__version__)  # raise the number when images are listed or decoded differently
 IMAGES = Kind("images", "decoded images of data sets")
 _HEADER_BYTES = 512  # left at the start of the pixels' file for safetensors' header, which is written last
-_BATCH_SIZE = 64
+_BATCH_SIZE, _BATCH_BYTES = 64, 2**28  # whichever is less
+_BYTES = Budget(LARGEST_FILE)  # of files, at a time
 _DIGEST_DIGITS = 16
 
 
@@ -72,7 +75,7 @@ def cached_images(source: Source, image_size: int, progress: Progress) -> Cached
     Raises:
         BadInput: the disk has too little room.
     """
-    entry = IMAGES.entry(content_hash(*DECODER, image_size, source.formats, list(source.fingerprint())))
+    entry = IMAGES.entry(content_hash(*DECODER, image_size, source.fingerprint))
     with entry.locked():
         entry.hold()
         cached = _read(entry.path)
@@ -138,10 +141,12 @@ def _decode_all(
         ThreadPoolExecutor(os.cpu_count()) as pool,
         warnings.catch_warnings(),
     ):
+        free_at_once()
         warnings.simplefilter("ignore")  # Pillow's, about oddities that it puts up with
         images.truncate(_HEADER_BYTES + decoded * _length(shape))
-        for start in range(len(outcomes), len(pairs), _BATCH_SIZE):
-            batch = list(pool.map(lambda pair: _attempt(pair, shape[-1]), pairs[start : start + _BATCH_SIZE]))
+        size = max(1, min(_BATCH_SIZE, _BATCH_BYTES // _length(shape)))
+        for start in range(len(outcomes), len(pairs), size):
+            batch = list(pool.map(lambda pair: _attempt(pair, shape[-1]), pairs[start : start + size]))
             images.write(b"".join(content for _, content in batch))
             images.flush()
             outcomes += [outcome for outcome, _ in batch]
@@ -156,10 +161,10 @@ def _attempt(pair: Pair, image_size: int) -> tuple[_Outcome, bytes]:
     if pair.length > LARGEST_FILE:
         return TOO_LARGE, b""
     try:
-        with pair.path.open("rb") as file:
+        with _BYTES.spent(pair.length), pair.path.open("rb") as file:
             file.seek(pair.offset)
             content = file.read(pair.length)
-        square = decode(content, image_size)
+            square = decode(content, image_size)
     except OSError:
         return BROKEN, b""
     except Unusable as reason:

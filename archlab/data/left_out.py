@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_MOST_PLACES, _MOST_REASONS = 3, 8
+_MOST_PLACES, _MOST_REASONS, _MOST_IN_WORDS = 3, 64, 8
+_OTHER = "other reasons"
 _LONGEST_PLACE = 80  # letters
 
 
@@ -45,23 +46,24 @@ class LeftOut:
         """Count one more."""
         if isinstance(reason, Unusable) and reason.found:
             place = f"{place} has {reason.found}"
-        before = self._counted.get(str(reason), Omission(0, ()))
+        known = str(reason) if str(reason) in self._counted or len(self._counted) < _MOST_REASONS else _OTHER
+        before = self._counted.get(known, Omission(0, ()))
         places = before.places if len(before.places) == _MOST_PLACES else (*before.places, legible(place))
-        self._counted[str(reason)] = Omission(before.count + 1, places)
+        self._counted[known] = Omission(before.count + 1, places)
 
     def counted(self) -> dict[str, Omission]:
         """Every reason, the most frequent first."""
-        return dict(sorted(self._counted.items(), key=lambda item: (-item[1].count, item[0])))
+        return dict(sorted(self._counted.items(), key=lambda item: (item[0] == _OTHER, -item[1].count, item[0])))
 
 
 def in_words(left_out: Mapping[str, Omission]) -> str:
     """``12 × broken image (a.png, b.png, c.png, …), 3 × no caption (d.png, e.png, f.png)``"""
     said = [
         f"{omission.count:,} × {reason} ({places_in_words(omission)})"
-        for reason, omission in list(left_out.items())[:_MOST_REASONS]
+        for reason, omission in list(left_out.items())[:_MOST_IN_WORDS]
     ]
-    others = sum(omission.count for omission in list(left_out.values())[_MOST_REASONS:])
-    return ", ".join([*said, *([f"{others:,} × other reasons"] if others else [])])
+    others = sum(omission.count for omission in list(left_out.values())[_MOST_IN_WORDS:])
+    return ", ".join([*said, *([f"{others:,} × {_OTHER}"] if others else [])])
 
 
 def places_in_words(omission: Omission) -> str:

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import torch
@@ -17,14 +18,15 @@ from archlab.data.settings import LARGEST_SIDE
 from archlab.data.sources import BUILTIN, FILE_FORMATS
 from archlab.data.splits import VALIDATION, with_splits
 from archlab.data.walk import Location, files_below
-from archlab.errors import BadInput, nearest
+from archlab.errors import BadInput, nearest, shown
 from archlab.progress import Progress, silent
 
-_loaded: dict[tuple[str, int], CaptionedImages] = {}
+_LARGEST_BUILTIN = 256  # pixels; shapes take 3 GB then
+_loaded: dict[tuple[Path, int], tuple[str, CaptionedImages]] = {}
 
 
 def load_data(source: str, image_size: int, progress: Progress = silent) -> CaptionedImages:
-    """Load a data set, its images resized to squares of side ``image_size``; within a process once.
+    """Load a data set, its images resized to squares of side ``image_size``; within a process once, until files change.
 
     Args:
         source: ``digits``, ``shapes``, or the path of captioned images: a folder, shards, COCO captions. Those are
@@ -37,17 +39,24 @@ def load_data(source: str, image_size: int, progress: Progress = silent) -> Capt
     """
     if image_size > LARGEST_SIDE:
         raise BadInput(f"images of {image_size:,} pixels a side are too large; at most {LARGEST_SIDE:,}")
-    key = (source, image_size)
-    if key not in _loaded:
-        if source in BUILTIN.names:
-            _loaded[key] = BUILTIN[source](image_size)
-        else:
-            _loaded[key] = _from_files(Path(source), image_size, progress)
-    return _loaded[key]
+    if source in BUILTIN.names:
+        return _builtin(source, image_size)
+    path, opened = Path(source).absolute(), open_source(Path(source))
+    fingerprint, loaded = _loaded.get((path, image_size), ("", None))
+    if loaded is None or fingerprint != opened.fingerprint:
+        loaded = _from_files(Path(source), opened, image_size, progress)
+        _loaded[path, image_size] = opened.fingerprint, loaded
+    return loaded
 
 
-def _from_files(path: Path, image_size: int, progress: Progress) -> CaptionedImages:
-    source = open_source(path)
+@cache
+def _builtin(name: str, image_size: int) -> CaptionedImages:
+    if image_size > _LARGEST_BUILTIN:
+        raise BadInput(f"{name} are made in memory, at most {_LARGEST_BUILTIN} pixels a side, not {image_size}")
+    return BUILTIN[name](image_size)
+
+
+def _from_files(path: Path, source: Source, image_size: int, progress: Progress) -> CaptionedImages:
     cached = cached_images(source, image_size, progress)
     if len(cached.captions) < 2:
         counted = f"; left out: {in_words(cached.left_out)}" if cached.left_out else ""
@@ -84,7 +93,7 @@ def open_source(path: Path) -> Source:
         BadInput: there is nothing, or a file of another kind.
     """
     if not os.path.exists(path):
-        raise BadInput(f"no data set {str(path)!r}, nor is it a path{nearest(str(path), BUILTIN.names)}")
+        raise BadInput(f"no data set {shown(str(path))}, nor is it a path{nearest(str(path), BUILTIN.names)}")
     if os.path.isdir(path):
         return _source(files_below(path), FILE_FORMATS.names)
     for name in FILE_FORMATS.names:

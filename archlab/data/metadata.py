@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from archlab.data.captions import FIELDS, lower_case
+from archlab.data.left_out import Unusable
 from archlab.data.pixels import is_image
 from archlab.json_text import parse_json
 
 NAMES = ("metadata.csv", "metadata.tsv", "metadata.jsonl")
 FILE_FIELDS = ("file_name", "filename", "image", "image_path", "file", "path")  # the first that is there counts
+TOO_LARGE = "metadata over 1 GB"
+_LARGEST_FILE = 2**30  # bytes
 _DELIMITERS = ",;\t|"
 _LONGEST_LINE = 2**20  # letters
 _MOST_COLUMNS = 2**10
@@ -44,7 +47,10 @@ def rows(table: Path) -> Iterator[Row]:
 
     Raises:
         OSError: it cannot be read.
+        Unusable: it is too large.
     """
+    if table.stat().st_size > _LARGEST_FILE:
+        raise Unusable(TOO_LARGE)
     with table.open("rb") as file:
         encoding = json.detect_encoding(file.read(4))
     errors = "surrogateescape" if encoding.startswith("utf-8") else "replace"

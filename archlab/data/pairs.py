@@ -1,10 +1,12 @@
 """What a data set on a disk gives: pairs of an image, not yet read, and its caption; and what it leaves out."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from archlab.cache import content_hash
 from archlab.data.captions import chosen
 from archlab.data.left_out import LeftOut, Unusable, legible
 from archlab.data.walk import Location
@@ -59,7 +61,12 @@ class Listing:
     def add(self, path: Path, candidates: Iterable[Any]) -> None:
         """Take the image in a file with the first candidate that is a caption; see `chosen`."""
         self.used.add(path)
-        self.add_part(self.name(path), path, 0, path.stat().st_size, candidates)
+        try:
+            length = path.stat().st_size
+        except OSError:  # gone meanwhile
+            self.left_out.add(UNREADABLE, self.name(path))
+        else:
+            self.add_part(self.name(path), path, 0, length, candidates)
 
     def add_part(self, name: str, path: Path, offset: int, length: int, candidates: Iterable[Any]) -> None:
         """The same for an image in a part of a file."""
@@ -103,8 +110,14 @@ class Source:
     formats: tuple[str, ...]
     list_pairs: Callable[[], Listing]
 
-    def fingerprint(self) -> Iterator[tuple[str, int, int]]:
-        """Name below the root, size and time of each file: while they stay, so does the listing."""
-        for path in self.location.files:
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of the name below the root, size and time of each file: while they stay, so does the listing."""
+        return content_hash(self.formats, [self._known(path) for path in self.location.files])
+
+    def _known(self, path: Path) -> tuple[str, int, int]:
+        try:
             known = path.stat()
-            yield path.relative_to(self.location.root).as_posix(), known.st_size, known.st_mtime_ns
+        except OSError:  # gone meanwhile
+            return str(path), -1, -1
+        return path.relative_to(self.location.root).as_posix(), known.st_size, known.st_mtime_ns

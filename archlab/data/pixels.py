@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from archlab.data.budget import Budget
 from archlab.data.left_out import Unusable
 
 # Of Pillow's those of plain pictures, the vaguest header last: no programs (EPS), layers (PSD) or sets (ICO).
@@ -32,6 +33,7 @@ _FORMATS = (
 BROKEN, TOO_LARGE, UNKNOWN_COLOURS = "broken image", "image too large", "colours without a known range"
 LARGEST_FILE = 256 * 2**20  # bytes
 LARGEST_IMAGE = 2**26  # pixels
+_PIXELS = Budget(LARGEST_IMAGE)  # decoded at a time, some ten bytes each
 _WHITE = (255, 255, 255, 255)
 
 
@@ -63,7 +65,8 @@ def decode(content: bytes, image_size: int) -> Square:
             if width * height > LARGEST_IMAGE:
                 raise Unusable(TOO_LARGE)
             image.draft(None, (2 * image_size, 2 * image_size))  # a large JPEG is decoded at a fraction of its size
-            square = _square(_in_rgb(ImageOps.exif_transpose(image)), image_size)
+            with _PIXELS.spent(image.width * image.height):
+                square = _square(_in_rgb(ImageOps.exif_transpose(image)), image_size)
     except Unusable:
         raise
     except (Image.DecompressionBombError, MemoryError):

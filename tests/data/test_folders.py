@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from archlab.data.left_out import in_words
 from archlab.data.load import load_data
 from archlab.errors import BadInput
 from tests.data.layouts import coco, encoded, images, png, samples, write_tar
@@ -64,13 +65,21 @@ def test_what_nobody_reads_is_named(tmp_path: Path) -> None:
     images(tmp_path, ["0.png", "1.png"])
     (tmp_path / "0.json").write_text('{"tags": "kettle"}')
     (tmp_path / "1.json").write_text("[" * 100_000)
-    for name in ("metadata.parquet", "photos.zip", "dataset_info.json", "LICENSE", "a\x1b[31m\n.b\udcff"):
+    for name in (
+        "metadata.csv",
+        "metadata.parquet",
+        "photos.zip",
+        "dataset_info.json",
+        "LICENSE",
+        "a\x1b[31m\n.b\udcff",
+    ):
         (tmp_path / name).touch()
     with pytest.raises(BadInput, match=r"no captioned image; looked for .*; left out: ") as refused:
         load_data(str(tmp_path), 20)
     for reason in (
         "1 × none of the fields text, caption, prompt, captions, description (0.png has only tags)",
         "1 × caption file that is not JSON (1.png)",
+        "1 × metadata without rows (metadata.csv)",
         "1 × file that is not read: .parquet (metadata.parquet)",
         "1 × file that is not read: .zip (photos.zip)",
         "1 × file that is not read: .json (dataset_info.json)",
@@ -78,6 +87,16 @@ def test_what_nobody_reads_is_named(tmp_path: Path) -> None:
         "1 × file that is not read: .b� (a�[31m�.b�)",
     ):
         assert reason in str(refused.value)
+
+
+def test_of_very_many_reasons_the_first_are_told(tmp_path: Path) -> None:
+    captioned(tmp_path, ["0.png", "1.png"])
+    for index in range(300):
+        (tmp_path / f"a.x{index}").touch()
+    data = load_data(str(tmp_path), 20)
+    assert len(data.origin.left_out) == 65
+    assert data.origin.left_out["other reasons"].count == 300 - 64
+    assert in_words(data.origin.left_out).endswith(", 292 × other reasons")
 
 
 def captioned(root: Path, names: list[str]) -> Path:
@@ -179,7 +198,17 @@ def test_links_that_leave_the_folder_are_counted_and_not_followed(tmp_path: Path
     assert load_data(str(tmp_path / "link"), 20).id == data.id
 
 
+def test_a_folder_that_was_changed_is_read_again(tmp_path: Path) -> None:
+    captioned(tmp_path, ["0.png", "1.png"])
+    before = load_data(str(tmp_path), 20)
+    assert load_data(str(tmp_path), 20) is before
+    (tmp_path / "1.txt").write_text("mended")
+    assert load_data(str(tmp_path), 20).captions == ["0.png", "mended"]
+
+
 def test_a_side_that_no_memory_holds_is_refused(tmp_path: Path) -> None:
     for source in ("digits", "shapes", str(captioned(tmp_path, ["0.png", "1.png"]))):
         with pytest.raises(BadInput, match="images of 20,000 pixels a side are too large; at most 2,048"):
             load_data(source, 20_000)
+    with pytest.raises(BadInput, match="shapes are made in memory, at most 256 pixels a side, not 1024"):
+        load_data("shapes", 1024)

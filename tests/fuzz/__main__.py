@@ -1,8 +1,9 @@
 """``python -m tests.fuzz --minutes 10``: random edits of what people have; no command may end in a traceback.
 
-Search spaces, architectures, diffusers configs, studies, recordings and latency tables are edited in turn, and read by
-the commands that read them, none of which may take more than 10 seconds or 2 GB. Prints what each edit that was not
-borne did, and one JSON line at the end. The same seed makes the same edits; ``--from 123 --edits 1`` makes one again.
+Search spaces, architectures, diffusers configs, studies, recordings, latency tables and data folders are edited in
+turn, and read by the commands that read them, none of which may take more than 10 seconds or 2 GB. Prints what each
+edit that was not borne did, and one JSON line at the end. The same seed makes the same edits; ``--from 123 --edits 1``
+makes one again.
 """
 
 import argparse
@@ -18,7 +19,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from tests.fuzz.commands import Outcome, put_back, run
-from tests.fuzz.edits import edit_file
 from tests.fuzz.subjects import SUBJECTS, Subject
 
 
@@ -69,7 +69,7 @@ def outcomes(subjects: Mapping[str, Subject], numbers: Iterable[int], seed: int)
         name = source.choice(list(subjects))
         subject = subjects[name]
         with put_back(subject.path):
-            said = f"edit {number}: {name}: {edit_file(subject.choose(source), source)}"
+            said = f"edit {number}: {name}: {subject.edit(source)}"
             for command in subject.commands:
                 yield said, run(command)
 

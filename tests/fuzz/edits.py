@@ -50,7 +50,7 @@ def edit_file(path: Path, source: random.Random) -> str:
     """Edit the file in one random way; what was done, in words."""
     if path.suffix in (".json", ".yaml", ".jsonl", ".log") and source.random() < 0.85:
         return _edit_structure(path, source)
-    return _edit_bytes(path, source)
+    return edit_bytes(path, source)
 
 
 def _edit_structure(path: Path, source: random.Random) -> str:
@@ -168,7 +168,8 @@ _EDITS: dict[str, Edit] = {
 }
 
 
-def _edit_bytes(path: Path, source: random.Random) -> str:
+def edit_bytes(path: Path, source: random.Random) -> str:
+    """Edit the bytes of a file in one random way; what was done, in words."""
     content = bytearray(path.read_bytes())
     place = source.randrange(len(content) + 1)
     match source.randrange(5):

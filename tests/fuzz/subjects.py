@@ -13,6 +13,9 @@ from archlab.latency.settings import Settings
 from archlab.latency.table.pieces import Piece, pieces
 from archlab.latency.table.table import Burst, Circumstances, Table, Timing, save_table
 from archlab.space import load_space
+from tests.data.layouts import LAYOUTS, samples
+from tests.fuzz.data_folders import IMAGES, edit_data
+from tests.fuzz.edits import edit_file
 from tests.fuzz.studies import write_space, write_study
 from tests.made_up_facts import measured
 
@@ -27,13 +30,21 @@ class Subject:
         path: a file, or a folder of which any file may be edited.
         commands: run in the folder that all subjects are in.
         weights: how often a file is edited, by its name; others count 1.
+        edit_folder: edits the folder as a whole in a random way; None where its files are edited.
     """
 
     path: Path
     commands: Sequence[Command]
     weights: dict[str, int] = field(default_factory=dict)
+    edit_folder: Callable[[Path, random.Random], str] | None = None
 
-    def choose(self, source: random.Random) -> Path:
+    def edit(self, source: random.Random) -> str:
+        """Edit it in a random way; what was done, in words."""
+        if self.edit_folder is not None:
+            return self.edit_folder(self.path, source)
+        return edit_file(self._choose(source), source)
+
+    def _choose(self, source: random.Random) -> Path:
         """The file to edit."""
         if self.path.is_file():
             return self.path
@@ -116,6 +127,13 @@ def table(folder: Path) -> Subject:
     return Subject(path, (["latency-table", "show", path.name],))
 
 
+def data(folder: Path) -> Subject:
+    """Captioned images, in another layout at every edit."""
+    path = LAYOUTS["metadata.csv"](folder / "data" / "set", samples(IMAGES))
+    check = ["data", "check", "data/set", "--image-size", "16", "--out", "overview"]
+    return Subject(path, (check,), edit_folder=edit_data)
+
+
 SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "study": study,
     "space": space,
@@ -123,6 +141,7 @@ SUBJECTS: dict[str, Callable[[Path], Subject]] = {
     "diffusers": diffusers,
     "recording": recording,
     "table": table,
+    "data": data,
 }
 
 

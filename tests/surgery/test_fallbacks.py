@@ -5,6 +5,7 @@ import torch
 
 from archlab.surgery.forkserver import close_server_handle
 from archlab.surgery.litert_operators import operators
+from archlab.surgery.pillow_blocks import free_at_once
 from archlab.surgery.torch_lerp import lerp_all
 from archlab.surgery.torch_softmax import by_formula, softmax_backward
 
@@ -28,6 +29,14 @@ def test_a_moving_average_without_torchs_kernel(
     lerp_all(averages, values, 0.25)
     torch.testing.assert_close(averages, expected)
     assert f"archlab: torch {torch.__version__} is not as 2.11 to 2.13 was" in capfd.readouterr().err
+
+
+def test_pillow_that_has_no_blocks(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    free_at_once()
+    assert capfd.readouterr().err == ""
+    monkeypatch.setattr("PIL.Image.core", object())
+    free_at_once()
+    assert "threads keep the memory of the largest images they decoded" in capfd.readouterr().err
 
 
 def test_an_interpreter_that_does_not_tell_its_operators(capfd: pytest.CaptureFixture[str]) -> None:
