@@ -96,7 +96,7 @@ def study(
             storage=storage,
             more=more or 0,
         )
-    if not mirror.trials:
+    if not (mirror.trials or mirror.is_confirmed):
         click.echo(
             f"study {name} is finished: nothing to do. For more trials: archlab study {shlex.quote(name)} --more 20"
         )
