@@ -75,8 +75,10 @@ class Vae:
                 f"{_SETTING}: {self._folder} takes images whose sides are multiples of {self._factor}, "
                 f"not {height} × {width}"
             )
-        output = self._model.encode(images.to(self._device))
-        latents: Tensor = output.latent_dist.mode() if hasattr(output, "latent_dist") else output.latents
+        model = self._model
+        with as_bad_input(f"{_SETTING}: {self._folder}: images cannot be encoded"):
+            output = model.encode(images.to(self._device))
+            latents: Tensor = output.latent_dist.mode() if hasattr(output, "latent_dist") else output.latents
         shift, scale = self._shift.to(self._device), self._scale.to(self._device)
         return ((latents - shift) * scale).to(images.device)
 
@@ -84,7 +86,9 @@ class Vae:
     def decode(self, latents: Tensor) -> Tensor:
         unscaled = latents.to(self._device) / self._scale.to(self._device) + self._shift.to(self._device)
         batches = torch.split(unscaled, self._images_at_once(self.image_size(latents.shape[-1])))
-        images = torch.cat([self._model.decode(batch).sample for batch in batches])
+        model = self._model
+        with as_bad_input(f"{_SETTING}: {self._folder}: latents cannot be decoded"):
+            images = torch.cat([model.decode(batch).sample for batch in batches])
         return images.clamp(-1, 1).to(latents.device)
 
     def rows(self, data: CaptionedImages, progress: ShareDone = silent_share) -> Shards:

@@ -14,7 +14,7 @@ from archlab.encoders.vae import Vae
 from archlab.errors import BadInput
 from archlab.scores.clip_score import ClipScore
 from archlab.scores.extractors import VisionTransformer
-from tests.encoders.tiny import save_clip, save_kl
+from tests.encoders.tiny import save_clip, save_kl, save_taesd
 
 CPU = torch.device("cpu")
 
@@ -47,6 +47,14 @@ def test_config_that_no_vae_has(values: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"^proxy\.vae: [^\n]*$") as refused:
         Vae(str(tmp_path))
     assert str(tmp_path) in str(refused.value)
+
+
+@pytest.mark.parametrize("values", [{"upsample_fn": "none"}, {"upsampling_scaling_factor": -1}], ids=str)
+def test_config_with_which_no_vae_runs(values: dict[str, Any], tmp_path: Path) -> None:
+    save_taesd(tmp_path)
+    edit(tmp_path, **values)
+    with pytest.raises(BadInput, match=r"^proxy\.vae: [^\n]*: latents cannot be decoded: [^\n]*$"):
+        Vae(str(tmp_path)).decode(torch.zeros(1, 2, 8, 8))
 
 
 @pytest.mark.parametrize(
