@@ -1,6 +1,5 @@
 """A folder of captioned images: Hugging Face's ``imagefolder`` with its metadata, or images with files beside them."""
 
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +7,10 @@ from typing import Any
 from archlab.data.captions import LONGEST_CAPTION, LONGEST_FILE, SUFFIXES, fields_in_words, in_fields, in_file
 from archlab.data.left_out import Unusable
 from archlab.data.metadata import FILE_FIELDS, NAMES, Row, rows
-from archlab.data.names import FilesByName, same_form
+from archlab.data.names import FilesByName
 from archlab.data.pairs import NO_IMAGE, TWICE, UNREADABLE, FileFormat, Listing
 from archlab.data.pixels import is_image
+from archlab.data.sidecars import sidecars
 from archlab.data.walk import Location
 
 DAMAGED_ROW, NO_ROWS = "damaged row of metadata", "metadata without rows"
@@ -22,14 +22,15 @@ def read_folder(location: Location, listing: Listing) -> None:
     gives it, else with that of the file of its name."""
     images = [path for path in location.files if is_image(path.name)]
     tables = [path for path in location.files if path.name.lower() in NAMES]
-    beside = _Beside([path for path in location.files if path.suffix.lower() in SUFFIXES])
+    texts = [path for path in location.files if path.suffix.lower() in SUFFIXES]
+    beside = sidecars(images, texts)
     listed = _listed(tables, FilesByName(images), listing)
     for path in images:
         if path not in listing.used:
-            listing.add(path, _candidates(listed.get(path), beside.of(path)))
-    listing.used.update(tables, beside.used)
-    for path in beside.unused:
-        if path.suffix.lower() != ".json":  # what this may be, nobody knows
+            listing.add(path, _candidates(listed.get(path), beside[path]))
+    listing.used.update(tables, *beside.values())
+    for path in texts:
+        if path not in listing.used and path.suffix.lower() != ".json":  # what that may be, nobody knows
             listing.used.add(path)
             listing.left_out.add(NO_IMAGE, listing.name(path))
 
@@ -42,26 +43,6 @@ FOLDER = FileFormat(
     lambda path: None,
     read_folder,
 )
-
-
-class _Beside:
-    """Files that may be the caption of the image beside them: ``0.txt`` or ``0.png.txt`` of ``0.png``."""
-
-    def __init__(self, files: list[Path]) -> None:
-        self._files = sorted(files, key=lambda path: SUFFIXES.index(path.suffix.lower()))
-        self._by_stem = defaultdict[str, list[Path]](list)
-        for path in self._files:
-            self._by_stem[same_form(path.with_suffix(""))].append(path)
-        self.used: set[Path] = set()
-
-    def of(self, image: Path) -> list[Path]:
-        found = [*self._by_stem.get(same_form(image.with_suffix("")), ()), *self._by_stem.get(same_form(image), ())]
-        self.used.update(found)
-        return found
-
-    @property
-    def unused(self) -> list[Path]:
-        return [path for path in self._files if path not in self.used]
 
 
 def _candidates(row: Row | None, beside: list[Path]) -> Iterator[Any]:
@@ -79,19 +60,25 @@ def _candidates(row: Row | None, beside: list[Path]) -> Iterator[Any]:
 
 
 def _listed(tables: list[Path], images: FilesByName, listing: Listing) -> dict[Path, Row]:
-    """What metadata files say of images; the first row of an image counts."""
+    """What metadata files say of images; the first row of an image counts, and before it one with its exact name."""
     listed: dict[Path, Row] = {}
+    loosely: dict[Path, str] = {}  # images with the places of rows that spell their names otherwise
     for table in tables:
         row = None
         try:
             for row in rows(table):
+                place = f"{listing.name(table)}:{row.line}"
                 try:
-                    image = _image(row, table.parent, images)
-                    if image in listed or image in listing.used:
+                    image, is_exact = _image(row, table.parent, images)
+                    if is_exact and image in loosely:
+                        listing.left_out.add(NO_IMAGE, loosely.pop(image))
+                    elif image in listed or image in listing.used:
                         raise Unusable(TWICE)
+                    elif not is_exact:
+                        loosely[image] = place
                     listed[image] = row
                 except Unusable as reason:
-                    listing.left_out.add(reason, f"{listing.name(table)}:{row.line}")
+                    listing.left_out.add(reason, place)
         except OSError:
             listing.left_out.add(UNREADABLE, listing.name(table))
         except Unusable as reason:
@@ -102,10 +89,11 @@ def _listed(tables: list[Path], images: FilesByName, listing: Listing) -> dict[P
     return listed
 
 
-def _image(row: Row, folder: Path, images: FilesByName) -> Path:
-    """The image that the row is about."""
+def _image(row: Row, folder: Path, images: FilesByName) -> tuple[Path, bool]:
+    """The image that the row is about, and whether it names it exactly."""
     if row.facts is None:
         raise Unusable(DAMAGED_ROW)
     if row.file_name is None:
         raise Unusable(NO_FILE_NAME, fields_in_words(row.facts))
-    return images.find([folder], row.file_name)
+    image = images.find([folder], row.file_name)
+    return image, image == folder / row.file_name

@@ -50,6 +50,6 @@ class FilesByName:
         return linked if linked in self._files else None
 
 
-def same_form(path: Path) -> str:
+def same_form(path: Path | str) -> str:
     """What is equal for all names of a file that differ in slashes, case or Unicode form alone."""
     return unicodedata.normalize("NFC", os.path.normpath(str(path).replace("\\", "/"))).casefold()

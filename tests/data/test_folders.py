@@ -48,6 +48,15 @@ def test_the_first_file_with_a_caption_counts(tmp_path: Path) -> None:
     assert load_data(str(tmp_path), 20).captions == ["row", "prompt", "text", "caption"]
 
 
+def test_a_caption_is_of_the_image_that_has_its_very_name(tmp_path: Path) -> None:
+    images(tmp_path, ["A.png", "a.png", "B.png", "b.png", "IMG_1.JPG", unicodedata.normalize("NFD", "café.png")])
+    for name in ("A.txt", "a.txt", "b.txt", "img_1.txt", "café.caption"):
+        (tmp_path / name).write_text(name)
+    data = load_data(str(tmp_path), 20)
+    assert data.captions == ["A.txt", "img_1.txt", "a.txt", "b.txt", "café.caption"]
+    assert left_out(tmp_path) == {"no caption": ("B.png",)}
+
+
 def test_images_of_every_suffix_are_read(tmp_path: Path) -> None:
     plain = Image.new("RGB", (20, 20), "teal")
     forms = {"jfif": "JPEG", "jpe": "JPEG", "JPG": "JPEG", "mpo": "JPEG", "apng": "PNG", "ppm": "PPM", "tga": "TGA"}

@@ -91,6 +91,18 @@ def test_a_name_that_may_be_of_two_files_is_of_none(tmp_path: Path) -> None:
     assert data.origin.left_out["caption without its image"].places == ("metadata.csv:2",)
 
 
+def test_a_row_is_of_the_file_that_has_its_very_name(tmp_path: Path) -> None:
+    """Of two files whose names differ in capitals Windows and macOS keep one."""
+    images(tmp_path, ["a.PNG", "b.png"])
+    (tmp_path / "metadata.csv").write_text("file_name,text\na.png,gone\na.PNG,there\nb.png,b\nB.png,gone\n")
+    data = load_data(str(tmp_path), 20)
+    assert data.captions == ["there", "b"]
+    assert {reason: known.places for reason, known in data.origin.left_out.items()} == {
+        "caption without its image": ("metadata.csv:2",),
+        "listed twice": ("metadata.csv:5",),
+    }
+
+
 @pytest.mark.parametrize(
     ("content", "captions", "damaged"),
     [
