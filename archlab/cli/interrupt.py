@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import FrameType
 
 EXIT_INTERRUPTED = 130
-_PATIENCE_SECONDS = 0.6
+_PATIENCE_SECONDS = 0.5
 _SHOW_CURSOR = "\x1b[?25h"  # a bar that was being drawn had hidden it
 
 _last_words = (EXIT_INTERRUPTED, "interrupted")
@@ -113,6 +113,7 @@ class _Waiting:
             self._is_interrupted = True
             self._hand_on(signal.SIGUSR2, frame)
             signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
+            import psutil  # noqa: F401  # for `_end`, while there is time
 
     def _end(self, number: int, frame: FrameType | None) -> None:
         """End the child, which is late, with everything that it has started."""

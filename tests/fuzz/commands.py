@@ -25,6 +25,7 @@ class Outcome:
     """How a command ended.
 
     Attributes:
+        seconds: of the processor, which do not depend on what else the computer does; one that waits is ended.
         peak_mb: the most that the process took meanwhile, or 0 where the system does not tell.
         said: on the standard error; or the traceback of what was not said in one line.
     """
@@ -49,7 +50,7 @@ class Hangs(BaseException):
 
 def run(arguments: Sequence[str]) -> Outcome:
     """Run one command here; whatever it raises is its outcome."""
-    said, before, started = io.StringIO(), sys.argv, time.monotonic()
+    said, before, started = io.StringIO(), sys.argv, time.process_time()
     sys.argv = ["archlab", *arguments]
     _forget_peak()
     try:
@@ -60,7 +61,7 @@ def run(arguments: Sequence[str]) -> Outcome:
         said.write(traceback.format_exc())
     finally:
         sys.argv = before
-    return Outcome(" ".join(arguments), code, time.monotonic() - started, _peak_mb(), said.getvalue())
+    return Outcome(" ".join(arguments), code, time.process_time() - started, _peak_mb(), said.getvalue())
 
 
 @contextlib.contextmanager
