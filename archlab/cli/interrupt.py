@@ -12,11 +12,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from types import FrameType
+from collections.abc import Callable, Iterable
 
 EXIT_INTERRUPTED = 130
 _PATIENCE_SECONDS = 0.5
+_WAITED_FOR = {signal.SIGCHLD, signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
 _SHOW_CURSOR = "\x1b[?25h"  # a bar that was being drawn had hidden it
 
 _last_words = (EXIT_INTERRUPTED, "interrupted")
@@ -46,31 +46,33 @@ def supervised(run: Callable[[], int]) -> int:
     """
     if not hasattr(os, "fork"):
         return run()
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # until each of both knows what to do
+    signal.signal(signal.SIGCHLD, lambda *_: None)  # what is ignored is not waited for everywhere
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED_FOR)
     said, to_say = os.pipe()
     lives, living = os.pipe()
     child = os.fork()
-    if child == 0:
+    if child:
+        os.close(to_say)
+        os.close(lives)
+        return _Waiting(child, said).exit_code()
+    try:
         os.close(said)
         os.close(living)
-        try:
-            _prepare(to_say, lives)
-            code = run()
-        except KeyboardInterrupt:
-            code = interrupted()
+        _prepare(to_say, lives, before)
+        code = run()
         signal.signal(signal.SIGUSR2, signal.SIG_IGN)  # the end of Python's own would show a traceback
-        sys.exit(code)
-    os.close(to_say)
-    os.close(lives)
-    return _Waiting(child, said).exit_code()
+    except KeyboardInterrupt:  # there is one signal at most
+        code = interrupted()
+    sys.exit(code)
 
 
-def _prepare(to_say: int, lives: int) -> None:
+def _prepare(to_say: int, lives: int, mask: Iterable[int]) -> None:
     """Hear Ctrl-C from the process that waits, and end when that has ended."""
     global _to_parent
     _to_parent = to_say
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def end_with_parent() -> None:
         os.read(lives, 1)
@@ -81,23 +83,15 @@ def _prepare(to_say: int, lives: int) -> None:
 
 
 class _Waiting:
-    """The process that waits for a command's."""
+    """The process that waits for a command's, and for signals: none can come between two of its steps."""
 
     def __init__(self, child: int, said: int) -> None:
         self._child, self._said = child, said
         self._is_interrupted = False
-        signal.signal(signal.SIGINT, self._interrupt)
-        signal.signal(signal.SIGALRM, self._end)
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
-            signal.signal(number, self._hand_on)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
     def exit_code(self) -> int:
         """That of the child; where a signal ended it, this process ends by the same."""
-        _, status = os.waitpid(self._child, 0)
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        code = os.waitstatus_to_exitcode(status)
+        code = self._end_of_child()
         if self._is_interrupted and code:
             exit_code, line = self._last_words()
             _say(line)
@@ -106,16 +100,27 @@ class _Waiting:
             with contextlib.suppress(OSError):  # SIGKILL cannot be set
                 signal.signal(-code, signal.SIG_DFL)
             os.kill(os.getpid(), -code)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _WAITED_FOR)
         return code
 
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if not self._is_interrupted:
-            self._is_interrupted = True
-            self._hand_on(signal.SIGUSR2, frame)
-            signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
-            import psutil  # noqa: F401  # for `_end`, while there is time
+    def _end_of_child(self) -> int:
+        while True:
+            number = signal.sigwait(_WAITED_FOR)
+            if number == signal.SIGCHLD:
+                ended, status = os.waitpid(self._child, os.WNOHANG)
+                if ended:
+                    return os.waitstatus_to_exitcode(status)
+            elif number == signal.SIGALRM:
+                self._end()
+            elif number != signal.SIGINT:
+                os.kill(self._child, number)
+            elif not self._is_interrupted:
+                self._is_interrupted = True
+                os.kill(self._child, signal.SIGUSR2)
+                signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
+                import psutil  # noqa: F401  # for `_end`, while there is time
 
-    def _end(self, number: int, frame: FrameType | None) -> None:
+    def _end(self) -> None:
         """End the child, which is late, with everything that it has started."""
         import psutil
 
@@ -123,14 +128,10 @@ class _Waiting:
             started = psutil.Process(self._child).children(recursive=True)
         except psutil.Error:
             started = []
-        self._hand_on(signal.SIGKILL, frame)
+        os.kill(self._child, signal.SIGKILL)
         for process in started:
             with contextlib.suppress(psutil.Error):
                 process.kill()
-
-    def _hand_on(self, number: int, frame: FrameType | None) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._child, number)
 
     def _last_words(self) -> tuple[int, str]:
         os.set_blocking(self._said, False)

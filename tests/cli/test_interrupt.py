@@ -63,6 +63,7 @@ def is_gone(number: int) -> bool:
 def test_it_is_heard_and_the_line_that_says_how_to_go_on_is_the_last(way: str) -> None:
     with start(BUSY[way]) as process:
         started = begun(process)
+        time.sleep(0.5)  # it is busy now
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 130
