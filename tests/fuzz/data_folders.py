@@ -90,6 +90,8 @@ def _row(place: Path, source: random.Random) -> str:
     names = ["file_name", "image", "text", "caption", "prompt", "Text ", ""]
     row = {name: source.choice(values) for name in source.sample(names, source.randrange(len(names)))}
     path = source.choice([*_files(place), place / "metadata.jsonl"])
+    if path.is_fifo():  # whose other end nobody reads
+        path.unlink()
     with path.open("a", encoding="utf-8") as file:
         file.write("\n" + (json.dumps(row) if source.random() < 0.7 else ",".join(map(str, row.values()))) + "\n")
     return f"a row in {path.name}"
