@@ -7,9 +7,16 @@ import shutil
 import signal
 import tempfile
 
+import pytest
+
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["ARCHLAB_CACHE"] = tempfile.mkdtemp(prefix="archlab-tests-")
 atexit.register(shutil.rmtree, os.environ["ARCHLAB_CACHE"], ignore_errors=True)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tests.small_proxy"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first, so that no worker is left with minutes of them when the others have nothing to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
