@@ -126,7 +126,8 @@ def disturb(study: Study, kinds: list[Callable[[random.Random], None]]) -> None:
         while len(study.log()) < wanted:
             if study.is_over():
                 assert kill > KILLS / 2
-                return study.finish()
+                study.finish()
+                return
             assert time.monotonic() < deadline, study.output()
             time.sleep(0.01)
         time.sleep(source.uniform(0, 0.3))
