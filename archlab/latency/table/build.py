@@ -26,7 +26,7 @@ from archlab.latency.table.space_pieces import pieces_of_space
 from archlab.latency.table.table import Burst, Circumstances, Role, Table, Timing, load_table, save_table
 from archlab.space import SearchSpace
 
-PIECE_ROUNDS, WHOLE_ROUNDS = 3, 6  # pieces are many, and their errors cancel in a sum
+PIECE_ROUNDS, WHOLE_ROUNDS = 2, 3  # pieces are many, and their errors cancel in a sum
 MIN_RUNS = 10
 PIECE_SECONDS, WHOLE_SECONDS = 0.1, 0.5  # of one burst
 _TOGETHER = 4  # bursts between two of the reference

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from archlab.evaluation.latency import Latency
@@ -89,11 +90,11 @@ class TFLiteRunner:
     def _latency(
         self, network: Network, settings: Settings, artifact: Artifact, output: Path, timed: Timed, alone: bool
     ) -> Latency:
-        from archlab.convert import PARITY_TOLERANCES, unaccelerated_operators
+        from archlab.convert import PARITY_TOLERANCES
 
         tolerance = PARITY_TOLERANCES[settings.precision]
         parity_max_abs = checked_parity(artifact, output, tolerance, f"{network.name} on {self.name!r}")
-        unaccelerated = unaccelerated_operators(artifact.model)
+        unaccelerated = _unaccelerated_operators(artifact.model)
         return Latency(
             samples_ms=timed.samples_ms,
             bursts=timed.bursts,
@@ -115,3 +116,11 @@ class TFLiteRunner:
                 **timed.conditions,
             },
         )
+
+
+@cache
+def _unaccelerated_operators(model: Path) -> list[str] | None:
+    """Loads the whole file; what is timed again and again is asked once."""
+    from archlab.convert import unaccelerated_operators
+
+    return unaccelerated_operators(model)
