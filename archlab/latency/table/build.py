@@ -26,7 +26,8 @@ from archlab.latency.table.space_pieces import pieces_of_space
 from archlab.latency.table.table import Burst, Circumstances, Role, Table, Timing, load_table, save_table
 from archlab.space import SearchSpace
 
-PIECE_ROUNDS, WHOLE_ROUNDS = 2, 3  # pieces are many, and their errors cancel in a sum
+PIECE_ROUNDS, WHOLE_ROUNDS = 3, 3
+JUDGED_PIECE_ROUNDS = 2  # where every burst goes on until it was undisturbed
 MIN_RUNS = 10
 PIECE_SECONDS, WHOLE_SECONDS = 0.1, 0.5  # of one burst
 _TOGETHER = 4  # bursts between two of the reference
@@ -67,7 +68,7 @@ def build_table(
     """Measure the pieces of a space and some whole networks, or go on where a build was stopped.
 
     What the table has is not measured again; the file is written after every few bursts. Each piece has `PIECE_ROUNDS`
-    bursts and each whole network `WHOLE_ROUNDS`, in rounds over all of them.
+    (`JUDGED_PIECE_ROUNDS`) bursts and each whole network `WHOLE_ROUNDS`, in rounds over all of them.
 
     Args:
         path: of the table; None for a place of its own for device, settings and versions.
@@ -158,7 +159,7 @@ class _Build:
 
     def _groups(self, subjects: Sequence[_Subject], order: random.Random) -> list[list[_Subject]]:
         """Subjects whose bursts are as long, as many as are timed in one process; all in a random order."""
-        size = _TOGETHER * (_IN_A_PROCESS if isinstance(runner(self.device), GroupRunner) else 1)
+        size = _TOGETHER * (_IN_A_PROCESS if self._in_groups else 1)
         groups: list[list[_Subject]] = []
         for seconds in sorted({subject.burst_seconds for subject in subjects}):
             alike = [subject for subject in subjects if subject.burst_seconds == seconds]
@@ -168,13 +169,19 @@ class _Build:
         return groups
 
     @property
+    def _in_groups(self) -> bool:
+        """Whether this is a computer's runtime: several networks to a process, each timed until it is quiet."""
+        return isinstance(runner(self.device), GroupRunner)
+
+    @property
     def _channels_last(self) -> bool:
         return kind_of(self.device).channels_last
 
     def _subjects(self) -> Iterator[_Subject]:
-        yield _Subject(idle_network(), self.table.idle, PIECE_ROUNDS, PIECE_SECONDS)
+        rounds = JUDGED_PIECE_ROUNDS if self._in_groups else PIECE_ROUNDS
+        yield _Subject(idle_network(), self.table.idle, rounds, PIECE_SECONDS)
         for piece, timing in self.table.pieces.items():
-            yield _Subject(piece_network(piece, self._channels_last), timing, PIECE_ROUNDS, PIECE_SECONDS)
+            yield _Subject(piece_network(piece, self._channels_last), timing, rounds, PIECE_SECONDS)
         for timings in self.table.whole.values():
             for spec, timing in timings.items():
                 yield _Subject(unet_network(spec), timing, WHOLE_ROUNDS, WHOLE_SECONDS)

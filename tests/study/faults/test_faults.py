@@ -56,8 +56,8 @@ class Study:
         return [line.split() for line in path.read_text().splitlines()] if path.is_file() else []
 
     def is_over(self) -> bool:
-        """Whether every trial has been trained: then nothing more is logged."""
-        return len({number for word, number, _ in self.log() if word == "ends"}) == TRIALS
+        """Whether every driver has found that nothing is left to do: then nothing more is logged."""
+        return all(driver is not None and driver.poll() == 0 for driver in self.drivers)
 
     def kill_driver(self, source: random.Random) -> None:
         driver = source.choice(self.drivers)
