@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from archlab.convert.graph import Value
+from archlab.convert.graph import Constant, Value
 from archlab.convert.tflite.forms.form import Form, stored
 from archlab.convert.tflite.layout import Order, Shape, lying, permuted, plain, reshaped
 from archlab.convert.tflite.writer import Stored, Writer, as_array
@@ -105,8 +105,8 @@ def _upsample(w: Writer, value: Value, x: Value, scale: int) -> Stored:
     return stored(value, w.reshaped(tall, (batch, height, scale, scale * width * channels), shape), _CHANNELS_LAST)
 
 
-def _embedding(w: Writer, value: Value, indices: Value, weight: Value) -> Stored:
-    rows = w.constant(as_array(weight.tensor))  # type: ignore[attr-defined]  # a trace has no computed one
+def _embedding(w: Writer, value: Value, indices: Value, weight: Constant) -> Stored:
+    rows = w.constant(as_array(weight.tensor))
     inputs = [rows, w.read(indices, plain(indices.rank))]
     return stored(value, w.emit("GATHER", inputs, value.shape, options={"": "GatherOptions"}), plain(value.rank))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from archlab.convert.graph import Value
+from archlab.convert.graph import Constant, Value
 from archlab.convert.tflite.forms.form import Form, stored
 from archlab.convert.tflite.layout import Order, Shape, lying, moved_last
 from archlab.convert.tflite.writer import Stored, Writer, as_array
@@ -30,7 +30,7 @@ def _reduction(operator: str) -> Form:
 
 
 def _group_norm(
-    w: Writer, value: Value, x: Value, weight: Value | None, bias: Value | None, groups: int, eps: float
+    w: Writer, value: Value, x: Value, weight: Constant | None, bias: Constant | None, groups: int, eps: float
 ) -> Stored:
     """Statistics of each channel, then of its group, so that the feature map keeps its shape.
 
@@ -61,7 +61,9 @@ def _group_norm(
     return stored(value, _two(w, "ADD", scaled, w.reshaped(term, by_group, by_channel), shape), order)
 
 
-def _layer_norm(w: Writer, value: Value, x: Value, weight: Value | None, bias: Value | None, eps: float) -> Stored:
+def _layer_norm(
+    w: Writer, value: Value, x: Value, weight: Constant | None, bias: Constant | None, eps: float
+) -> Stored:
     order = _with_last(w, x, x.rank - 1)
     shape = lying(x.shape, order)
     row, tensor = (*shape[:-1], 1), w.read(x, order)
@@ -73,11 +75,11 @@ def _layer_norm(w: Writer, value: Value, x: Value, weight: Value | None, bias: V
     return stored(value, _two(w, "ADD", scaled, shift, shape), order)
 
 
-def _affine(w: Writer, weight: Value | None, bias: Value | None, shape: Shape, channels: int) -> tuple[int, int]:
+def _affine(w: Writer, weight: Constant | None, bias: Constant | None, shape: Shape, channels: int) -> tuple[int, int]:
     """Scale and shift; ones and zeros, too, where a network has none or is not trained yet."""
     arrays = (np.full(channels, fill, np.float32) for fill in (1, 0))
     given = (
-        array if parameter is None else as_array(parameter.tensor)  # type: ignore[attr-defined]  # never computed
+        array if parameter is None else as_array(parameter.tensor)
         for array, parameter in zip(arrays, (weight, bias), strict=True)
     )
     scale, shift = (w.constant(array.reshape(shape)) for array in given)
