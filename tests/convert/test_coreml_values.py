@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from diffusers import AutoencoderKL, UNet2DConditionModel
+from diffusers import AutoencoderKL
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
@@ -19,6 +19,7 @@ from archlab.errors import RunFailed
 from archlab.unet import UNet, build
 from archlab.unet.unet import sinusoids
 from tests.convert.mil_interpreter import operations_of, run_package
+from tests.convert.networks_of_others import diffusers_unet
 from tests.convert.test_graph import Does
 from tests.convert.test_tflite_forms import CASES
 from tests.latency.test_pipeline import TINY
@@ -113,22 +114,7 @@ def test_sinusoids_of_late_time_steps_are_exact_in_half_precision(tmp_path: Path
 
 @pytest.mark.parametrize("linear_projection", [False, True])
 def test_diffusers_unet_equals_torch_in_split_form(linear_projection: bool, tmp_path: Path) -> None:
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=24,
-        norm_num_groups=8,
-        attention_head_dim=4,
-        use_linear_projection=linear_projection,
-    )
-    inputs = {
-        "sample": torch.randn(2, 4, 8, 8),
-        "timestep": torch.tensor([7.0, 900.0]),
-        "encoder_hidden_states": torch.randn(2, 5, 24),
-    }
+    unet, inputs = diffusers_unet(linear_projection)
     path = tmp_path / "unet.mlpackage"
     assert differences(unet, inputs, path, precision="fp32")["output"] < 1e-5
     kinds = operations_of(path)

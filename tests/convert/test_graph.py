@@ -12,6 +12,7 @@ from archlab.convert import FlatInputs, example_inputs
 from archlab.convert.graph import Constant, Graph, run_graph, split_chunked_linears, trace, without_sines
 from archlab.errors import RunFailed
 from archlab.unet import UNet
+from tests.convert.networks_of_others import diffusers_unet
 
 
 class Does(nn.Module):
@@ -40,23 +41,7 @@ def test_every_knob_computes_what_the_network_does(knob: str, make_unet: Callabl
 
 
 def test_attention_is_one_operator_also_in_networks_of_others() -> None:
-    from diffusers import UNet2DConditionModel
-
-    unet = UNet2DConditionModel(
-        sample_size=8,
-        block_out_channels=(16, 32),
-        layers_per_block=1,
-        down_block_types=("CrossAttnDownBlock2D", "DownBlock2D"),
-        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D"),
-        cross_attention_dim=24,
-        norm_num_groups=8,
-        attention_head_dim=4,
-    ).eval()
-    inputs = {
-        "sample": torch.randn(2, 4, 8, 8),
-        "timestep": torch.tensor([7.0, 900.0]),
-        "encoder_hidden_states": torch.randn(2, 5, 24),
-    }
+    unet, inputs = diffusers_unet()
     graph = trace(unet, inputs)
     assert operators(graph)["attention"] == 2 * 4  # one stack below, two above, one in the middle; self and cross
     (output,) = run_graph(graph, inputs)
