@@ -28,8 +28,8 @@ from archlab.space import SearchSpace
 
 PIECE_ROUNDS, WHOLE_ROUNDS = 3, 3
 JUDGED_PIECE_ROUNDS = 2  # where every burst goes on until it was undisturbed
-MIN_RUNS = 10
-PIECE_SECONDS, WHOLE_SECONDS = 0.1, 0.5  # of one burst
+PIECE_RUNS, WHOLE_RUNS = 10, 4  # at least, of one burst; a whole network at full size takes seconds a run
+PIECE_SECONDS, WHOLE_SECONDS = 0.1, 0.5  # likewise
 _TOGETHER = 4  # bursts between two of the reference
 _IN_A_PROCESS = 4  # times as many are timed in one process, where the device does that
 _REFERENCES = 8  # bursts of which the fastest tells the clock: a few are undisturbed
@@ -132,6 +132,7 @@ class _Subject:
     network: Network
     timing: Timing
     rounds: int
+    burst_runs: int
     burst_seconds: float
 
 
@@ -179,12 +180,12 @@ class _Build:
 
     def _subjects(self) -> Iterator[_Subject]:
         rounds = JUDGED_PIECE_ROUNDS if self._in_groups else PIECE_ROUNDS
-        yield _Subject(idle_network(), self.table.idle, rounds, PIECE_SECONDS)
+        yield _Subject(idle_network(), self.table.idle, rounds, PIECE_RUNS, PIECE_SECONDS)
         for piece, timing in self.table.pieces.items():
-            yield _Subject(piece_network(piece, self._channels_last), timing, rounds, PIECE_SECONDS)
+            yield _Subject(piece_network(piece, self._channels_last), timing, rounds, PIECE_RUNS, PIECE_SECONDS)
         for timings in self.table.whole.values():
             for spec, timing in timings.items():
-                yield _Subject(unet_network(spec), timing, WHOLE_ROUNDS, WHOLE_SECONDS)
+                yield _Subject(unet_network(spec), timing, WHOLE_ROUNDS, WHOLE_RUNS, WHOLE_SECONDS)
 
     def _group(self, group: Sequence[_Subject], reference: Network) -> None:
         """One burst of each, and one of the reference after every few."""
@@ -193,7 +194,7 @@ class _Build:
             turns += [*group[start : start + _TOGETHER], None]
         started = time.perf_counter()
         networks = [reference if subject is None else subject.network for subject in turns]
-        latencies = self._bursts(networks, group[0].burst_seconds)
+        latencies = self._bursts(networks, group[0].burst_runs, group[0].burst_seconds)
         seconds = (time.perf_counter() - started) / len(turns)
         waiting: list[tuple[_Subject, Latency]] = []
         for subject, latency in zip(turns, latencies, strict=True):
@@ -215,11 +216,11 @@ class _Build:
             timing.model_mb, timing.seconds = latency.model_mb, seconds
         timing.bursts.append(Burst(latency.median_ms, min(self.references_ms)))
 
-    def _bursts(self, networks: Sequence[Network], seconds: float) -> list[Latency]:
+    def _bursts(self, networks: Sequence[Network], runs: int, seconds: float) -> list[Latency]:
         return measure_group(
             networks,
             self.device,
-            min_runs=MIN_RUNS,
+            min_runs=runs,
             min_seconds=seconds,
             quiet_timeout_s=seconds,  # another round is a better try
             **self.settings,
