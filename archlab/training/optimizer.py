@@ -20,8 +20,14 @@ class FlatAdamW:
         self._flat = flatten(self._parameters)
         self._adamw = torch.optim.AdamW([self._flat], lr=learning_rate, fused=True)
 
-    def step(self) -> None:
-        """Take one step along the gradients that the parameters have, and clear them."""
+    def step(self, learning_rate: float | None = None) -> None:
+        """Take one step along the gradients that the parameters have, and clear them.
+
+        Args:
+            learning_rate: of this step and those after it; absent: that of the step before.
+        """
+        if learning_rate is not None:
+            self._adamw.param_groups[0]["lr"] = learning_rate
         gather_gradients(self._flat, self._parameters)
         torch.nn.utils.clip_grad_norm_(self._flat, MAX_GRADIENT_NORM)
         self._adamw.step()

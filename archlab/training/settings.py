@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from archlab.section import Amount, Count, Section
+from archlab.section import Amount, Count, Section, refuse_bool
 
 
 class TrainingSettings(Section):
@@ -12,6 +12,8 @@ class TrainingSettings(Section):
 
     batch_size: Count = 16
     learning_rate: Amount = 2e-3
+    warmup_steps: Annotated[int, BeforeValidator(refuse_bool), Field(ge=0, lt=2**63)] = 0  # to the full learning rate
+    decay: Literal["constant", "linear", "cosine"] = "constant"  # of the learning rate, to 0 at the last step
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16 on CUDA only
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     prompt_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1

@@ -14,6 +14,7 @@ from archlab.diffusion.process import device_of_network
 from archlab.errors import RunFailed
 from archlab.training.average import average_weights
 from archlab.training.curve import CurveRow, curve_rows, curve_tensor
+from archlab.training.learning_rate import learning_rate_at
 from archlab.training.lessons.lesson import Lesson
 from archlab.training.optimizer import FlatAdamW
 from archlab.training.settings import TrainingSettings
@@ -48,7 +49,8 @@ class Training:
     Args:
         network: learns, on the device where it is. Its parameters that need no gradient stay as they are.
         lesson: what it learns from; made for this network.
-        steps: of the whole training, which ``softmax->relu`` transformers end with relu.
+        steps: of the whole training, which ``softmax->relu`` transformers end with relu, and over which the learning
+            rate decays.
         seed: of batches, time steps and noise.
         micro_batch: how many images are in memory at once; absent: all of a batch. The gradient is the whole batch's.
         runs_ahead: whether losses are read late; absent: on a GPU.
@@ -75,7 +77,7 @@ class Training:
         self._device = device_of_network(network)
         self._runs_ahead = self._device.type != "cpu" if runs_ahead is None else runs_ahead
         self._micro_batch = micro_batch or settings.batch_size
-        self._relu_from = first_relu_step(steps, settings.finetune_share)
+        self._steps, self._relu_from = steps, first_relu_step(steps, settings.finetune_share)
         self.network: nn.Module = copy.deepcopy(network).eval()
         parameters = [*network.parameters(), *lesson.modules.parameters()]
         self._optimizer = FlatAdamW([p for p in parameters if p.requires_grad], settings.learning_rate)
@@ -116,7 +118,7 @@ class Training:
         """One step with this batch of the lesson's; the loss stays where it is: []."""
         parts = list(batch.split(self._micro_batch))
         losses = [self._backward(part, batch.images) for part in parts]
-        self._optimizer.step()
+        self._optimizer.step(learning_rate_at(self.step + 1, self._steps, self._settings))
         average_weights(self.network, self._learner, self.step, self._settings.ema_decay)
         self._lesson.after_step(parts)
         return torch.stack(losses).sum()
