@@ -106,6 +106,32 @@ def prepare(
     return _prepared(_request(data, encoders, sample_size, compute, progress))
 
 
+def encode_data(data: CaptionedImages, codec: Codec, text: TextEncoder, progress: Progress = silent) -> Prepared:
+    """The data, encoded by these encoders; what is costly is done once and cached.
+
+    Args:
+        progress: called with the stage ``encode`` while an encoder has to run.
+
+    Raises:
+        BadInput: an encoder does not fit the data.
+    """
+    prompts = list(dict.fromkeys([NULL_PROMPT, *data.prompts]))
+    images_to_encode = 0 if isinstance(codec, Pixels) else len(data.images)
+    prompts_to_encode = 0 if isinstance(text, Words) else len(prompts)
+    share_of_images = images_to_encode / max(1, images_to_encode + prompts_to_encode)
+    latents = codec.rows(data, lambda share: progress("encode", share_of_images * share))
+    contexts = text.rows(prompts, lambda share: progress("encode", share_of_images + (1 - share_of_images) * share))
+    return Prepared(
+        data=data,
+        codec=codec,
+        text=text,
+        latents=latents,
+        contexts=contexts,
+        row_of_prompt={prompt: row for row, prompt in enumerate(prompts)},
+        id=content_hash(data.id, codec.id, text.id, versions.ENCODERS),
+    )
+
+
 def data_with_encoders(
     data: DataSettings, encoders: EncoderSettings, sample_size: int, compute: ComputeSettings
 ) -> DataWithEncoders:
@@ -134,20 +160,4 @@ def _data_with_encoders(request: _Request) -> DataWithEncoders:
 
 @lru_cache(maxsize=4)
 def _prepared(request: _Request) -> Prepared:
-    data, codec, text = _data_with_encoders(request)
-    prompts = list(dict.fromkeys([NULL_PROMPT, *data.prompts]))
-    images_to_encode, prompts_to_encode = len(data.images) if request.vae else 0, len(prompts) if request.text else 0
-    share_of_images = images_to_encode / max(1, images_to_encode + prompts_to_encode)
-    latents = codec.rows(data, lambda share: request.progress("encode", share_of_images * share))
-    contexts = text.rows(
-        prompts, lambda share: request.progress("encode", share_of_images + (1 - share_of_images) * share)
-    )
-    return Prepared(
-        data=data,
-        codec=codec,
-        text=text,
-        latents=latents,
-        contexts=contexts,
-        row_of_prompt={prompt: row for row, prompt in enumerate(prompts)},
-        id=content_hash(data.id, codec.id, text.id, versions.ENCODERS),
-    )
+    return encode_data(*_data_with_encoders(request), request.progress)

@@ -6,18 +6,13 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from archlab.data.captioned import CaptionedImages
 from archlab.diffusion.process import AT_ONCE
 from archlab.diffusion.settings import DiffusionSettings
 from archlab.encoders.prepare import Prepared
 from archlab.errors import BadInput
 from archlab.evaluation import Score
 from archlab.progress import Progress, ShareDone, silent, silent_share
-from archlab.scores.attribute_classifier import AttributeClassifier, load_classifier
-from archlab.scores.clip_score import ClipScore
-from archlab.scores.metrics import METRICS
-from archlab.scores.metrics.metric import Conditions, DrawnImages, FeatureMetric, Judges
-from archlab.scores.reference import compared_with
+from archlab.scores.images import ImageScorer, what_metrics_lack
 from archlab.scores.score import Scores
 from archlab.scores.settings import JudgeSettings, ScoreSettings
 from archlab.scores.validation import ValidationLoss
@@ -58,31 +53,21 @@ class Scorer:
         at_once: int = AT_ONCE,
         progress: Progress = silent,
     ) -> None:
-        self._settings, self._sampling_steps, data = settings, sampling_steps, prepared.data
-        lacks = _lacks(settings, judges, data)
-        self._metrics = [name for name, missing in lacks.items() if missing is None]
-        self.too_few_images = {
-            name: missing for name, missing in lacks.items() if missing and isinstance(METRICS[name], FeatureMetric)
-        }
+        self._settings, self._sampling_steps = settings, sampling_steps
+        if missing := what_metrics_lack(prepared.data, settings.samples, judges).get(settings.quality):
+            raise BadInput(f"proxy.quality: {settings.quality} {missing}")
         self._validation = ValidationLoss(prepared, diffusion, at_once)
-        self.prompts, self._facts = data.prompts_to_draw(settings.samples)
-        extractor, real = compared_with(data, judges.extractor, device, progress)
-        classifier = extractor if isinstance(extractor, AttributeClassifier) else None
-        if classifier is None and data.attributes:
-            classifier = load_classifier(data, progress)
-        clip = None if judges.clip is None else ClipScore(judges.clip, device)
-        self._judges = Judges(extractor, real, classifier, clip)
+        self._images = ImageScorer(prepared.data, settings.samples, judges, device, progress)
+        self.prompts, self.too_few_images = self._images.prompts, self._images.too_few_images
 
     @property
     def id(self) -> str:
         """Of the weights that its scores depend on; the settings name no more than their paths."""
-        clip = self._judges.clip
-        return f"{self._judges.extractor.id}-{None if clip is None else clip.id}"
+        return self._images.id
 
     @property
     def reader_accuracy(self) -> float | None:
-        classifier = self._judges.classifier
-        return None if classifier is None else classifier.accuracy
+        return self._images.reader_accuracy
 
     @property
     def draws_at_rungs(self) -> bool:
@@ -102,7 +87,7 @@ class Scorer:
         if quality == "val_loss":
             return self._scores(self._validation.scores(network))
         images = draw(self.prompts, self._sampling_steps, progress)
-        return self._scores(self._of_images(images, [quality]))
+        return self._scores(self._images.scores(images, [quality]))
 
     def at_end(self, network: nn.Module, draw: Draw, progress: ShareDone = silent_share) -> Scores:
         """Every score there is, of images too with each number of sampling steps; for the arguments see `at_rung`."""
@@ -112,34 +97,12 @@ class Scorer:
         for index, steps in enumerate(counts):
             report = partial(_part, progress, sum(counts[:index]) / sum(counts), steps / sum(counts))
             at, suffix = ("", "") if steps == own else (f" at {steps} steps", f"_{steps}_steps")
-            of_images = self._of_images(draw(self.prompts, steps, report), self._metrics, at)
+            of_images = self._images.scores(draw(self.prompts, steps, report), at=at)
             scores |= {f"{name}{suffix}": score for name, score in of_images.items()}
         return self._scores(scores)
 
     def _scores(self, scores: dict[str, Score]) -> Scores:
         return Scores(scores[self._settings.quality].as_quality(self._settings.quality), scores)
-
-    def _of_images(self, images: Tensor, wanted: Sequence[str], at: str = "") -> dict[str, Score]:
-        drawn = DrawnImages(images, self.prompts, self._facts, self._judges)
-        scores = {}
-        for name in wanted:
-            metric = METRICS[name]
-            label = f"{name}@{len(images)}{at} ({metric.judge(self._judges)})"
-            scores[name] = Score(label, *metric.score(drawn))
-        return scores
-
-
-def _lacks(settings: ScoreSettings, judges: JudgeSettings, data: CaptionedImages) -> dict[str, str | None]:
-    """What each metric of images lacks with these settings and data.
-
-    Raises:
-        BadInput: the quality is not among them.
-    """
-    conditions = Conditions(data, settings.samples, has_clip=judges.clip is not None)
-    lacks = {name: METRICS[name].lacks(conditions) for name in METRICS.names}
-    if missing := lacks.get(settings.quality):
-        raise BadInput(f"proxy.quality: {settings.quality} {missing}")
-    return lacks
 
 
 def _part(progress: ShareDone, before: float, length: float, share: float) -> None:
