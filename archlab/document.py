@@ -50,6 +50,10 @@ class Document:
         node, name = self._find(place, at_key)
         return self._error_at(node, f"{name}: {message}")
 
+    def folder(self, place: Place) -> Path:
+        """What a path that stands at ``place`` is relative to: the file's folder."""
+        return self.path.parent
+
     def _find(self, place: Place, at_key: bool) -> tuple[yaml.Node, str]:
         """The deepest node on the way to ``place``, and that way as text, with the first key that is missing."""
         node: yaml.Node = self._root

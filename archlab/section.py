@@ -3,12 +3,13 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar, get_args
+from pathlib import Path
+from typing import Annotated, Any, Protocol, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from archlab.document import Document, Place
+from archlab.document import Place
 from archlab.errors import BadInput, nearest, shown
 
 
@@ -43,7 +44,17 @@ class NamedOrPath:
     names: tuple[str, ...] = ()
 
 
-def read_section(section: type[SectionT], data: Any, document: Document) -> SectionT:
+class Source(Protocol):
+    """Where a section was written: a `archlab.document.Document`, or several places together."""
+
+    def error(self, place: Place, message: str, *, at_key: bool = False) -> BadInput:
+        """The error to raise about what stands at ``place``."""
+
+    def folder(self, place: Place) -> Path:
+        """What a path that stands at ``place`` is relative to."""
+
+
+def read_section(section: type[SectionT], data: Any, document: Source) -> SectionT:
     """The section that ``data``, the whole document or a part of its top level, describes.
 
     A validator's own message about another place than its own begins with that place: ``objectives.1: no 'x'``.
@@ -59,7 +70,7 @@ def read_section(section: type[SectionT], data: Any, document: Document) -> Sect
     raise _refused(unknown or errors[0], section, data, document)
 
 
-def with_paths(section: SectionT, place: Place, document: Document) -> SectionT:
+def with_paths(section: SectionT, place: Place, document: Source) -> SectionT:
     """The section, its paths relative to the working directory unless absolute.
 
     Raises:
@@ -71,11 +82,12 @@ def with_paths(section: SectionT, place: Place, document: Document) -> SectionT:
         name = getattr(section, key)
         if kind is None or name is None or name in kind.names:
             continue
-        if not os.path.exists(document.path.parent / name):
+        folder = document.folder([*place, key])
+        if not os.path.exists(folder / name):
             near = nearest(name, kind.names)
             message = f"no {shown(name)}, nor is it a path{near}" if kind.names else f"no such path: {shown(name)}"
             raise document.error([*place, key], message)
-        paths[key] = name if os.path.isabs(name) else os.path.relpath(document.path.parent / name)
+        paths[key] = name if os.path.isabs(name) else os.path.relpath(folder / name)
     return section.model_copy(update=paths)
 
 
@@ -88,7 +100,7 @@ def valid_keys(section: type[BaseModel], place: Sequence[str | int]) -> list[str
     return list(section.model_fields)
 
 
-def _refused(error: ErrorDetails, section: type[Section], data: Any, document: Document) -> BadInput:
+def _refused(error: ErrorDetails, section: type[Section], data: Any, document: Source) -> BadInput:
     place = _as_written(error["loc"], data)
     match error["type"]:
         case "extra_forbidden":

@@ -1,0 +1,153 @@
+"""Settings that are written in several places, the later over the earlier: a study, a file, options, ``--set``."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+from pydantic import BaseModel
+
+from archlab.document import Place
+from archlab.errors import BadInput, nearest, one_line, shown
+from archlab.section import Section, SectionT, read_section, valid_keys, with_paths
+from archlab.yaml12 import Loader
+
+
+class Layer(Protocol):
+    """Settings in one place; a `archlab.document.Document` is one, too."""
+
+    @property
+    def data(self) -> Mapping[str, Any]: ...
+
+    def error(self, place: Place, message: str, *, at_key: bool = False) -> BadInput:
+        """The error to raise about what stands at ``place``."""
+
+    def folder(self, place: Place) -> Path:
+        """What a path that stands at ``place`` is relative to."""
+
+
+@dataclass(frozen=True)
+class Written:
+    """Settings that are in no file.
+
+    Attributes:
+        where: what the user wrote for a place, like ``--batch-size``.
+    """
+
+    data: Mapping[str, Any]
+    where: Callable[[Place], str]
+
+    def error(self, place: Place, message: str, *, at_key: bool = False) -> BadInput:
+        """See `Layer`."""
+        return BadInput(f"{self.where(place)}: {message}")
+
+    def folder(self, place: Place) -> Path:
+        """See `Layer`: of the working directory."""
+        return Path()
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """All of them as one; an error is raised by the last layer that has the place, or by ``otherwise``."""
+
+    layers: Sequence[Layer]
+    otherwise: Layer
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return reduce(_over, (layer.data for layer in self.layers), {})
+
+    def error(self, place: Place, message: str, *, at_key: bool = False) -> BadInput:
+        return self._of(place).error(place, message, at_key=at_key)
+
+    def folder(self, place: Place) -> Path:
+        return self._of(place).folder(place)
+
+    def _of(self, place: Place) -> Layer:
+        return max((self.otherwise, *reversed(self.layers)), key=lambda layer: _depth(layer.data, place))
+
+
+def read_layers(section: type[SectionT], layers: Sequence[Layer], otherwise: Layer) -> SectionT:
+    """The section that the layers describe together, the later over the earlier, key by key; its paths are relative to
+    the working directory.
+
+    Args:
+        otherwise: the layer that names what none has.
+
+    Raises:
+        BadInput: one line with the place where it was written, what is wrong and what would be right.
+    """
+    whole = _Layers(layers, otherwise)
+    return with_paths(read_section(section, whole.data, whole), [], whole)
+
+
+def assignment(section: type[Section], given: str) -> Written:
+    """What ``--set key=value`` writes; ``key`` with or without the package that owns it: ``training.ema_decay``.
+
+    Raises:
+        BadInput: the section has no such key, or the value is not YAML.
+    """
+    key, sign, text = given.partition("=")
+    if not sign:
+        raise BadInput(f"--set {shown(given)}: must be key=value")
+    place = _place(section, key.strip())
+    try:
+        value = Loader(text).get_single_data()
+    except yaml.YAMLError as error:
+        problem = error.problem if isinstance(error, yaml.MarkedYAMLError) else str(error)
+        raise BadInput(f"--set {key}: {shown(text)} is not YAML: {one_line(problem or '')}") from None
+    data: Any = value
+    for part in reversed(place):
+        data = {part: data}
+    return Written(data, lambda _: f"--set {key.strip()}")
+
+
+def _place(section: type[Section], key: str) -> list[str]:
+    """The place of a key, its package taken off."""
+    first, *rest = key.split(".")
+    if rest and _owner(section, rest[0]) == first:
+        first, *rest = rest
+    place = [first, *rest]
+    for depth, part in enumerate(place):
+        if part not in valid_keys(section, place[:depth]) or (depth and not _is_section(section, place[:depth])):
+            raise BadInput(f"--set {shown(key)}: unknown key{nearest(key, _keys(section, dotted='.' in key))}")
+    return place
+
+
+def _keys(section: type[BaseModel], *, dotted: bool) -> list[str]:
+    """Every key that may be set: alone, or below its package or section."""
+    fields = list(section.model_fields)
+    if not dotted:
+        return fields
+    below = [f"{name}.{key}" for name in fields if _is_section(section, [name]) for key in valid_keys(section, [name])]
+    return [*below, *(f"{owner}.{name}" for name in fields if (owner := _owner(section, name)))]
+
+
+def _owner(section: type[BaseModel], key: str) -> str | None:
+    """The package whose section has the key: ``training`` of ``ema_decay``."""
+    owner = next((base for base in reversed(section.__mro__) if key in getattr(base, "__annotations__", {})), None)
+    return None if owner is None else owner.__module__.split(".")[1]
+
+
+def _is_section(section: type[BaseModel], place: Sequence[str]) -> bool:
+    return valid_keys(section, place) != valid_keys(section, place[:-1])
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """The one with what the other has in its place, key by key."""
+    merged = dict(below)
+    for key, value in above.items():
+        under = merged.get(key)
+        merged[key] = _over(under, value) if isinstance(value, Mapping) and isinstance(under, Mapping) else value
+    return merged
+
+
+def _depth(data: Any, place: Place) -> int:
+    """How much of the way to ``place`` is there."""
+    for depth, part in enumerate(place):
+        if not isinstance(data, Mapping) or part not in data:
+            return depth
+        data = data[part]
+    return len(place)
