@@ -15,6 +15,7 @@ class ComputeSettings(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = None  # of torch while training on the CPU; absent: torch's own choice
     micro_batch: Count | None = None  # images that are in memory at once; absent: the whole batch
+    checkpointing: bool = False  # blocks are computed again for the gradient, which takes longer and less memory
 
 
 def device_of(settings: ComputeSettings) -> "torch.device":

@@ -47,6 +47,7 @@ def begin_training(
     """
     device = training_device(settings)
     network = (untrained(spec, seed) if start is None else copy.deepcopy(start)).to(device)
+    network.checkpointing = settings.checkpointing
     lesson = LessonSettings() if teacher is None else settings.part(LessonSettings)
     materials = Materials(
         network=network,

@@ -6,6 +6,7 @@ from typing import TypedDict
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from archlab.architecture import AddedConditioning, UNetSpec, layout
 from archlab.architecture.parts import AppliedNormalizer
@@ -29,9 +30,12 @@ class UNet(nn.Module):
     Attributes:
         spec: what it was built from.
         inheritance: where its weights come from, if from another UNet.
+        checkpointing: in training, keep of each block its inputs alone, and compute the rest again for the gradient
+            (gradient checkpointing, arXiv 1604.06174).
     """
 
     inheritance: Inheritance | None = None
+    checkpointing: bool = False
 
     def __init__(self, spec: UNetSpec) -> None:
         super().__init__()
@@ -91,18 +95,26 @@ class UNet(nn.Module):
         for index, blocks in enumerate(self.down):
             stacks.append([x])
             for block in blocks:  # type: ignore[attr-defined]  # ModuleList's items are typed as Module
-                x = block(x, time, context)
+                x = self._through(block, x, time, context)
                 stacks[-1].append(x)
             if str(index) in self.downsample:
                 x = self.downsample[str(index)](x)
         for block in self.middle:
-            x = block(x, time, context)
+            x = self._through(block, x, time, context)
         for index in reversed(range(len(self.up))):
             for block in self.up[index]:  # type: ignore[attr-defined]
-                x = block(x, time, context, stacks[index].pop() if stacks[index] else None)
+                x = self._through(block, x, time, context, stacks[index].pop() if stacks[index] else None)
             if str(index) in self.upsample:
                 x = self.upsample[str(index)](x)
         out: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        return out
+
+    def _through(self, block: nn.Module, *inputs: Tensor | None) -> Tensor:
+        out: Tensor
+        if self.checkpointing and self.training and torch.is_grad_enabled():
+            out = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)  # nothing in it is random
+        else:
+            out = block(*inputs)
         return out
 
 
