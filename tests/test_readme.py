@@ -74,7 +74,7 @@ def test_command_of_the_readme_runs(line: str, quickstart: Path) -> None:
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.strip()
     if "export" in line:
-        assert (quickstart / "exports" / "quickstart-knee" / "target.tflite").is_file()
+        assert (quickstart / "exports" / "quickstart-knee" / "unet.tflite").is_file()
 
 
 @pytest.mark.slow

@@ -4,15 +4,16 @@ from collections.abc import Iterable
 
 from archlab.cost import count
 from archlab.evaluation import AnyLatency, Confirmed, Estimate, Latency, ProxyResult
-from archlab.export.target import Converted
+from archlab.export.forms.form import ExportedFile
 from archlab.export.winner import Winner
+from archlab.files import file_name
 
 
-def card(winner: Winner, files: list[Converted]) -> str:
+def card(winner: Winner, files: list[ExportedFile]) -> str:
     """Markdown for a person who finds the folder without knowing the study."""
     cost = count(winner.spec)
     latencies = winner.evaluation.latency
-    spec = winner.spec
+    spec, model = winner.spec, f"{file_name(winner.study)}-{winner.trial}"
     return "\n".join(
         [
             f"# {winner.study}, trial {winner.trial}",
@@ -39,8 +40,15 @@ def card(winner: Winner, files: list[Converted]) -> str:
             "- `proxy.yaml`, `proxy.safetensors`: the trained proxy (EMA weights). `samples.png`: what it draws.",
             *(_file_line(file) for file in files),
             "",
-            "The target's converted files have **random weights**: they are for timing and integration. "
-            "Train the target before use.",
+            "The target's files have **random weights**: they are for timing and integration. To draw, train it and "
+            "export the model; its folder has a program that draws:",
+            "",
+            "```bash",
+            f"archlab train {winner.study}:{winner.trial} --out models/{model}",
+            f"archlab export models/{model}",
+            "```",
+            "",
+            "The trained proxy:",
             "",
             "```python",
             "from archlab.architecture import load",
@@ -91,15 +99,15 @@ def _how_often(latency: Latency | Confirmed) -> str:
     return f"p90 {latency.p90_ms:.2f} ms of {latency.runs} runs"
 
 
-def _file_line(file: Converted) -> str:
+def _file_line(file: ExportedFile) -> str:
     if file.file is None:
         return f"- {file.runtime}: not written. {file.note}"
     if file.parity_max_abs is None:
-        return f"- `{file.file}`: the target for {file.runtime}; {file.note}."
+        return f"- `{file.file}`: the target for {file.runtime}, {file.precision}; {file.note}."
     note = f", {file.note}" if file.note else ""
     return (
-        f"- `{file.file}`: the target for {file.runtime}; largest difference from torch {file.parity_max_abs:.1e}, "
-        f"{file.parity_max_relative:.1e} of the output's scale{note}."
+        f"- `{file.file}`: the target for {file.runtime}, {file.precision}; largest difference from torch "
+        f"{file.parity_max_abs:.1e}, {file.parity_max_relative:.1e} of the output's scale{note}."
     )
 
 

@@ -16,8 +16,9 @@ from archlab.convert import can_run_coreml, example_inputs, run_tflite, torch_ou
 from archlab.cost import count
 from archlab.errors import BadInput, MissingExtra, RunFailed
 from archlab.evaluation import Confirmed, Estimate, Evaluation, Latency
-from archlab.export import Winner, export_architecture, target
+from archlab.export import Plan, Winner, export_architecture
 from archlab.export.card import card
+from archlab.export.networks import WEIGHTS_SEED
 from archlab.proxy.evaluate import evaluate_proxy, proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale
 from archlab.unet import build
@@ -70,22 +71,22 @@ def test_the_proxy_loads_as_the_card_says(exported: Path) -> None:
     proxy = build(load(exported / "proxy.yaml"))
     proxy.load_state_dict(load_file(exported / "proxy.safetensors"))
     assert load(exported / "architecture.yaml") == SPEC
-    assert 'load_file("proxy.safetensors")' in (exported / "README.md").read_text(encoding="utf-8")
+    assert 'load_file("proxy.safetensors")' in (exported / "card.md").read_text(encoding="utf-8")
 
 
 def test_the_tflite_file_computes_what_torch_computes_and_the_card_says_how_nearly(exported: Path) -> None:
-    torch.manual_seed(target.WEIGHTS_SEED)
+    torch.manual_seed(WEIGHTS_SEED)
     unet = build(SPEC)
     inputs = example_inputs(SPEC)
-    difference = np.abs(torch_output(unet, inputs) - run_tflite(exported / "target.tflite", inputs)).max()
+    difference = np.abs(torch_output(unet, inputs) - run_tflite(exported / "unet.tflite", inputs)).max()
     assert difference < 1e-4
     stated = json.loads((exported / "card.json").read_text(encoding="utf-8"))["files"][0]
     assert stated["parity_max_abs"] == pytest.approx(difference, abs=1e-6)
-    assert f"{stated['parity_max_abs']:.1e}" in (exported / "README.md").read_text(encoding="utf-8")
+    assert f"{stated['parity_max_abs']:.1e}" in (exported / "card.md").read_text(encoding="utf-8")
 
 
 def test_core_ml_is_written_and_parity_is_claimed_only_where_it_runs(exported: Path) -> None:
-    assert (exported / "target.mlpackage" / "Manifest.json").is_file()
+    assert (exported / "unet.mlpackage" / "Manifest.json").is_file()
     stated = json.loads((exported / "card.json").read_text(encoding="utf-8"))["files"][1]
     if can_run_coreml():
         assert stated["parity_max_relative"] < 0.02  # float16
@@ -95,7 +96,7 @@ def test_core_ml_is_written_and_parity_is_claimed_only_where_it_runs(exported: P
 
 
 def test_diffusers_loads_the_same_weights_from_the_folder(exported: Path) -> None:
-    torch.manual_seed(target.WEIGHTS_SEED)
+    torch.manual_seed(WEIGHTS_SEED)
     inputs = example_inputs(SPEC)
     model = UNet2DConditionModel.from_pretrained(exported / "diffusers")
     with torch.no_grad():
@@ -108,15 +109,15 @@ def test_diffusers_loads_the_same_weights_from_the_folder(exported: Path) -> Non
 
 def test_the_card_says_why_diffusers_cannot_have_it(winner: Winner, tmp_path: Path) -> None:
     spec = map_transformers(SPEC, lambda transformer, _: replace(transformer, kv_sharing="self"))
-    out = export_architecture(replace(winner, spec=spec), tmp_path / "out", runtimes=["diffusers"])
+    out = export_architecture(replace(winner, spec=spec), tmp_path / "out", plan=Plan(forms=("diffusers",)))
     assert not (out / "diffusers").exists()
     (stated,) = json.loads((out / "card.json").read_text(encoding="utf-8"))["files"]
     assert "shared keys and values (down.0.0, down.1.0, middle.0 and 4 more)" in stated["note"]
-    assert f"- diffusers: not written. {stated['note']}" in (out / "README.md").read_text(encoding="utf-8")
+    assert f"- diffusers: not written. {stated['note']}" in (out / "card.md").read_text(encoding="utf-8")
 
 
 def test_the_card_has_the_numbers(exported: Path) -> None:
-    text = (exported / "README.md").read_text(encoding="utf-8")
+    text = (exported / "card.md").read_text(encoding="utf-8")
     assert f"{count(SPEC).params_m:.1f} M params" in text
     interval = "(12.50 to 12.50 ms, 95 % interval)"
     assert f"laptop, measured: median 12.50 ms {interval}, p90 13.00 ms of 40 runs on tflite (ai-edge-" in text
@@ -150,9 +151,10 @@ def test_an_older_export_is_replaced_and_anything_else_is_not(winner: Winner, ex
         export_architecture(winner, tmp_path)
     stale = tmp_path / "old"
     stale.mkdir()
-    (stale / "card.json").write_text("{}")
+    for name in ("card.json", "card.md"):
+        (stale / name).write_text("{}")
     (stale / "leftover").write_text("")
-    export_architecture(winner, stale, runtimes=[])
+    export_architecture(winner, stale, plan=Plan(forms=("diffusers",)))
     assert not (stale / "leftover").exists()
     assert [path.name for path in tmp_path.iterdir()] == ["old"]
 
@@ -163,18 +165,23 @@ def test_missing_weights_are_said_and_nothing_is_written(winner: Winner, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_converter_the_card_says_which_extra_brings_it(
+def test_a_form_without_its_package_is_said_by_the_card_and_refused_where_it_was_asked_for(
     winner: Winner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(*_: object) -> None:
-        raise MissingExtra("converting", "coreml")
-
-    monkeypatch.setattr(target, "to_tflite", missing)
-    monkeypatch.setattr(target, "to_coreml", missing)
+    monkeypatch.setitem(sys.modules, "coremltools", None)
     out = export_architecture(winner, tmp_path / "out")
-    assert "Core ML: not written. converting needs an optional dependency: pip install 'archlab[coreml]'" in (
-        out / "README.md"
-    ).read_text(encoding="utf-8")
+    said = "writing Core ML packages needs an optional dependency: pip install 'archlab[coreml]'"
+    assert f"Core ML: not written. {said}" in (out / "card.md").read_text(encoding="utf-8")
+    with pytest.raises(MissingExtra, match=r"pip install 'archlab\[coreml\]'"):
+        export_architecture(winner, tmp_path / "other", plan=Plan(forms=("tflite", "coreml")))
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_unknown_forms_and_precisions_are_refused_with_the_nearest() -> None:
+    with pytest.raises(BadInput, match="--forms: there is no 'tflight'; did you mean 'tflite'"):
+        Plan(forms=("tflight",)).check()
+    with pytest.raises(BadInput, match="--precision: no form has 'fp61'; did you mean 'fp16'"):
+        Plan(forms=("tflite",), precisions=("fp61",)).check()
 
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="this is the answer elsewhere than on macOS")
@@ -182,4 +189,4 @@ def test_running_core_ml_elsewhere_is_refused(exported: Path) -> None:
     from archlab.convert import run_coreml
 
     with pytest.raises(BadInput, match="takes macOS"):
-        run_coreml(exported / "target.mlpackage", example_inputs(SPEC))
+        run_coreml(exported / "unet.mlpackage", example_inputs(SPEC))

@@ -1,0 +1,54 @@
+"""The form ``tflite``."""
+
+from pathlib import Path
+
+from archlab.convert import parity_of, run_tflite, to_tflite, torch_output, unaccelerated_operators
+from archlab.convert.tflite import PRECISIONS
+from archlab.errors import RunFailed, require
+from archlab.export.forms.form import ExportedFile, Form, Port, Say, not_written, ports_of, size_mb
+from archlab.export.networks import Network, Networks
+
+OUTPUT = "output_0"
+
+
+class TFLite(Form):
+    """A file for each network: ``unet.tflite``; in other precisions than float32 ``unet_fp16.tflite``, ….
+
+    A batch of one: it serves guidance, in two runs, and models without guidance alike.
+    """
+
+    runtime = "TFLite"
+    precisions = PRECISIONS
+    default_precisions = ("fp32",)
+
+    def check(self) -> None:
+        require("ai_edge_litert.interpreter", "writing TFLite files")
+
+    def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
+        return [self._write(network, folder, precision, say) for network in networks]
+
+    def _write(self, network: Network, folder: Path, precision: str, say: Say) -> ExportedFile:
+        path = folder / f"{network.name}{'' if precision == 'fp32' else f'_{precision}'}.tflite"
+        say(f"writing {path.name}")
+        try:
+            to_tflite(network.module, network.inputs, path, precision=precision)
+        except RunFailed as error:
+            return not_written(self, network, precision, error)
+        expected = torch_output(network.module, network.inputs)
+        parity = parity_of(expected, run_tflite(path, network.inputs))
+        unaccelerated = unaccelerated_operators(path)
+        return ExportedFile(
+            component=network.name,
+            runtime=self.runtime,
+            precision=precision,
+            file=path.name,
+            inputs=ports_of(network),
+            outputs=(Port(name=OUTPUT, shape=expected.shape, dtype="float32"),),
+            size_mb=size_mb(path),
+            parity_max_abs=parity.max_abs,
+            parity_max_relative=parity.max_relative,
+            unaccelerated=None if unaccelerated is None else tuple(unaccelerated),
+        )
+
+
+TFLITE = TFLite()

@@ -1,0 +1,69 @@
+"""Which forms are written, in which precisions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from archlab.errors import BadInput, MissingExtra, nearest, shown
+from archlab.export.forms import FORMS
+from archlab.export.forms.form import ExportedFile, Form, Say, not_written
+from archlab.export.networks import Networks
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be written.
+
+    Attributes:
+        forms: those that were asked for; none: all, and one whose package is not installed is said to be not written.
+        precisions: those that were asked for; none: every form's own.
+    """
+
+    forms: tuple[str, ...] = ()
+    precisions: tuple[str, ...] = ()
+
+    def check(self) -> None:
+        """Before anything slow.
+
+        Raises:
+            BadInput: no form has that name, or no chosen form has that precision.
+            MissingExtra: a form that was asked for needs a package that is not installed.
+        """
+        for name in self.forms:
+            if name not in FORMS.names:
+                raise BadInput(f"--forms: there is no {shown(name)}{nearest(name, FORMS.names)}")
+            FORMS[name].check()
+        known = {precision for form in self._forms() for precision in form.precisions}
+        for precision in self.precisions:
+            if precision not in known:
+                raise BadInput(f"--precision: no form has {shown(precision)}{nearest(precision, known)}")
+
+    def write(self, networks: Networks, folder: Path, say: Say) -> list[ExportedFile]:
+        """Every form in its precisions, into ``folder``.
+
+        Args:
+            say: hears one line before each slow step.
+        """
+        files = []
+        for form in self._forms():
+            for precision in self._precisions(form):
+                files += self._written(form, networks, folder, precision, say)
+        return files
+
+    def _forms(self) -> list[Form]:
+        return [FORMS[name] for name in self.forms or FORMS.names]
+
+    def _precisions(self, form: Form) -> Sequence[str]:
+        if not self.precisions:
+            return form.default_precisions
+        return [precision for precision in self.precisions if precision in form.precisions]
+
+    def _written(self, form: Form, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
+        try:
+            form.check()
+        except MissingExtra as error:
+            return [not_written(form, networks.unet, precision, error)]
+        return form.write(networks, folder, precision, say)
+
+
+EVERYTHING = Plan()
