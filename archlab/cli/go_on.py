@@ -1,4 +1,4 @@
-"""The command with which a study goes on after Ctrl-C."""
+"""The command with which a study or a training goes on after Ctrl-C."""
 
 import shlex
 from collections.abc import Sequence
@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from archlab.errors import without_passwords
 
 
-def how_to_go_on(arguments: Sequence[str]) -> str:
-    """One line with the command of these arguments, passwords taken out."""
+def how_to_go_on(arguments: Sequence[str], kept: str = "every finished trial") -> str:
+    """One line with the command of these arguments, passwords taken out.
+
+    Args:
+        kept: what a run that was stopped has kept.
+    """
     again = shlex.join(["archlab", *map(without_passwords, arguments)])
-    return f"stopped; every finished trial is kept. To go on: {again}"
+    return f"stopped; {kept} is kept. To go on: {again}"
 
 
 def without_more(arguments: Sequence[str], space: str, name: str) -> list[str]:

@@ -13,30 +13,45 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 EXIT_INTERRUPTED = 130
 _PATIENCE_SECONDS = 0.5
 _WAITED_FOR = {signal.SIGCHLD, signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
 _SHOW_CURSOR = "\x1b[?25h"  # a bar that was being drawn had hidden it
 
-_last_words = (EXIT_INTERRUPTED, "interrupted")
+
+class _LastWords(NamedTuple):
+    """How a command ends after Ctrl-C."""
+
+    exit_code: int = EXIT_INTERRUPTED
+    patience_seconds: float = _PATIENCE_SECONDS
+    line: str = "interrupted"
+
+
+_last_words = _LastWords()
 _to_parent: int | None = None
 
 
-def say_when_interrupted(line: str, exit_code: int = EXIT_INTERRUPTED) -> None:
-    """What the last line on the screen says after Ctrl-C, from now on, and how the command then ends."""
+def say_when_interrupted(
+    line: str, exit_code: int = EXIT_INTERRUPTED, patience_seconds: float = _PATIENCE_SECONDS
+) -> None:
+    """What the last line on the screen says after Ctrl-C, from now on, and how the command then ends.
+
+    Args:
+        patience_seconds: how long the command may take to end; a second Ctrl-C ends it at once.
+    """
     global _last_words
-    _last_words = exit_code, line
+    _last_words = _LastWords(exit_code, patience_seconds, line)
     if _to_parent is not None:
-        os.write(_to_parent, f"{exit_code} {line}\n".encode(errors="replace"))
+        os.write(_to_parent, f"{exit_code} {patience_seconds} {line}\n".encode(errors="replace"))
 
 
 def interrupted() -> int:
     """The exit code after a `KeyboardInterrupt`. The line is said by the process that waits, where there is one."""
-    exit_code, line = _last_words
     if _to_parent is None:
-        _say(line)
-    return exit_code
+        _say(_last_words.line)
+    return _last_words.exit_code
 
 
 def supervised(run: Callable[[], int]) -> int:
@@ -88,14 +103,15 @@ class _Waiting:
     def __init__(self, child: int, said: int) -> None:
         self._child, self._said = child, said
         self._is_interrupted = False
+        self._last_words = _LastWords()
 
     def exit_code(self) -> int:
         """That of the child; where a signal ended it, this process ends by the same."""
         code = self._end_of_child()
         if self._is_interrupted and code:
-            exit_code, line = self._last_words()
-            _say(line)
-            return exit_code
+            self._hear()
+            _say(self._last_words.line)
+            return self._last_words.exit_code
         if code < 0:
             with contextlib.suppress(OSError):  # SIGKILL cannot be set
                 signal.signal(-code, signal.SIG_DFL)
@@ -110,14 +126,15 @@ class _Waiting:
                 ended, status = os.waitpid(self._child, os.WNOHANG)
                 if ended:
                     return os.waitstatus_to_exitcode(status)
-            elif number == signal.SIGALRM:
+            elif number == signal.SIGALRM or (number == signal.SIGINT and self._is_interrupted):
                 self._end()
             elif number != signal.SIGINT:
                 os.kill(self._child, number)
-            elif not self._is_interrupted:
+            else:
                 self._is_interrupted = True
                 os.kill(self._child, signal.SIGUSR2)
-                signal.setitimer(signal.ITIMER_REAL, _PATIENCE_SECONDS)
+                self._hear()
+                signal.setitimer(signal.ITIMER_REAL, self._last_words.patience_seconds)
                 import psutil  # noqa: F401  # for `_end`, while there is time
 
     def _end(self) -> None:
@@ -133,16 +150,14 @@ class _Waiting:
             with contextlib.suppress(psutil.Error):
                 process.kill()
 
-    def _last_words(self) -> tuple[int, str]:
+    def _hear(self) -> None:
+        """Take what the child has said last."""
         os.set_blocking(self._said, False)
-        try:
+        with contextlib.suppress(BlockingIOError):
             lines = os.read(self._said, 1 << 16).decode(errors="replace").splitlines()
-        except BlockingIOError:
-            lines = []
-        if not lines:
-            return _last_words
-        exit_code, _, line = lines[-1].partition(" ")
-        return int(exit_code), line
+            if lines:
+                exit_code, patience, line = lines[-1].split(" ", 2)
+                self._last_words = _LastWords(int(exit_code), float(patience), line)
 
 
 def _say(line: str) -> None:

@@ -73,6 +73,29 @@ def test_it_is_heard_and_the_line_that_says_how_to_go_on_is_the_last(way: str) -
             os.kill(started, signal.SIGKILL)
 
 
+@pytest.mark.parametrize("times", [1, 2])
+def test_what_has_to_be_saved_is_waited_for_until_ctrl_c_comes_again(times: int) -> None:
+    saving = """
+    say_when_interrupted("saved", patience_seconds=60)
+    try: time.sleep(300)
+    except KeyboardInterrupt:
+        print("saving", flush=True)
+        time.sleep(1.5)  # longer than anything else is waited for
+        print("written", flush=True)
+        raise"""
+    with start(saving) as process:
+        os.kill(begun(process), signal.SIGKILL)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "saving\n"
+        if times == 2:
+            process.send_signal(signal.SIGINT)
+        shown, said = process.communicate(timeout=60)
+        assert shown == ("written\n" if times == 1 else "")
+        assert (process.returncode, said) == (130, "\nsaved\n")
+
+
 @pytest.mark.parametrize(
     ("code", "returned"),
     [("return 3", 3), ("sys.exit(2)", 2), ("os.kill(os.getpid(), 9)", -9), ("os.kill(os.getpid(), 11)", -11)],
