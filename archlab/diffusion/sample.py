@@ -17,6 +17,12 @@ _SEED = 0
 _LATENTS_LOOKED_AT = 4096
 
 
+def largest_latent(prepared: Prepared) -> float:
+    """The largest absolute value among latents of the training split, at least 1."""
+    latents = prepared.latents[prepared.data.train[:_LATENTS_LOOKED_AT]]
+    return max(1.0, latents.abs().max().item())
+
+
 class TextToImage:
     """Draws with any network as the settings have it: sampler, steps, guidance, and always the same noise.
 
@@ -29,7 +35,7 @@ class TextToImage:
     ) -> None:
         self._prepared, self._settings, self._at_once = prepared, sampling, at_once
         self._process, self._sampler = configured_process(diffusion, prepared.sample_size), SAMPLERS[sampling.sampler]
-        self._limit = max(1.0, prepared.latents[prepared.data.train[:_LATENTS_LOOKED_AT]].abs().max().item())
+        self._limit = largest_latent(prepared)
 
     @torch.no_grad()
     def __call__(

@@ -33,8 +33,8 @@ _CAPTIONS_AT_ONCE = 64
 class Clip:
     """The last hidden state, as Stable Diffusion 1.5 takes it: padding is encoded, and attended to, too.
 
-    It is cut to what the longest of ``captions`` needs. Attention in CLIP looks back only, so what stays is what
-    CLIP gives at its full length.
+    It is cut to what the longest of ``captions`` needs, unless they are left open. Attention in CLIP looks back only,
+    so what stays is what CLIP gives at its full length.
 
     Args:
         folder: of the model, alone or with its image encoder, or of a pipeline with its ``text_encoder``; the
@@ -45,7 +45,7 @@ class Clip:
         BadInput: there is no such model, no tokenizer, or they do not belong together.
     """
 
-    def __init__(self, folder: str, captions: Sequence[str], device: torch.device = _CPU) -> None:
+    def __init__(self, folder: str, captions: Sequence[str] | None, device: torch.device = _CPU) -> None:
         self._folder = model_folder(_SETTING, folder, "text_encoder")
         self._device = device
         self._tokenizer_folder = _tokenizer_folder(self._folder)
@@ -53,10 +53,10 @@ class Clip:
         self._tokenizer = _tokenizer(self._tokenizer_folder, config)
         with as_bad_input(f"{_SETTING}: {self._tokenizer_folder}: the tokenizer cannot read the captions"):
             limit = min(self._tokenizer.model_max_length, config.max_position_embeddings)
-            tokens = self._tokenizer(list(captions), truncation=True, max_length=limit)["input_ids"]
+            tokens = self._tokenizer(list(captions or ()), truncation=True, max_length=limit)["input_ids"]
         self.name = self._folder.name
         self.dim: int = config.hidden_size
-        self.length = context_length(max(map(len, tokens), default=2), limit)
+        self.length: int = limit if captions is None else context_length(max(map(len, tokens), default=2), limit)
 
     @cached_property
     def id(self) -> str:
@@ -78,6 +78,19 @@ class Clip:
             )
             hidden: Tensor = model(tokens["input_ids"].to(self._device)).last_hidden_state
         return hidden.cpu()
+
+    def remarks(self, prompts: Sequence[str]) -> list[str]:
+        lengths = [len(self._tokenizer(prompt)["input_ids"]) for prompt in prompts]
+        return [
+            f"{shown(prompt)}: {length} tokens are more than the {self.length} that are read; the rest is left out"
+            for prompt, length in zip(prompts, lengths, strict=True)
+            if length > self.length
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Write ``text_encoder`` and ``tokenizer`` into a pipeline's folder, as transformers reads them."""
+        self._model.save_pretrained(folder / "text_encoder")
+        self._tokenizer.save_pretrained(folder / "tokenizer")
 
     def rows(self, captions: Sequence[str], progress: ShareDone = silent_share) -> Shards:
         key = {

@@ -47,6 +47,10 @@ class TextEncoder(Protocol):
     def encode(self, captions: Sequence[str]) -> Tensor:
         """float32 [N, length, dim]; captions that are too long are cut."""
 
+    def remarks(self, prompts: Sequence[str]) -> list[str]:
+        """What a person should know who draws with these prompts: one line for each that is cut, and for each word that
+        no caption had, where that is known."""
+
     def rows(self, captions: Sequence[str], progress: ShareDone = silent_share) -> Rows:
         """The same for many, as [N, length, dim]; what is costly is done once and cached.
 

@@ -84,6 +84,7 @@ class _Request:
     text: str | None
     sample_size: int
     device: torch.device
+    full_context: bool
     progress: Progress = field(compare=False)
 
 
@@ -93,17 +94,20 @@ def prepare(
     sample_size: int,
     compute: ComputeSettings,
     progress: Progress = silent,
+    *,
+    full_context: bool = False,
 ) -> Prepared:
     """The data, encoded: once in a process, and from the cache where an earlier one has done it.
 
     Args:
         sample_size: side of the latents.
+        full_context: contexts of CLIP have its full length, as in diffusers' pipelines, however short captions are.
         progress: called with the stage ``images`` while files are decoded, and ``encode`` while an encoder has to run.
 
     Raises:
         BadInput: there is no such data, or an encoder cannot be read or does not fit it.
     """
-    return _prepared(_request(data, encoders, sample_size, compute, progress))
+    return _prepared(_request(data, encoders, sample_size, compute, progress, full_context))
 
 
 def encode_data(data: CaptionedImages, codec: Codec, text: TextEncoder, progress: Progress = silent) -> Prepared:
@@ -133,20 +137,30 @@ def encode_data(data: CaptionedImages, codec: Codec, text: TextEncoder, progress
 
 
 def data_with_encoders(
-    data: DataSettings, encoders: EncoderSettings, sample_size: int, compute: ComputeSettings
+    data: DataSettings,
+    encoders: EncoderSettings,
+    sample_size: int,
+    compute: ComputeSettings,
+    *,
+    full_context: bool = False,
 ) -> DataWithEncoders:
     """The data set at the size that the codec asks for, and the encoders.
 
     Raises:
         BadInput: see `prepare`.
     """
-    return _data_with_encoders(_request(data, encoders, sample_size, compute, silent))
+    return _data_with_encoders(_request(data, encoders, sample_size, compute, silent, full_context))
 
 
 def _request(
-    data: DataSettings, encoders: EncoderSettings, sample_size: int, compute: ComputeSettings, progress: Progress
+    data: DataSettings,
+    encoders: EncoderSettings,
+    sample_size: int,
+    compute: ComputeSettings,
+    progress: Progress,
+    full_context: bool,
 ) -> _Request:
-    return _Request(data.data, encoders.vae, encoders.text, sample_size, device_of(compute), progress)
+    return _Request(data.data, encoders.vae, encoders.text, sample_size, device_of(compute), full_context, progress)
 
 
 @lru_cache(maxsize=4)
@@ -154,7 +168,8 @@ def _data_with_encoders(request: _Request) -> DataWithEncoders:
     vae = None if request.vae is None else Vae(request.vae, request.device)
     image_size = request.sample_size if vae is None else vae.image_size(request.sample_size)
     data = load_data(request.data, image_size, request.progress)
-    text = Words(data.prompts) if request.text is None else Clip(request.text, data.prompts, request.device)
+    captions = None if request.full_context else data.prompts
+    text = Words.of(data.prompts) if request.text is None else Clip(request.text, captions, request.device)
     return DataWithEncoders(data, vae or Pixels(data.channels), text)
 
 

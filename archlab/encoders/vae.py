@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -90,6 +91,10 @@ class Vae:
         with as_bad_input(f"{_SETTING}: {self._folder}: latents cannot be decoded"):
             images = torch.cat([model.decode(batch).sample for batch in batches])
         return images.clamp(-1, 1).to(latents.device)
+
+    def save(self, folder: Path) -> None:
+        """Write ``vae`` into a pipeline's folder, as diffusers reads it."""
+        self._model.save_pretrained(folder / "vae")
 
     def rows(self, data: CaptionedImages, progress: ShareDone = silent_share) -> Shards:
         key = {

@@ -2,13 +2,15 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from archlab.errors import shown
 from archlab.progress import ShareDone, silent_share
 from archlab.unet.unet import sinusoids
 
@@ -24,19 +26,43 @@ def context_length(longest: int, limit: int = MAX_LENGTH) -> int:
     return min(limit, -(-longest // _LENGTH_STEP) * _LENGTH_STEP)
 
 
+@dataclass(frozen=True)
 class Words:
-    """The encoder whose contexts hold the longest of ``captions``; the same on every platform and in every process."""
+    """The same on every platform and in every process.
 
-    name = id = "words"
-    dim = CONTEXT_DIM
+    Attributes:
+        length: tokens of a context.
+        vocabulary: words that captions have; empty where they are not known.
+    """
 
-    def __init__(self, captions: Iterable[str]) -> None:
-        self.length = context_length(2 + max((len(_words(caption)) for caption in captions), default=0))
+    length: int
+    vocabulary: frozenset[str] = frozenset()
+
+    name: ClassVar[str] = "words"
+    id: ClassVar[str] = "words"
+    dim: ClassVar[int] = CONTEXT_DIM
+
+    @classmethod
+    def of(cls, captions: Sequence[str]) -> "Words":
+        """The encoder whose contexts hold the longest of ``captions``."""
+        words = [_words(caption) for caption in captions]
+        return cls(context_length(2 + max(map(len, words), default=0)), frozenset().union(*words))
 
     def tokens(self, caption: str) -> list[str]:
         """``length`` tokens: start, lower-case words, end, padding. Words that do not fit are dropped."""
         words = _words(caption)[: self.length - 2]
         return [START, *words, END, *[PAD] * (self.length - 2 - len(words))]
+
+    def remarks(self, prompts: Sequence[str]) -> list[str]:
+        most = self.length - 2
+        cut = [
+            f"{shown(prompt)}: {len(words)} words are more than the {most} that are read; the rest is left out"
+            for prompt, words in ((prompt, _words(prompt)) for prompt in prompts)
+            if len(words) > most
+        ]
+        read = dict.fromkeys(word for prompt in prompts for word in _words(prompt)[:most])
+        unknown = [word for word in read if self.vocabulary and word not in self.vocabulary]
+        return [*cut, *(f"the word {shown(word)} is in no caption of the data" for word in unknown)]
 
     def encode(self, captions: Sequence[str]) -> Tensor:
         return self.rows(captions)[torch.arange(len(captions))]

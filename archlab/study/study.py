@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -18,11 +18,16 @@ from archlab.evaluation.measures import device_columns
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, SearchSpace
-from archlab.studies import ROOT
+from archlab.studies import ROOT, check_study
 from archlab.study.confirmed import confirmed_baseline, confirmed_record
 from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder, study_folder
 from archlab.study.saved import SavedStudy
+
+if TYPE_CHECKING:
+    import torch
+
+    from archlab.model.model import Model
 
 _MOST_DIGITS = 10  # of a trial's number
 
@@ -36,6 +41,12 @@ def load_study(name: str, root: str | Path = ROOT) -> "Study":
         BadInput: there is none of that name, or somebody damaged it.
     """
     return Study(study_folder(name, Path(root)))
+
+
+def load_trial_model(name: str, word: str, device: "torch.device") -> "Model":
+    """The trained proxy of a trial or pick of that study under ``studies``; see `Study.model`."""
+    check_study(name, ROOT)
+    return load_study(name).model(word, device)
 
 
 class Study:
@@ -190,9 +201,40 @@ class Study:
         Raises:
             BadInput: there is none, or somebody damaged it.
         """
+        return load(self.files.trial(self.trial_number(word)) / "architecture.yaml")
+
+    def trial_number(self, word: str) -> int:
+        """The trial that a pick or a number of a finished trial names.
+
+        Raises:
+            BadInput: there is none.
+        """
         number = int(word) if word.isdecimal() and len(word) < _MOST_DIGITS else self.pick(word).trial
-        self.record(number)
-        return load(self.files.trial(number) / "architecture.yaml")
+        return self.record(number).trial
+
+    def model(self, word: str | int, device: "torch.device | None" = None) -> "Model":
+        """The trained proxy of a pick, or of a trial by its number, to draw with.
+
+        Args:
+            device: where it draws; absent: the CPU.
+
+        Raises:
+            BadInput, RunFailed: see `archlab.study.trial_model.trial_model`.
+        """
+        import torch
+
+        from archlab.study.trial_model import trial_model
+
+        trial = self.trial_number(str(word))
+        folder = self.files.trial(trial)
+        return trial_model(
+            f"{self.name}:{word}",
+            load(folder / "architecture.yaml"),
+            self.proxy,
+            folder / "checkpoint.safetensors",
+            self.record(trial).evaluation.proxy,
+            device or torch.device("cpu"),
+        )
 
     def record(self, trial: int) -> Record:
         """One finished trial.

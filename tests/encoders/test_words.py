@@ -16,7 +16,7 @@ WORDS = ["a", "handwritten", *NUMBERS, "photo", "of", "red", "blue"]
 
 @pytest.fixture(scope="module")
 def words() -> Words:
-    return Words(["a handwritten three", "one"])
+    return Words.of(["a handwritten three", "one"])
 
 
 def test_tokens_are_framed_and_padded(words: Words) -> None:
@@ -31,7 +31,7 @@ def test_caption_longer_than_those_of_the_data_is_cut(words: Words) -> None:
 
 @pytest.mark.parametrize(("longest", "length"), [(0, 8), (6, 8), (7, 16), (14, 16), (70, 72), (71, 77), (500, 77)])
 def test_length_holds_the_longest_caption(longest: int, length: int) -> None:
-    assert Words(["word " * longest, "one"]).length == length
+    assert Words.of(["word " * longest, "one"]).length == length
     assert context_length(longest + 2) == length
 
 
@@ -63,7 +63,7 @@ def test_distinct_words_are_nearly_orthogonal() -> None:
 
 def test_encoding_is_the_same_in_another_process(words: Words) -> None:
     code = (
-        "import hashlib; from archlab.encoders.words import Words; words = Words(['a handwritten three', 'one']);"
+        "import hashlib; from archlab.encoders.words import Words; words = Words.of(['a handwritten three', 'one']);"
         "print(hashlib.sha256(words.encode(['a handwritten three', '']).numpy().tobytes()).hexdigest())"
     )
     there = subprocess.run(

@@ -11,6 +11,7 @@ SCHEDULES: "Registry[Schedule]" = Registry(
     {
         "cosine": "archlab.diffusion.schedules.cosine:COSINE",
         "linear": "archlab.diffusion.schedules.linear:LINEAR",
+        "scaled_linear": "archlab.diffusion.schedules.scaled_linear:SCALED_LINEAR",
         "shifted": "archlab.diffusion.schedules.shifted:SHIFTED",
     }
 )

@@ -1,0 +1,6 @@
+"""Trained weights of an architecture, with everything that draws from them: a folder that plain diffusers loads."""
+
+from archlab.model.load import load_model
+from archlab.model.model import Model
+
+__all__ = ["Model", "load_model"]

@@ -1,0 +1,35 @@
+"""A model by its name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from archlab.compute import ComputeSettings, device_of
+from archlab.errors import BadInput, nearest, shown
+from archlab.model.folder import is_model, read_model
+from archlab.model.sources import SOURCES
+
+if TYPE_CHECKING:
+    from archlab.model.model import Model
+
+ROOT = Path("models")
+
+
+def load_model(name: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "cpu") -> "Model":
+    """A model that draws.
+
+    Args:
+        name: a model's folder, that of a pipeline of diffusers', an export's that holds a model, or ``study:trial``
+            with a number or a pick, whose trained proxy it is.
+
+    Raises:
+        BadInput: there is none, or a part of it is damaged.
+    """
+    where, folder = device_of(ComputeSettings(device=device)), Path(name)
+    if folder.is_dir():
+        inside = folder / "model"
+        return read_model(inside if is_model(inside) else folder, where)
+    kind, colon, word = str(name).rpartition(":")
+    if colon and kind:
+        return SOURCES["study"](kind, word, where)
+    there = [str(ROOT / path.name) for path in sorted(ROOT.glob("*")) if is_model(path)]
+    raise BadInput(f"{shown(str(name))}: no such model: neither a folder nor study:trial{nearest(str(name), there)}")

@@ -1,0 +1,150 @@
+"""A model in memory: it draws."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from archlab.architecture import UNetSpec
+from archlab.diffusion.guidance import guided, with_embedded_guidance
+from archlab.diffusion.process import AT_ONCE, device_of_network
+from archlab.diffusion.samplers.sampler import Predict
+from archlab.encoders.contracts import NULL_PROMPT, Codec, TextEncoder
+from archlab.errors import BadInput
+from archlab.model.facts import ModelFacts
+from archlab.model.sampling import noise_of, sample
+from archlab.progress import ShareDone, silent_share
+from archlab.unet import UNet
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Model:
+    """Trained weights with everything that draws from them.
+
+    It draws as diffusers' ``StableDiffusionPipeline`` does with its scheduler.
+
+    Attributes:
+        unet: in float32, in the form that is deployed, in evaluation mode.
+        scheduler: one of diffusers'.
+        codec: between images and latents.
+        text: prompts as contexts.
+    """
+
+    unet: UNet
+    scheduler: Any
+    codec: Codec
+    text: TextEncoder
+    facts: ModelFacts
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.facts.name
+
+    @property
+    def spec(self) -> UNetSpec:
+        """The architecture."""
+        return self.unet.spec
+
+    def generate(
+        self,
+        prompts: str | Sequence[str],
+        *,
+        seeds: Sequence[int] = (0,),
+        steps: int | None = None,
+        guidance: float | None = None,
+        progress: ShareDone = silent_share,
+    ) -> list[Image.Image]:
+        """Images of every prompt with every seed: all of the first prompt, then all of the second, and so on.
+
+        Args:
+            steps, guidance: absent: the model's own.
+
+        Raises:
+            BadInput: there is no prompt, or a number that cannot be.
+        """
+        prompts = [prompts] if isinstance(prompts, str) else list(prompts)
+        pairs = [(prompt, seed) for prompt in prompts for seed in seeds]
+        if not pairs:
+            raise BadInput("generate: needs at least one prompt and one seed")
+        images = self.draw(
+            [prompt for prompt, _ in pairs],
+            [seed for _, seed in pairs],
+            steps=steps,
+            guidance=guidance,
+            progress=progress,
+        )
+        return [picture(image) for image in images]
+
+    @torch.no_grad()
+    def draw(
+        self,
+        prompts: Sequence[str],
+        seeds: Sequence[int],
+        *,
+        steps: int | None = None,
+        guidance: float | None = None,
+        at_once: int = AT_ONCE,
+        progress: ShareDone = silent_share,
+    ) -> Tensor:
+        """One image for each prompt with its seed: float32 [N, C, H, W] in [-1, 1].
+
+        Args:
+            seeds: one a prompt; the noise of an image follows from its seed alone.
+            steps, guidance: absent: the model's own. With a guidance over 1 the UNet has two passes a step,
+                unless it was trained with the guidance as an input.
+            at_once: images in memory; guidance doubles them.
+
+        Raises:
+            BadInput: see `generate`.
+        """
+        steps = self.facts.steps if steps is None else steps
+        guidance = self.facts.guidance if guidance is None else guidance
+        self._check(prompts, seeds, steps, guidance)
+        spec, device = self.spec, device_of_network(self.unet)
+        null = self.text.encode([NULL_PROMPT])[0]
+        starts = range(0, len(prompts), at_once)
+        images = []
+        for index, start in enumerate(starts):
+            span = slice(start, start + at_once)
+
+            def report(share: float, index: int = index) -> None:
+                progress((index + share) / len(starts))
+
+            noise, generators = noise_of(seeds[span], (spec.in_channels, spec.sample_size, spec.sample_size))
+            context = self.text.encode(prompts[span]).to(device)
+            predict = self._predict(context, null, guidance)
+            latents = sample(self.scheduler, predict, noise.to(device), generators, steps, report)
+            images.append(self.codec.decode(latents.cpu()))
+        return torch.cat(images)
+
+    def passes(self, steps: int | None = None, guidance: float | None = None) -> int:
+        """How often the UNet runs for an image."""
+        steps = self.facts.steps if steps is None else steps
+        guidance = self.facts.guidance if guidance is None else guidance
+        return steps * (2 if guidance > 1 and self.spec.guidance_dim is None else 1)
+
+    def _predict(self, context: Tensor, null: Tensor, guidance: float) -> Predict:
+        if self.spec.guidance_dim is not None:
+            return with_embedded_guidance(self.unet, context, guidance, self.spec.guidance_dim)
+        return guided(self.unet, context, null, max(guidance, 1.0))
+
+    def _check(self, prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance: float) -> None:
+        if not prompts or len(prompts) != len(seeds):
+            raise BadInput(f"draw: needs as many seeds as prompts, at least one, not {len(seeds)} and {len(prompts)}")
+        most = self.scheduler.config.num_train_timesteps
+        if not 1 <= steps <= most:
+            raise BadInput(f"steps: between 1 and {most:,} are possible, not {steps:,}")
+        if not guidance >= 0:
+            raise BadInput(f"guidance: cannot be negative but is {guidance:g}")
+        if wrong := next((seed for seed in seeds if not 0 <= seed < 2**63), None):
+            raise BadInput(f"seeds: lie between 0 and 2⁶³ − 1, not {wrong}")
+
+
+def picture(image: Tensor) -> Image.Image:
+    """An image [C, H, W] in [-1, 1], C = 1 (grey) or 3, as Pillow has it."""
+    pixels = ((image / 2 + 0.5).clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)

@@ -1,0 +1,46 @@
+"""How a model is trained: ``train.yaml``, the same sections as a study's ``proxy``."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from archlab.compute import ComputeSettings
+from archlab.data.settings import DataSettings
+from archlab.diffusion.settings import DiffusionSettings
+from archlab.encoders.settings import EncoderSettings
+from archlab.scores.settings import JudgeSettings
+from archlab.section import Amount, Count, Section
+from archlab.training.settings import LessonSettings, TrainingSettings
+
+
+class ModelScale(Section):
+    """The network's size: channels × ``width``, latents of side ``sample_size``."""
+
+    width: Amount = 1.0
+    sample_size: Count | None = None  # absent: the architecture's own
+
+
+class ModelSettings(
+    DataSettings,
+    EncoderSettings,
+    DiffusionSettings,
+    TrainingSettings,
+    LessonSettings,
+    JudgeSettings,
+    ComputeSettings,
+):
+    """What a model is trained on and for how long, and how it draws: the sections of these packages, at one level."""
+
+    scale: ModelScale = ModelScale()
+    steps: Count = 1000  # of the optimiser
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    batch_size: Count = 64
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    init: Literal["random", "inherit"] = "random"  # inherit: begin with the teacher's weights
+    teacher: str | None = None  # a model's folder, one of diffusers', or study:baseline
+    sampling_steps: Count = 50  # with which the model draws unless asked otherwise
+    guidance: Annotated[float, Field(ge=0)] = 2.0
+    validate_every: Count = 100  # steps of the optimiser
+    draw_every: Count = 500
+    checkpoint_seconds: Amount = 60.0
+    keep: Count = 2  # checkpoints to go on from

@@ -1,0 +1,82 @@
+"""The trained proxy of a trial as a model."""
+
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+
+import archlab
+from archlab.architecture import UNetSpec
+from archlab.diffusion.sample import largest_latent
+from archlab.diffusion.settings import DiffusionSettings
+from archlab.encoders.words import Words
+from archlab.errors import RunFailed
+from archlab.evaluation import ProxyResult
+from archlab.model.facts import ModelFacts, TrainingFacts
+from archlab.model.model import Model
+from archlab.model.schedulers import scheduler_for
+from archlab.proxy.evaluate import proxy_spec
+from archlab.proxy.parts import prepare_proxy
+from archlab.proxy.settings import ProxySettings
+from archlab.unet import build
+
+
+def trial_model(
+    name: str,
+    target: UNetSpec,
+    settings: ProxySettings,
+    weights: Path,
+    result: ProxyResult | None,
+    device: torch.device,
+) -> Model:
+    """The proxy of a trial.
+
+    Args:
+        name: what the model is called.
+        target: the trial's architecture, not yet shrunk.
+        weights: ``checkpoint.safetensors`` of the trial.
+        result: what its training came to.
+
+    Raises:
+        BadInput: its data or encoders are not there any more.
+        RunFailed: its trained weights are gone, or it was stopped before it had any.
+    """
+    if not weights.is_file():
+        raise RunFailed(
+            f"{weights}: there are no trained weights: the trial was gated or stopped, or they were deleted"
+        )
+    spec, prepared = proxy_spec(target, settings).deployed, prepare_proxy(settings)
+    unet = build(spec)
+    unet.load_state_dict(load_file(weights))
+    return Model(
+        unet=unet.to(device).eval(),
+        scheduler=scheduler_for(settings, spec.sample_size, largest_latent(prepared)),
+        codec=prepared.codec,
+        text=prepared.text,
+        facts=ModelFacts(
+            name=name,
+            architecture=spec.id,
+            diffusion=settings.part(DiffusionSettings),
+            steps=settings.sampling_steps,
+            guidance=settings.guidance,
+            image_size=prepared.data.images.shape[-1],
+            context_length=prepared.text.length,
+            data=settings.data,
+            data_id=prepared.data.id,
+            vocabulary=tuple(sorted(prepared.text.vocabulary)) if isinstance(prepared.text, Words) else (),
+            training=None if result is None else _training(result, settings),
+            archlab=archlab.__version__,
+        ),
+    )
+
+
+def _training(result: ProxyResult, settings: ProxySettings) -> TrainingFacts:
+    first = result.by_seed[0]
+    return TrainingFacts(
+        settings=settings.model_dump(mode="json"),
+        steps=result.steps,
+        seconds=first.train_seconds,
+        seed=first.seed,
+        val_loss=first.val_loss,
+        inherited=result.provenance.get("inherited"),
+    )
