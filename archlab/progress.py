@@ -1,10 +1,11 @@
-"""How far something long has come, reported a few times a second."""
+"""How far something long has come, reported a few times a second, and what happens meanwhile."""
 
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from statistics import fmean
+from typing import Any
 
 Progress = Callable[[str, float], None]  # stage, and the share of it that is done, 0 … 1
 ShareDone = Callable[[float], None]  # the share of one stage that is done
@@ -44,3 +45,9 @@ def throttled(progress: Progress) -> Progress:
             progress(stage, share)
 
     return report
+
+
+def tell(watchers: Iterable[object], event: str, *arguments: Any) -> None:
+    """Call this method of every watcher."""
+    for watcher in watchers:
+        getattr(watcher, event)(*arguments)

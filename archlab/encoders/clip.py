@@ -24,7 +24,7 @@ from archlab.errors import BadInput, shown
 from archlab.progress import ShareDone, silent_share
 
 _CPU = torch.device("cpu")
-_SETTING = "proxy.text"
+_SETTING = "text"
 _KINDS = ("clip", "clip_text_model")
 _TOKENIZERS = (("tokenizer.json",), ("vocab.json", "merges.txt"))
 _CAPTIONS_AT_ONCE = 64

@@ -22,7 +22,7 @@ from archlab.errors import BadInput, nearest, shown
 from archlab.progress import ShareDone, silent_share
 
 _CPU = torch.device("cpu")
-_SETTING = "proxy.vae"
+_SETTING = "vae"
 _WEIGHTS = "diffusion_pytorch_model"
 _WIDTHS = {"AutoencoderKL": "block_out_channels", "AutoencoderTiny": "encoder_block_out_channels"}
 _PIXELS_AT_ONCE = 2**19  # 32 images of 128 × 128

@@ -1,8 +1,6 @@
 """One architecture in, its quality out: shrink, train rung by rung, score, draw."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
@@ -11,11 +9,12 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from archlab.architecture import ArchitectureError, UNetSpec
+from archlab.architecture import UNetSpec
 from archlab.checkpoint import CHECKPOINT_SECONDS
+from archlab.compute import naming_out_of_memory, torch_threads
 from archlab.cost import count
 from archlab.data.pictures import grid
-from archlab.errors import BadInput, OutOfMemory
+from archlab.encoders.fit import fitted
 from archlab.evaluation import MeanScore, ProxyResult
 from archlab.evaluation.proxy import ScoresByName
 from archlab.files import atomic_path
@@ -30,29 +29,15 @@ from archlab.training.training import Diverged
 
 GoesOnAtRung = Callable[[int, Sequence[float]], bool]
 
-_ALLOCATION_FAILED = ("can't allocate memory", "not enough memory", "bad_alloc", "out of memory")  # as RuntimeError
-
 
 def proxy_spec(spec: UNetSpec, settings: ProxySettings) -> UNetSpec:
     """The architecture shrunk to ``settings.scale``, with the latents' channels and the text encoder's context.
 
-    SDXL-style added conditioning is left out: the data has no sizes or crops to condition on.
-
     Raises:
-        BadInput: the sample size cannot be halved as often as the architecture does; or see `data_with_encoders`.
+        BadInput: see `archlab.encoders.fit.fitted` and `data_with_encoders`.
     """
     _, codec, text = proxy_data_and_encoders(settings)
-    try:
-        return replace(
-            spec.scaled(width=settings.scale.width, sample_size=settings.scale.sample_size),
-            in_channels=codec.channels,
-            out_channels=codec.channels,
-            context_dim=text.dim,
-            context_length=text.length,
-            added=None,
-        )
-    except ArchitectureError as error:
-        raise BadInput(f"proxy.scale: {error}") from None
+    return fitted(spec, codec, text, width=settings.scale.width, sample_size=settings.scale.sample_size)
 
 
 def make_ready(baseline: UNetSpec, settings: ProxySettings, progress: Progress = silent) -> ProxySetup:
@@ -118,7 +103,7 @@ def evaluate_proxy(
     images = min(micro_batch or settings.micro_batch or settings.batch_size, settings.batch_size)
     throttle = throttled(progress)
     report = together(throttle, settings.seeds)
-    with _threads(settings.threads), _naming_out_of_memory(images):
+    with torch_threads(settings.threads), naming_out_of_memory(images):
         parent = None if baseline is None else proxy_spec(baseline, settings)
         setup = ProxySetup(proxy_spec(spec, settings), settings, images, parent, throttle, checkpoint_seconds)
         runs = [SeedRun(setup, seed + index, folder, partial(report, index)) for index in range(settings.seeds)]
@@ -217,25 +202,3 @@ def _write_files(folder: Path, setup: ProxySetup, finished: Sequence[FinishedRun
 def _discard(runs: Sequence[SeedRun]) -> None:
     for run in runs:
         run.discard()
-
-
-@contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    """Run the block with this many of torch's threads; None leaves them as they are."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(number or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@contextmanager
-def _naming_out_of_memory(images: int) -> Iterator[None]:
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        is_named = isinstance(error, (MemoryError, torch.OutOfMemoryError))
-        if not is_named and not any(sign in str(error) for sign in _ALLOCATION_FAILED):
-            raise
-        raise OutOfMemory(f"out of memory with {images} images at once; try a smaller proxy.micro_batch") from error

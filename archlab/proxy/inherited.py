@@ -12,7 +12,9 @@ from archlab.errors import RunFailed
 from archlab.progress import ShareDone, silent_share
 from archlab.proxy.cache import baseline_id, read_entry, training_entry, write_entry
 from archlab.proxy.settings import ProxySettings
-from archlab.proxy.training import begin_training, examples, training_device
+from archlab.proxy.training import begin_training
+from archlab.training.device import training_device
+from archlab.training.examples import Examples
 from archlab.training.training import Diverged
 from archlab.unet import UNet, inherit
 from archlab.unet.untrained import untrained
@@ -46,7 +48,7 @@ def trained_baseline(
     Raises:
         RunFailed: its training diverged.
     """
-    identity = baseline_id(spec, settings, prepared.id, training_device(settings).type)
+    identity = baseline_id(spec, settings, prepared.id, training_device(settings, settings).type)
     with training_entry(identity).locked():
         weights = read_entry(identity)
         if weights is None:
@@ -60,10 +62,10 @@ def trained_baseline(
     return unet.eval()
 
 
-def heir(parent: UNet, spec: UNetSpec, prepared: Prepared, settings: ProxySettings, seed: int) -> UNet:
+def heir(parent: UNet, spec: UNetSpec, examples: Examples, seed: int) -> UNet:
     """``spec`` with the parent's weights, as far as it can take them over (see `archlab.unet.inherit`); the rest, and
     nothing else, follows ``seed``."""
-    seen = examples(prepared, settings).first(CALIBRATION_BATCHES, CALIBRATION_SEED)
+    seen = examples.first(CALIBRATION_BATCHES, CALIBRATION_SEED)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return inherit(parent, spec, [(batch.noisy, batch.timesteps, batch.context) for batch in seen])

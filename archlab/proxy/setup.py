@@ -13,7 +13,8 @@ from archlab.proxy.cache import training_id
 from archlab.proxy.inherited import heir, needs_baseline, trained_baseline, what_is_inherited
 from archlab.proxy.parts import prepare_proxy, proxy_scorer, text_to_image
 from archlab.proxy.settings import ProxySettings
-from archlab.proxy.training import begin_training, training_device
+from archlab.proxy.training import begin_training, examples
+from archlab.training.device import training_device
 from archlab.training.training import Training
 from archlab.unet import UNet
 
@@ -45,7 +46,7 @@ class ProxySetup:
         if needs_baseline(settings) and baseline is None:
             raise BadInput("proxy: init: inherit and distill need a baseline, and there is none")
         self.spec, self.settings, self.micro_batch = spec, settings, micro_batch
-        self.device = training_device(settings)
+        self.device = training_device(settings, settings)
         self.prepared = prepare_proxy(settings, report)
         at_once = min(AT_ONCE, micro_batch) if micro_batch < settings.batch_size else AT_ONCE
         self.scorer = proxy_scorer(self.prepared, settings, at_once, report)
@@ -78,7 +79,7 @@ class ProxySetup:
         """That seed's training before its first step, and what it has inherited, if anything."""
         start = None
         if self._parent is not None and self.settings.init == "inherit":
-            start = heir(self._parent, self.spec, self.prepared, self.settings, seed)
+            start = heir(self._parent, self.spec, examples(self.prepared, self.settings), seed)
         training = begin_training(
             self.spec,
             self.prepared,

@@ -4,17 +4,15 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from archlab.architecture import UNetSpec
-from archlab.compute import device_of
 from archlab.diffusion.configured import configured_process
 from archlab.encoders.prepare import Prepared
-from archlab.errors import BadInput
 from archlab.progress import ShareDone, silent_share
 from archlab.proxy.settings import ProxySettings
 from archlab.training.curve import CurveRow
+from archlab.training.device import training_device
 from archlab.training.examples import Examples
 from archlab.training.lessons import LESSONS
 from archlab.training.lessons.lesson import Materials
@@ -45,7 +43,7 @@ def begin_training(
     Raises:
         BadInput: the settings ask for a device or a precision that there is not.
     """
-    device = training_device(settings)
+    device = training_device(settings, settings)
     network = (untrained(spec, seed) if start is None else copy.deepcopy(start)).to(device)
     network.checkpointing = settings.checkpointing
     lesson = LessonSettings() if teacher is None else settings.part(LessonSettings)
@@ -72,18 +70,6 @@ def examples(prepared: Prepared, settings: ProxySettings) -> Examples:
     return Examples(
         prepared, configured_process(settings, prepared.sample_size), settings.batch_size, settings.prompt_dropout
     )
-
-
-def training_device(settings: ProxySettings) -> torch.device:
-    """Where a proxy is trained.
-
-    Raises:
-        BadInput: there is no such device, or it does not compute with the precision that is asked for.
-    """
-    device = device_of(settings)
-    if settings.precision == "bf16" and device.type == "cpu":
-        raise BadInput("proxy.precision: bf16 needs a CUDA device, and training is on the CPU; take fp32")
-    return device
 
 
 @dataclass(frozen=True, eq=False)

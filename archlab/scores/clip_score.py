@@ -12,7 +12,7 @@ from archlab.encoders.local_models import as_bad_input, hash_of_files, load_mode
 from archlab.errors import BadInput, shown
 from archlab.scores.extractors import clip_sight
 
-_SETTING = "proxy.clip"
+_SETTING = "clip"
 
 
 class ClipScore:

@@ -15,6 +15,7 @@ from archlab.analysis.front import is_dominated
 from archlab.architecture import save
 from archlab.errors import RunFailed
 from archlab.evaluation import Baseline, Confirmation, Evaluation, Record
+from archlab.progress import tell
 from archlab.space import Arm
 from archlab.study.baseline import known_baseline
 from archlab.study.confirm import FrontConfirmation
@@ -33,7 +34,7 @@ from archlab.study.sampler import as_params
 from archlab.study.stopping import reason_to_stop
 from archlab.study.store import Store
 from archlab.study.study import Study
-from archlab.study.watcher import Watcher, tell
+from archlab.study.watcher import Watcher
 
 _MOST_FAILURES = 5  # in a row, before the study gives up
 _POLL_SECONDS = 1.0  # for what other drivers do

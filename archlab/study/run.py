@@ -7,6 +7,7 @@ from pathlib import Path
 from archlab.cache import check_usable
 from archlab.cache import root as cache_root
 from archlab.errors import BadInput
+from archlab.progress import tell
 from archlab.space import survey
 from archlab.studies import ROOT
 from archlab.study.definition import StudyDefinition, load_definition
@@ -18,7 +19,7 @@ from archlab.study.folder import study_folder
 from archlab.study.limits import cost_limits
 from archlab.study.store import Store, open_store
 from archlab.study.study import Study
-from archlab.study.watcher import Watcher, tell
+from archlab.study.watcher import Watcher
 
 
 def run_study(

@@ -1,6 +1,5 @@
 """What hears of a running study: a live display, a mirror to W&B."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from archlab.evaluation import Record
@@ -30,9 +29,3 @@ class Watcher:
 
     def notice(self, line: str) -> None:
         """Something that the user should know: why it pauses, which limit nearly everything is over."""
-
-
-def tell(watchers: Iterable[Watcher], event: str, *arguments: Any) -> None:
-    """Call this method of every watcher."""
-    for watcher in watchers:
-        getattr(watcher, event)(*arguments)

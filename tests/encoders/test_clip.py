@@ -102,6 +102,6 @@ def test_what_is_no_clip_is_refused_in_one_line(damage: Any, message: str, folde
     copy = tmp_path / "clip"
     shutil.copytree(folder, copy)
     damage(copy)
-    with pytest.raises(BadInput, match=f"^proxy.text: {tmp_path}.*{message}") as caught:
+    with pytest.raises(BadInput, match=f"^text: {tmp_path}.*{message}") as caught:
         Clip(str(copy), CAPTIONS).encode(CAPTIONS)
     assert "\n" not in str(caught.value)

@@ -44,7 +44,7 @@ def edit(folder: Path, **values: Any) -> None:
 def test_config_that_no_vae_has(values: dict[str, Any], tmp_path: Path) -> None:
     save_kl(tmp_path)
     edit(tmp_path, **values)
-    with pytest.raises(BadInput, match=r"^proxy\.vae: [^\n]*$") as refused:
+    with pytest.raises(BadInput, match=r"^vae: [^\n]*$") as refused:
         Vae(str(tmp_path))
     assert str(tmp_path) in str(refused.value)
 
@@ -53,7 +53,7 @@ def test_config_that_no_vae_has(values: dict[str, Any], tmp_path: Path) -> None:
 def test_config_with_which_no_vae_runs(values: dict[str, Any], tmp_path: Path) -> None:
     save_taesd(tmp_path)
     edit(tmp_path, **values)
-    with pytest.raises(BadInput, match=r"^proxy\.vae: [^\n]*: latents cannot be decoded: [^\n]*$"):
+    with pytest.raises(BadInput, match=r"^vae: [^\n]*: latents cannot be decoded: [^\n]*$"):
         Vae(str(tmp_path)).decode(torch.zeros(1, 2, 8, 8))
 
 
@@ -65,7 +65,7 @@ def test_config_with_which_no_vae_runs(values: dict[str, Any], tmp_path: Path) -
 def test_config_with_which_no_clip_runs(values: dict[str, Any], tmp_path: Path) -> None:
     save_clip(tmp_path)
     edit(tmp_path, **values)
-    with pytest.raises(BadInput, match=r"^proxy\.text: [^\n]*$"):
+    with pytest.raises(BadInput, match=r"^text: [^\n]*$"):
         Clip(str(tmp_path), ["a red circle"]).encode(["a red circle"])
 
 
@@ -78,7 +78,7 @@ def test_vocabulary_that_is_none(content: str, tmp_path: Path) -> None:
         lambda: ClipScore(str(tmp_path), CPU),
     ]
     for read in readers:
-        with pytest.raises(BadInput, match=r"^proxy\.(text|clip): [^\n]*$") as refused:
+        with pytest.raises(BadInput, match=r"^(text|clip): [^\n]*$") as refused:
             read()
         assert str(tmp_path) in str(refused.value)
 
@@ -91,7 +91,7 @@ def test_config_that_no_image_encoder_has(values: dict[str, Any], tmp_path: Path
     edit(tmp_path, **values)
     with pytest.raises(BadInput, match=r"^proxy\.extractor: [^\n]*$"):
         VisionTransformer(str(tmp_path), CPU)
-    with pytest.raises(BadInput, match=r"^proxy\.clip: [^\n]*$"):
+    with pytest.raises(BadInput, match=r"^clip: [^\n]*$"):
         ClipScore(str(tmp_path), CPU)
 
 

@@ -108,13 +108,13 @@ def test_sources_encode_nothing(tmp_path: Path, clip: str) -> None:
     settings = PLAIN.model_copy(update={"vae": str(tmp_path), "text": clip})
     data, codec, text = proxy_data_and_encoders(settings)
     assert (data.images.shape[-1], codec.channels, text.dim) == (16, 2, 16)
-    with pytest.raises(BadInput, match=r"proxy\.vae: .* infinite, NaN"):
+    with pytest.raises(BadInput, match=r"vae: .* infinite, NaN"):
         prepare_proxy(settings)
 
 
 def test_vae_for_other_images_is_refused(tmp_path: Path) -> None:
     save_kl(tmp_path, channels=3)
-    with pytest.raises(BadInput, match=r"proxy\.vae: .* takes images of 3 channels, these have 1"):
+    with pytest.raises(BadInput, match=r"vae: .* takes images of 3 channels, these have 1"):
         prepare_proxy(PLAIN.model_copy(update={"vae": str(tmp_path)}))
 
 
@@ -124,7 +124,7 @@ def test_device(has_cuda: bool, chosen: list[str | None], monkeypatch: pytest.Mo
     for device, expected in zip(("auto", "cpu", "cuda"), chosen, strict=True):
         settings = PLAIN.model_copy(update={"device": device})
         if expected is None:
-            with pytest.raises(BadInput, match=r"proxy\.device: no GPU with CUDA"):
+            with pytest.raises(BadInput, match=r"device: no GPU with CUDA"):
                 device_of(settings)
         else:
             assert device_of(settings).type == expected

@@ -104,7 +104,7 @@ def test_libraries_say_nothing(kl: Path, images: torch.Tensor, capfd: pytest.Cap
 
 def test_images_that_it_cannot_take_are_refused(kl: Path, digits: CaptionedImages) -> None:
     vae = Vae(str(kl))
-    with pytest.raises(BadInput, match=r"proxy.vae: .* takes images of 1 channels, these have 3"):
+    with pytest.raises(BadInput, match=r"vae: .* takes images of 1 channels, these have 3"):
         vae.encode(torch.zeros(1, 3, 8, 8))
     with pytest.raises(BadInput, match=r"sides are multiples of 2, not 8 × 7"):
         vae.encode(torch.zeros(1, 1, 8, 7))
@@ -149,7 +149,7 @@ def test_what_is_no_vae_is_refused_in_one_line(damage: Any, message: str, kl: Pa
     folder = tmp_path / "vae"
     shutil.copytree(kl, folder)
     damage(folder)
-    with pytest.raises(BadInput, match=f"^proxy.vae: {tmp_path}.*{message}") as caught:
+    with pytest.raises(BadInput, match=f"^vae: {tmp_path}.*{message}") as caught:
         Vae(str(folder)).encode(torch.zeros(1, 1, 8, 8))
     assert "\n" not in str(caught.value)
 
@@ -158,5 +158,5 @@ def test_latents_that_are_no_numbers_are_refused(digits: CaptionedImages, tmp_pa
     vae = save_kl(tmp_path)
     vae.encoder.conv_in.bias.data[0] = float("nan")
     vae.save_pretrained(tmp_path)
-    with pytest.raises(BadInput, match=r"proxy.vae: .*: rows 0 to \d+ are encoded as values that are infinite, NaN"):
+    with pytest.raises(BadInput, match=r"vae: .*: rows 0 to \d+ are encoded as values that are infinite, NaN"):
         Vae(str(tmp_path)).rows(digits)

@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from archlab.errors import BadInput
+from archlab.progress import tell
 from archlab.studies import ROOT
 from archlab.study.audit.sample import stratified
 from archlab.study.definition import StudyDefinition
@@ -14,7 +15,7 @@ from archlab.study.folder import study_folder
 from archlab.study.settings import Constraints, SearchSettings
 from archlab.study.store import open_store
 from archlab.study.study import Study
-from archlab.study.watcher import Watcher, tell
+from archlab.study.watcher import Watcher
 
 _TIMES_THE_LAST_RUNG = 10
 
