@@ -71,7 +71,7 @@ def test_stage_that_keeps_the_resolution_needs_one_halving_less() -> None:
 
 def test_sample_size_that_cannot_be_halved_is_refused() -> None:
     settings = ProxySettings(data="digits", scale=Scale(width=0.1, sample_size=12))
-    with pytest.raises(BadInput, match=r"proxy\.scale: sample_size: 12 .* take a multiple of 8"):
+    with pytest.raises(BadInput, match=r"scale: sample_size: 12 .* take a multiple of 8"):
         proxy_spec(preset("sd15"), settings)
 
 

@@ -35,5 +35,5 @@ def test_it_is_clips_own_logit(channels: int, side: int, folder: Path) -> None:
 
 def test_half_a_clip_is_refused(tmp_path: Path) -> None:
     save_clip(tmp_path)
-    with pytest.raises(BadInput, match=r"proxy\.clip: .* the config is of 'clip_text_model'; a whole CLIP"):
+    with pytest.raises(BadInput, match=r"clip: .* the config is of 'clip_text_model'; a whole CLIP"):
         ClipScore(str(tmp_path), CPU)
