@@ -6,7 +6,7 @@ from archlab.convert.litert_torch import to_tflite_by_litert_torch
 from archlab.convert.parity import PARITY_TOLERANCES, Parity, parity_of, torch_output
 from archlab.convert.partitions import unaccelerated_operators
 from archlab.convert.profile import OperatorTime, operator_profile
-from archlab.convert.tflite import run_tflite, to_tflite
+from archlab.convert.tflite import load_tflite, run_tflite, to_tflite
 
 __all__ = [
     "ATTENTION_FORMS",
@@ -16,6 +16,7 @@ __all__ = [
     "Parity",
     "can_run_coreml",
     "example_inputs",
+    "load_tflite",
     "operator_profile",
     "parity_of",
     "run_coreml",

@@ -36,6 +36,9 @@ class Clip:
     It is cut to what the longest of ``captions`` needs, unless they are left open. Attention in CLIP looks back only,
     so what stays is what CLIP gives at its full length.
 
+    Attributes:
+        tokenizer: transformers' ``CLIPTokenizer``.
+
     Args:
         folder: of the model, alone or with its image encoder, or of a pipeline with its ``text_encoder``; the
             tokenizer is in the model's folder or in ``tokenizer`` beside it.
@@ -50,10 +53,10 @@ class Clip:
         self._device = device
         self._tokenizer_folder = _tokenizer_folder(self._folder)
         config = _text_config(self._folder)
-        self._tokenizer = _tokenizer(self._tokenizer_folder, config)
+        self.tokenizer = _tokenizer(self._tokenizer_folder, config)
         with as_bad_input(f"{_SETTING}: {self._tokenizer_folder}: the tokenizer cannot read the captions"):
-            limit = min(self._tokenizer.model_max_length, config.max_position_embeddings)
-            tokens = self._tokenizer(list(captions or ()), truncation=True, max_length=limit)["input_ids"]
+            limit = min(self.tokenizer.model_max_length, config.max_position_embeddings)
+            tokens = self.tokenizer(list(captions or ()), truncation=True, max_length=limit)["input_ids"]
         self.name = self._folder.name
         self.dim: int = config.hidden_size
         self.length: int = limit if captions is None else context_length(max(map(len, tokens), default=2), limit)
@@ -71,16 +74,16 @@ class Clip:
 
     @torch.no_grad()
     def encode(self, captions: Sequence[str]) -> Tensor:
-        model = self._model
+        model = self.model
         with as_bad_input(f"{_SETTING}: {self._folder}: captions cannot be encoded"):
-            tokens = self._tokenizer(
+            tokens = self.tokenizer(
                 list(captions), padding="max_length", max_length=self.length, truncation=True, return_tensors="pt"
             )
             hidden: Tensor = model(tokens["input_ids"].to(self._device)).last_hidden_state
         return hidden.cpu()
 
     def remarks(self, prompts: Sequence[str]) -> list[str]:
-        lengths = [len(self._tokenizer(prompt)["input_ids"]) for prompt in prompts]
+        lengths = [len(self.tokenizer(prompt)["input_ids"]) for prompt in prompts]
         return [
             f"{shown(prompt)}: {length} tokens are more than the {self.length} that are read; the rest is left out"
             for prompt, length in zip(prompts, lengths, strict=True)
@@ -89,8 +92,8 @@ class Clip:
 
     def save(self, folder: Path) -> None:
         """Write ``text_encoder`` and ``tokenizer`` into a pipeline's folder, as transformers reads them."""
-        self._model.save_pretrained(folder / "text_encoder")
-        self._tokenizer.save_pretrained(folder / "tokenizer")
+        self.model.save_pretrained(folder / "text_encoder")
+        self.tokenizer.save_pretrained(folder / "tokenizer")
 
     def rows(self, captions: Sequence[str], progress: ShareDone = silent_share) -> Shards:
         key = {
@@ -110,7 +113,8 @@ class Clip:
         )
 
     @cached_property
-    def _model(self) -> Any:
+    def model(self) -> Any:
+        """transformers' ``CLIPTextModel``."""
         from transformers import CLIPTextModel
 
         return load_model(_SETTING, self._folder, CLIPTextModel, "model").to(self._device)

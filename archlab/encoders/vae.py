@@ -33,6 +33,7 @@ class Vae:
 
     Attributes:
         image_channels: of an image.
+        shift, scale: a latent is what the model encodes, minus the one, times the other: [1, C or 1, 1, 1].
 
     Args:
         folder: of the model, or of a pipeline with its ``vae``.
@@ -52,8 +53,8 @@ class Vae:
         self._factor: int = 2 ** (len(self._config[_WIDTHS[self._config["_class_name"]]]) - 1)
         with as_bad_input(f"{_SETTING}: {self._folder}: not the shift and scale of latents"):
             full = self._config
-            self._shift = self._by_channel(full.get("latents_mean") or full.get("shift_factor") or 0.0)
-            self._scale: Tensor = full["scaling_factor"] / self._by_channel(full.get("latents_std") or 1.0)
+            self.shift = self._by_channel(full.get("latents_mean") or full.get("shift_factor") or 0.0)
+            self.scale: Tensor = full["scaling_factor"] / self._by_channel(full.get("latents_std") or 1.0)
 
     @cached_property
     def id(self) -> str:
@@ -76,25 +77,25 @@ class Vae:
                 f"{_SETTING}: {self._folder} takes images whose sides are multiples of {self._factor}, "
                 f"not {height} × {width}"
             )
-        model = self._model
+        model = self.model
         with as_bad_input(f"{_SETTING}: {self._folder}: images cannot be encoded"):
             output = model.encode(images.to(self._device))
             latents: Tensor = output.latent_dist.mode() if hasattr(output, "latent_dist") else output.latents
-        shift, scale = self._shift.to(self._device), self._scale.to(self._device)
+        shift, scale = self.shift.to(self._device), self.scale.to(self._device)
         return ((latents - shift) * scale).to(images.device)
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
-        unscaled = latents.to(self._device) / self._scale.to(self._device) + self._shift.to(self._device)
+        unscaled = latents.to(self._device) / self.scale.to(self._device) + self.shift.to(self._device)
         batches = torch.split(unscaled, self._images_at_once(self.image_size(latents.shape[-1])))
-        model = self._model
+        model = self.model
         with as_bad_input(f"{_SETTING}: {self._folder}: latents cannot be decoded"):
             images = torch.cat([model.decode(batch).sample for batch in batches])
         return images.clamp(-1, 1).to(latents.device)
 
     def save(self, folder: Path) -> None:
         """Write ``vae`` into a pipeline's folder, as diffusers reads it."""
-        self._model.save_pretrained(folder / "vae")
+        self.model.save_pretrained(folder / "vae")
 
     def rows(self, data: CaptionedImages, progress: ShareDone = silent_share) -> Shards:
         key = {
@@ -115,7 +116,8 @@ class Vae:
         )
 
     @cached_property
-    def _model(self) -> Any:
+    def model(self) -> Any:
+        """diffusers' own."""
         import diffusers
 
         kind = getattr(diffusers, self._config["_class_name"])

@@ -18,7 +18,7 @@ CONTEXT_DIM = 64
 MAX_LENGTH = 77  # CLIP's
 START, END, PAD = "<start>", "<end>", "<pad>"  # a word has no brackets, so none is equal to these
 _LENGTH_STEP = 8
-_WORD_SCALE, _PLACE_SCALE = 3.0, 0.3  # with 1 and 1 samples hardly follow the prompt after 150 steps
+WORD_SCALE, PLACE_SCALE = 3.0, 0.3  # with 1 and 1 samples hardly follow the prompt after 150 steps
 
 
 def context_length(longest: int, limit: int = MAX_LENGTH) -> int:
@@ -73,7 +73,7 @@ class Words:
         tokens = [[numbers.setdefault(token, len(numbers)) for token in self.tokens(caption)] for caption in captions]
         vectors = torch.stack([word_vector(token) for token in numbers])
         places = sinusoids(torch.arange(self.length), self.dim)
-        return WordRows(torch.tensor(tokens).reshape(-1, self.length), _WORD_SCALE * vectors, _PLACE_SCALE * places)
+        return WordRows(torch.tensor(tokens).reshape(-1, self.length), WORD_SCALE * vectors, PLACE_SCALE * places)
 
 
 @dataclass(frozen=True, eq=False)

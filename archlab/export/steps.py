@@ -73,11 +73,11 @@ def expressible(scheduler: Any) -> tuple[Any, str | None]:
 
 
 def _is_deterministic(name: str, config: Any) -> bool:
-    if config.get("thresholding"):
-        return False
     if name == "DPMSolverMultistepScheduler":
-        return config.algorithm_type == "dpmsolver++" and config.solver_order <= 2 and config.solver_type == "midpoint"
-    return not bool(config.get("stochastic_sampling"))
+        chosen = config.algorithm_type, config.solver_type
+        if chosen != ("dpmsolver++", "midpoint") or config.solver_order > 2:
+            return False
+    return not (config.get("thresholding") or config.get("stochastic_sampling"))
 
 
 def _ddim(scheduler: Any) -> Steps:

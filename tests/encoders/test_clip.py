@@ -57,7 +57,7 @@ def test_rows_are_the_contexts_in_fp16(folder: Path) -> None:
     assert heard[-1] == 1
     again = Clip(str(folder), CAPTIONS)
     assert again.rows(CAPTIONS)[picked].equal(rows[picked])
-    assert "_model" not in vars(again)  # it was not even loaded
+    assert "model" not in vars(again)  # it was not even loaded
 
 
 def test_pipeline_with_its_tokenizer_beside(folder: Path, tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Write a module as a TFLite file, and run one."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -49,11 +50,24 @@ def to_tflite(
 
 def run_tflite(path: str | Path, inputs: Mapping[str, Tensor]) -> NDArray[np.float32]:
     """The output that the TFLite interpreter computes for these inputs."""
+    return load_tflite(path)(inputs).numpy()
+
+
+def load_tflite(path: str | Path, threads: int = 1) -> Callable[[Mapping[str, Tensor]], Tensor]:
+    """The file as a function of its inputs by name, computed by the TFLite interpreter.
+
+    Raises:
+        MissingExtra: ai-edge-litert is not installed.
+    """
     interpreter = require("ai_edge_litert.interpreter", "running TFLite files")
     with quiet():
-        run = interpreter.Interpreter(str(path), num_threads=1).get_signature_runner()
+        run = interpreter.Interpreter(str(path), num_threads=threads).get_signature_runner()
+
+    def call(inputs: Mapping[str, Tensor]) -> Tensor:
         (output,) = run(**{name: tensor.numpy() for name, tensor in inputs.items()}).values()
-    return np.asarray(output)
+        return torch.from_numpy(np.array(output))
+
+    return call
 
 
 def _write(graph: Graph, precision: str, path: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from archlab.convert import can_run_coreml, parity_of, run_coreml, to_coreml, torch_output
 from archlab.errors import RunFailed, require
-from archlab.export.forms.form import ExportedFile, Form, Say, not_written, ports_of, size_mb
+from archlab.export.forms.form import ExportedFile, Form, Run, Say, not_written, ports_of, size_mb
 from archlab.export.networks import Network, Networks
 
 
@@ -20,6 +20,9 @@ class CoreML(Form):
 
     def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
         return [self._write(network, folder, precision, say) for network in networks]
+
+    def run(self, networks: Networks, folder: Path, file: ExportedFile) -> Run | None:
+        return None
 
     def _write(self, network: Network, folder: Path, precision: str, say: Say) -> ExportedFile:
         path = folder / f"{network.name}.mlpackage"

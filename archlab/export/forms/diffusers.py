@@ -6,7 +6,7 @@ import torch
 
 from archlab.architecture import ArchitectureError
 from archlab.convert import FlatInputs, parity_of, torch_output
-from archlab.export.forms.form import ExportedFile, Form, Say, not_written, ports_of, size_mb
+from archlab.export.forms.form import ExportedFile, Form, Run, Say, not_written, ports_of, size_mb
 from archlab.export.networks import Networks
 from archlab.unet import to_diffusers
 
@@ -49,6 +49,10 @@ class Diffusers(Form):
                 parity_max_relative=parity.max_relative,
             )
         ]
+
+    def run(self, networks: Networks, folder: Path, file: ExportedFile) -> Run | None:
+        """It has the weights that torch has."""
+        return None
 
 
 DIFFUSERS = Diffusers()

@@ -1,16 +1,18 @@
 """What a form is, and what is known of a file that one has written."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from pydantic import ConfigDict
+from torch import Tensor
 
 from archlab.evaluation.fact import STRICT, Whole
 from archlab.export.networks import Network, Networks
 
 Say = Callable[[str], object]  # hears one line before each slow step
+Run = Callable[[Mapping[str, Tensor]], Tensor]  # a network in a runtime: by the names of its module's arguments
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,10 @@ class Form(Protocol):
 
     def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
         """Write into ``folder`` what this form has of these networks."""
+
+    def run(self, networks: Networks, folder: Path, file: ExportedFile) -> Run | None:
+        """What `write` wrote, loaded, as a function with the inputs and the output of the network's own module; None
+        where it cannot be run here."""
 
 
 def not_written(form: Form, network: Network, precision: str, why: object) -> ExportedFile:

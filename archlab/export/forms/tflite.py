@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from archlab.convert import parity_of, run_tflite, to_tflite, torch_output, unaccelerated_operators
+from archlab.convert import load_tflite, parity_of, run_tflite, to_tflite, torch_output, unaccelerated_operators
 from archlab.convert.tflite import PRECISIONS
 from archlab.errors import RunFailed, require
-from archlab.export.forms.form import ExportedFile, Form, Port, Say, not_written, ports_of, size_mb
+from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, not_written, ports_of, size_mb
 from archlab.export.networks import Network, Networks
 
 OUTPUT = "output_0"
@@ -26,6 +26,11 @@ class TFLite(Form):
 
     def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
         return [self._write(network, folder, precision, say) for network in networks]
+
+    def run(self, networks: Networks, folder: Path, file: ExportedFile) -> Run | None:
+        if file.file is None:
+            return None
+        return load_tflite(folder / file.file)
 
     def _write(self, network: Network, folder: Path, precision: str, say: Say) -> ExportedFile:
         path = folder / f"{network.name}{'' if precision == 'fp32' else f'_{precision}'}.tflite"
