@@ -3,7 +3,7 @@
 from archlab.architecture.diff import diff
 from archlab.architecture.diffusers_config import from_diffusers_config
 from archlab.architecture.diffusers_obstacles import diffusers_obstacles, to_diffusers_config
-from archlab.architecture.files import find, from_dict, load, load_diffusers, save, to_yaml
+from archlab.architecture.files import find, from_dict, load, load_diffusers, load_folder, save, to_yaml
 from archlab.architecture.layout import Node, layout
 from archlab.architecture.match import match, match_stages
 from archlab.architecture.parts import (
@@ -42,6 +42,7 @@ __all__ = [
     "layout",
     "load",
     "load_diffusers",
+    "load_folder",
     "map_blocks",
     "map_transformers",
     "match",

@@ -33,6 +33,13 @@ def attend(
         processor = processor or this_processor()
         if learns_faster_in_blocks(query, key, heads, normalizer, processor):
             return attend_in_blocks(query, key, value, heads, normalizer, processor.scores_at_once)
+    return attend_by_formula(query, key, value, heads, normalizer)
+
+
+def attend_by_formula(
+    query: Tensor, key: Tensor, value: Tensor, heads: int, normalizer: AppliedNormalizer, training: bool = False
+) -> Tensor:
+    """`attend` by torch's plain operators, ``training`` or not."""
     query, key, value = (x.view(*x.shape[:2], heads, -1).transpose(1, 2) for x in (query, key, value))
     if normalizer == "softmax":
         mixed = F.scaled_dot_product_attention(query, key, value)

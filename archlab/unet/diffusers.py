@@ -9,16 +9,15 @@ from torch import Tensor
 
 from archlab.architecture import UNetSpec, from_diffusers_config, load_diffusers, to_diffusers_config
 from archlab.architecture.files import unet_folder
-from archlab.errors import BadInput, shown
+from archlab.errors import BadInput
 from archlab.files import atomic_folder
 from archlab.unet.diffusers_names import diffusers_names
 from archlab.unet.diffusers_weights import read_weights
 from archlab.unet.unet import UNet, build
+from archlab.unet.weights import copied, with_weights
 
 if TYPE_CHECKING:
     from diffusers import UNet2DConditionModel
-
-_DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
 def from_diffusers(unet: "UNet2DConditionModel | str | Path") -> tuple[UNetSpec, UNet]:
@@ -62,7 +61,7 @@ def to_diffusers(unet: UNet, folder: str | Path | None = None) -> "UNet2DConditi
     with torch.device("meta"):
         model = UNet2DConditionModel(**config)
     weights = {theirs: unet.get_parameter(ours) for ours, theirs in diffusers_names(unet, unet.spec).items()}
-    model.load_state_dict({name: _copied(tensor) for name, tensor in weights.items()}, assign=True)
+    model.load_state_dict({name: copied(tensor) for name, tensor in weights.items()}, assign=True)
     model.eval()
     if folder is not None:
         _save(model, Path(folder))
@@ -73,35 +72,7 @@ def _with_weights(spec: UNetSpec, weights: Mapping[str, Tensor], where: str) -> 
     """The UNet with diffusers' tensors; ``where`` begins the message about one that is wrong."""
     with torch.device("meta"):
         unet = build(spec)
-    names = diffusers_names(unet, spec)
-    for problem, wrong in (
-        ("missing", [name for name in names.values() if name not in weights]),
-        ("unexpected", sorted(set(weights) - set(names.values()))),
-    ):
-        if wrong:
-            raise BadInput(
-                f"{where}{problem} tensors: {len(wrong)}, the first is {shown(wrong[0])}; "
-                "the weights are not those of this config"
-            )
-    state = {ours: _fitted(theirs, weights[theirs], unet.get_parameter(ours), where) for ours, theirs in names.items()}
-    unet.load_state_dict(state, assign=True)
-    return unet.eval()
-
-
-def _fitted(name: str, tensor: Tensor, like: Tensor, where: str) -> Tensor:
-    """A finite float32 copy in the shape of ``like``; projections in and out may be 1 × 1 convolutions."""
-    if tensor.shape != like.shape and tensor.shape != (*like.shape, 1, 1):
-        raise BadInput(f"{where}{name} has shape {[*tensor.shape]}; this config needs {[*like.shape]}")
-    if tensor.dtype not in _DTYPES:
-        raise BadInput(f"{where}{name} is {tensor.dtype}; weights must be float32, float16 or bfloat16")
-    copied = _copied(tensor).reshape(like.shape)
-    if not copied.isfinite().all():
-        raise BadInput(f"{where}{name} has values that are not finite; the weights are damaged")
-    return copied
-
-
-def _copied(tensor: Tensor) -> Tensor:
-    return tensor.detach().to(torch.float32, copy=True).contiguous()
+    return with_weights(unet, weights, diffusers_names(unet, spec), where)
 
 
 def _save(model: "UNet2DConditionModel", folder: Path) -> None:
