@@ -5,6 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor, nn
 
+from archlab.training.processes import ALONE, Processes
+
 MAX_GRADIENT_NORM = 1.0
 
 
@@ -12,25 +14,28 @@ class FlatAdamW:
     """AdamW with clipped gradients; its state goes into a checkpoint and comes back bit for bit.
 
     Args:
-        parameters: all on one device; they become views of one tensor's parts.
+        parameters: all on one device; they become views of one tensor's parts, and so do their gradients.
+        processes: whose gradients are averaged.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float) -> None:
-        self._parameters = list(parameters)
-        self._flat = flatten(self._parameters)
+    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float, processes: Processes = ALONE) -> None:
+        self._flat = flatten(list(parameters))
         self._adamw = torch.optim.AdamW([self._flat], lr=learning_rate, fused=True)
+        self._processes = processes
 
     def step(self, learning_rate: float | None = None) -> None:
-        """Take one step along the gradients that the parameters have, and clear them.
+        """Take one step along the gradients that were added up since the last one, and clear them.
 
         Args:
             learning_rate: of this step and those after it; absent: that of the step before.
         """
         if learning_rate is not None:
             self._adamw.param_groups[0]["lr"] = learning_rate
-        gather_gradients(self._flat, self._parameters)
+        gradient = gradient_of(self._flat)
+        self._processes.average(gradient)
         torch.nn.utils.clip_grad_norm_(self._flat, MAX_GRADIENT_NORM)
         self._adamw.step()
+        gradient.zero_()
 
     def state(self) -> dict[str, Tensor]:
         """The moments; nothing before the first step."""
@@ -43,17 +48,20 @@ class FlatAdamW:
 
 
 def flatten(parameters: Sequence[nn.Parameter]) -> nn.Parameter:
-    """All of them as one, [P]; they become views of its parts, in their order."""
+    """All of them as one, [P], with a gradient of zeros; they and their gradients become views of its parts.
+
+    A backward pass adds to a gradient that is there, so there is never a second one in memory.
+    """
     flat = nn.Parameter(torch.cat([parameter.detach().flatten() for parameter in parameters]))
-    parts = torch.split(flat.detach(), [parameter.numel() for parameter in parameters])
-    for parameter, part in zip(parameters, parts, strict=True):
-        parameter.data = part.view_as(parameter)
+    flat.grad = torch.zeros_like(flat)
+    sizes = [parameter.numel() for parameter in parameters]
+    parts = zip(torch.split(flat.detach(), sizes), torch.split(flat.grad, sizes), strict=True)
+    for parameter, (values, gradient) in zip(parameters, parts, strict=True):
+        parameter.data, parameter.grad = values.view_as(parameter), gradient.view_as(parameter)
     return flat
 
 
-def gather_gradients(flat: nn.Parameter, parameters: Sequence[nn.Parameter]) -> None:
-    """Hand the gradients of the ``parameters``, zero where there is none, on to what `flatten` made of them."""
-    gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    flat.grad = torch.cat([gradient.flatten() for gradient in gradients])
-    for parameter in parameters:
-        parameter.grad = None
+def gradient_of(flat: nn.Parameter) -> Tensor:
+    """That of what `flatten` made: [P]."""
+    assert flat.grad is not None
+    return flat.grad

@@ -17,6 +17,7 @@ from archlab.training.curve import CurveRow, curve_rows, curve_tensor
 from archlab.training.learning_rate import learning_rate_at
 from archlab.training.lessons.lesson import Lesson
 from archlab.training.optimizer import FlatAdamW
+from archlab.training.processes import ALONE, Processes
 from archlab.training.settings import TrainingSettings
 from archlab.unet import set_attention_normalizer
 
@@ -54,9 +55,10 @@ class Training:
         seed: of batches, time steps and noise.
         micro_batch: how many images are in memory at once; absent: all of a batch. The gradient is the whole batch's.
         runs_ahead: whether losses are read late; absent: on a GPU.
+        processes: that train this network together; the lesson's examples are of the same.
 
     Attributes:
-        curve: one row for each step that was made.
+        curve: one row for each step that was made, with the mean loss over all processes.
         network: averaged weights, in evaluation mode; ``softmax->relu`` transformers run with softmax until their
             finetuning begins.
     """
@@ -71,6 +73,7 @@ class Training:
         seed: int,
         micro_batch: int | None = None,
         runs_ahead: bool | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         self.curve: list[CurveRow] = []
         self._learner, self._lesson, self._settings = network.train(), lesson, settings
@@ -80,7 +83,9 @@ class Training:
         self._steps, self._relu_from = steps, first_relu_step(steps, settings.finetune_share)
         self.network: nn.Module = copy.deepcopy(network).eval()
         parameters = [*network.parameters(), *lesson.modules.parameters()]
-        self._optimizer = FlatAdamW([p for p in parameters if p.requires_grad], settings.learning_rate)
+        learnt = [parameter for parameter in parameters if parameter.requires_grad]
+        self._optimizer = FlatAdamW(learnt, settings.learning_rate, processes)
+        self._processes = processes
         self._generator = torch.Generator().manual_seed(seed)
         self._batches = lesson.batches(self._generator)
         self._unread: list[Tensor] = []
@@ -115,13 +120,13 @@ class Training:
             after_step()
 
     def learn(self, batch: Any) -> Tensor:
-        """One step with this batch of the lesson's; the loss stays where it is: []."""
+        """One step with this process's batch of the lesson's; the loss of all stays where it is: []."""
         parts = list(batch.split(self._micro_batch))
         losses = [self._backward(part, batch.images) for part in parts]
         self._optimizer.step(learning_rate_at(self.step + 1, self._steps, self._settings))
         average_weights(self.network, self._learner, self.step, self._settings.ema_decay)
         self._lesson.after_step(parts)
-        return torch.stack(losses).sum()
+        return self._processes.average(torch.stack(losses).sum())
 
     def state(self) -> dict[str, Tensor]:
         """Everything that the next step depends on, and the curve.
