@@ -1,6 +1,14 @@
 """A network as a file for a runtime: TFLite, Core ML, parity with torch, where the time goes."""
 
-from archlab.convert.coreml import ATTENTION_FORMS, can_run_coreml, run_coreml, to_coreml
+from archlab.convert.coreml import (
+    ATTENTION_FORMS,
+    COREML_PRECISIONS,
+    CoreMLProgram,
+    can_run_coreml,
+    run_coreml,
+    to_coreml,
+    to_coreml_chunks,
+)
 from archlab.convert.inputs import FlatInputs, example_inputs
 from archlab.convert.litert_torch import to_tflite_by_litert_torch
 from archlab.convert.parity import PARITY_TOLERANCES, Parity, parity_of, torch_output
@@ -10,7 +18,9 @@ from archlab.convert.tflite import load_tflite, run_tflite, to_tflite
 
 __all__ = [
     "ATTENTION_FORMS",
+    "COREML_PRECISIONS",
     "PARITY_TOLERANCES",
+    "CoreMLProgram",
     "FlatInputs",
     "OperatorTime",
     "Parity",
@@ -22,6 +32,7 @@ __all__ = [
     "run_coreml",
     "run_tflite",
     "to_coreml",
+    "to_coreml_chunks",
     "to_tflite",
     "to_tflite_by_litert_torch",
     "torch_output",

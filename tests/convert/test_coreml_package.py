@@ -94,8 +94,8 @@ def _linear_layers_of_time(unet: UNet) -> int:
 
 
 def test_unknown_precision_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"precision: Core ML has no 'int8'; valid: fp16, fp32"):
-        to_coreml(nn.Identity(), {}, tmp_path / "unet.mlpackage", precision="int8")
+    with pytest.raises(BadInput, match=r"precision: Core ML has no 'bf16'; did you mean 'fp16'"):
+        to_coreml(nn.Identity(), {}, tmp_path / "unet.mlpackage", precision="bf16")
 
 
 def test_unknown_form_of_attention_is_refused_with_the_nearest(tmp_path: Path) -> None:

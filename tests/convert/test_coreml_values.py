@@ -1,4 +1,4 @@
-"""What Core ML packages compute equals torch: their programs are run by `tests.convert.mil_interpreter`."""
+"""What Core ML packages compute equals torch: their programs are run by `CoreMLProgram`."""
 
 from collections.abc import Callable
 from itertools import cycle
@@ -14,11 +14,11 @@ from torch.utils._pytree import tree_leaves
 
 from archlab.architecture import preset, presets
 from archlab.convert import ATTENTION_FORMS, FlatInputs, example_inputs, parity_of, to_coreml
+from archlab.convert.coreml.interpreter import CoreMLProgram
 from archlab.convert.graph import OPERATORS
 from archlab.errors import RunFailed
 from archlab.unet import UNet, build
 from archlab.unet.unet import sinusoids
-from tests.convert.mil_interpreter import operations_of, run_package
 from tests.convert.networks_of_others import diffusers_unet
 from tests.convert.test_graph import Does
 from tests.convert.test_tflite_forms import CASES
@@ -34,7 +34,7 @@ def differences(module: nn.Module, inputs: dict[str, Tensor], path: Path, **opti
     to_coreml(module, inputs, path, **options)
     with torch.no_grad():
         expected = [leaf for leaf in tree_leaves(module.eval()(**inputs)) if isinstance(leaf, Tensor)]
-    actual = run_package(path, inputs)
+    actual = CoreMLProgram(path)(inputs)
     return {
         name: parity_of(one.numpy(), other.float().numpy()).max_relative
         for one, (name, other) in zip(expected, actual.items(), strict=True)
@@ -117,7 +117,7 @@ def test_diffusers_unet_equals_torch_in_split_form(linear_projection: bool, tmp_
     unet, inputs = diffusers_unet(linear_projection)
     path = tmp_path / "unet.mlpackage"
     assert differences(unet, inputs, path, precision="fp32")["output"] < 1e-5
-    kinds = operations_of(path)
+    kinds = CoreMLProgram(path).operations
     time_layers = sum(isinstance(part, nn.Linear) and "time_emb" in name for name, part in unet.named_modules())
     assert (kinds["matmul"], kinds["linear"]) == (0, time_layers)
     assert kinds["transpose"] == 8 + 1  # the keys of 4 stacks' self- and cross-attention, and the context
@@ -161,7 +161,7 @@ def test_untrained_networks_have_the_operators_of_trained_ones(
     untrained = build(trained.spec)
     for name, unet in (("trained", trained), ("untrained", untrained)):
         to_coreml(FlatInputs(unet), example_inputs(unet.spec), tmp_path / f"{name}.mlpackage", precision="fp32")
-    kinds = {name: operations_of(tmp_path / f"{name}.mlpackage") for name in ("trained", "untrained")}
+    kinds = {name: CoreMLProgram(tmp_path / f"{name}.mlpackage").operations for name in ("trained", "untrained")}
     for counted in kinds.values():
         del counted["const"]  # equal ones are one
     assert kinds["trained"] == kinds["untrained"]

@@ -17,9 +17,9 @@ from archlab.convert import (
     torch_output,
     unaccelerated_operators,
 )
+from archlab.convert.coreml.interpreter import CoreMLProgram
 from archlab.space import SearchSpace, load_space
 from archlab.unet import UNet, build
-from tests.convert.mil_interpreter import run_package
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "mobilediffusion.yaml"
 SPECS = int(os.environ.get("ARCHLAB_SAMPLED_SPECS", "10"))  # 30 before a release: some seconds each
@@ -46,7 +46,7 @@ def check(seed: int, space: SearchSpace, folder: Path) -> None:
     assert unaccelerated_operators(folder / "unet.tflite") == []
     form = ATTENTION_FORMS[seed % len(ATTENTION_FORMS)]
     to_coreml(network, inputs, folder / "unet.mlpackage", precision="fp32", attention=form)
-    computed = run_package(folder / "unet.mlpackage", inputs)["output"]
+    computed = CoreMLProgram(folder / "unet.mlpackage")(inputs)["output"]
     assert parity_of(torch_output(network, inputs), computed.numpy()).within(TOLERANCE)
 
 

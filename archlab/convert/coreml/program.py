@@ -1,6 +1,7 @@
 """A graph as a program of coremltools' intermediate language (MIL)."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 
 import coremltools
 import torch
@@ -12,28 +13,32 @@ from archlab.convert.coreml.operators import FORMS
 from archlab.convert.coreml.variables import Variables
 from archlab.convert.graph import Graph, Value
 
-_TYPES = {torch.float32: types.fp32, torch.int32: types.int32}
+_TYPES = {torch.float16: types.fp16, torch.float32: types.fp32, torch.int32: types.int32}
 
 
-def mil_program(graph: Graph, attention: str, precision: str) -> Program:
-    """Its inputs have the graph's names; its output is ``output``, several are ``output_0``, ``output_1`` ….
+def mil_program(
+    graph: Graph, attention: str, input_types: Mapping[str, torch.dtype], outputs: Mapping[str, str]
+) -> Program:
+    """Its inputs have the graph's names. It computes in float32 unless passes change that.
 
     Args:
         attention: one of `archlab.convert.coreml.ATTENTION_FORMS`.
-        precision: of the outputs, ``fp16`` or ``fp32``; see `archlab.convert.coreml.passes` for all else.
+        input_types: float16, float32 or int32, by name.
+        outputs: ``fp16``, ``fp32`` or ``int32``, by the name that each output gets, in the graph's order.
     """
-    inputs = {name: mb.placeholder(value.shape, _TYPES[value.dtype]) for name, value in graph.inputs.items()}
-    names = [f"output_{index}" for index in range(len(graph.outputs))] if len(graph.outputs) > 1 else ["output"]
+    inputs = {name: mb.placeholder(value.shape, _TYPES[input_types[name]]) for name, value in graph.inputs.items()}
     with Function(inputs, opset_version=coremltools.target.iOS17) as function:
         variables = Variables()
         for name, value in graph.inputs.items():
-            variables.put(value, function.inputs[name])
+            given = function.inputs[name]
+            variables.put(value, mb.cast(x=given, dtype="fp32") if value.dtype.is_floating_point else given)
         _put_operations(graph, attention, variables)
-        outputs = []
-        for name, value in zip(names, graph.outputs, strict=True):
-            dtype = precision if value.dtype.is_floating_point else "int32"
-            outputs.append(mb.cast(x=variables.own(value), dtype=dtype, name=name))
-        function.set_outputs(outputs)
+        function.set_outputs(
+            [
+                mb.cast(x=variables.own(value), dtype=dtype, name=name)
+                for (name, dtype), value in zip(outputs.items(), graph.outputs, strict=True)
+            ]
+        )
     program = Program()
     program.add_function("main", function)
     return program

@@ -1,6 +1,7 @@
 """A network as a graph of few operators, whatever torch modules it is made of."""
 
 from archlab.convert.graph.graph import Constant, Graph, Operation, Value, run_graph
+from archlab.convert.graph.halves import Halves, halves
 from archlab.convert.graph.operators import OPERATORS
 from archlab.convert.graph.rewrite import split_chunked_linears, without_sines
 from archlab.convert.graph.trace import evaluating, trace
@@ -9,9 +10,11 @@ __all__ = [
     "OPERATORS",
     "Constant",
     "Graph",
+    "Halves",
     "Operation",
     "Value",
     "evaluating",
+    "halves",
     "run_graph",
     "split_chunked_linears",
     "trace",

@@ -8,43 +8,7 @@ from archlab.convert.graph.sines import sine_and_cosine
 from archlab.convert.graph.symbol import Symbol, standing_in, symbol
 
 
-def split_chunked_linears(graph: Graph) -> Graph:
-    """A linear layer that is only ever used in pieces of its output becomes a layer for each piece.
-
-    So a gated feed-forward leaves nothing to cut: its two halves are two layers. Their weights are parts of the one's.
-    """
-    split = _only_sliced(graph)
-
-    def changed(value: Value, operation: Operation) -> Value | None:
-        source = operation.inputs[0] if operation.operator == "slice" else None
-        if source not in split or source is None or source.operation is None:
-            return None
-        x, *parameters = source.operation.inputs
-        start, length = operation.attributes["start"], operation.attributes["length"]
-        inputs = (x, *(_rows(parameter, start, length) for parameter in parameters))
-        return replace(value, operation=replace(source.operation, inputs=inputs))
-
-    return _rewritten(graph, changed)
-
-
-def without_sines(graph: Graph) -> Graph:
-    """Sines and cosines as polynomials, see `archlab.convert.graph.sines`."""
-
-    def changed(value: Value, operation: Operation) -> Value | None:
-        if operation.operator not in ("sin", "cos"):
-            return None
-        (angles,) = operation.inputs
-        assert angles is not None
-        with standing_in(operation.where):
-            sine, cosine = sine_and_cosine(symbol(angles))
-        chosen = sine if operation.operator == "sin" else cosine
-        assert isinstance(chosen, Symbol)
-        return chosen.value
-
-    return _rewritten(graph, changed)
-
-
-def _rewritten(graph: Graph, change: Callable[[Value, Operation], Value | None]) -> Graph:
+def rewritten(graph: Graph, change: Callable[[Value, Operation], Value | None]) -> Graph:
     """The graph with some values made otherwise.
 
     Args:
@@ -64,6 +28,42 @@ def _rewritten(graph: Graph, change: Callable[[Value, Operation], Value | None])
         other = None if value.operation is None else change(value, value.operation)
         made[value] = remade(value if other is None else other)
     return Graph(inputs=graph.inputs, outputs=tuple(made[output] for output in graph.outputs))
+
+
+def split_chunked_linears(graph: Graph) -> Graph:
+    """A linear layer that is only ever used in pieces of its output becomes a layer for each piece.
+
+    So a gated feed-forward leaves nothing to cut: its two halves are two layers. Their weights are parts of the one's.
+    """
+    split = _only_sliced(graph)
+
+    def changed(value: Value, operation: Operation) -> Value | None:
+        source = operation.inputs[0] if operation.operator == "slice" else None
+        if source not in split or source is None or source.operation is None:
+            return None
+        x, *parameters = source.operation.inputs
+        start, length = operation.attributes["start"], operation.attributes["length"]
+        inputs = (x, *(_rows(parameter, start, length) for parameter in parameters))
+        return replace(value, operation=replace(source.operation, inputs=inputs))
+
+    return rewritten(graph, changed)
+
+
+def without_sines(graph: Graph) -> Graph:
+    """Sines and cosines as polynomials, see `archlab.convert.graph.sines`."""
+
+    def changed(value: Value, operation: Operation) -> Value | None:
+        if operation.operator not in ("sin", "cos"):
+            return None
+        (angles,) = operation.inputs
+        assert angles is not None
+        with standing_in(operation.where):
+            sine, cosine = sine_and_cosine(symbol(angles))
+        chosen = sine if operation.operator == "sin" else cosine
+        assert isinstance(chosen, Symbol)
+        return chosen.value
+
+    return rewritten(graph, changed)
 
 
 def _only_sliced(graph: Graph) -> set[Value]:

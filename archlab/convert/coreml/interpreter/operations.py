@@ -1,18 +1,15 @@
-"""Runs a Core ML package's program by torch, on any system: each of its operators as coremltools documents it."""
+"""What each operator of a Core ML program does, by torch, as coremltools documents it."""
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 OPERATIONS: dict[str, Callable[..., Any]] = {}
 DTYPES = {
-    "fp16": torch.float16,
+    "fp16": torch.float32,  # whoever asks rounds: torch's float16 is hundreds of times slower on the CPU
     "fp32": torch.float32,
     "int32": torch.int32,
     "int16": torch.int16,
@@ -21,61 +18,10 @@ DTYPES = {
 }
 
 
-def run_package(path: Path, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The outputs by name; every operator in the precision that the package says, by torch on the CPU."""
-    function = _function(path)
-    known: dict[str, Any] = dict(inputs)
-
-    def value_of(source: Any) -> Any:
-        return [known[item.name] for item in source] if isinstance(source, list | tuple) else known[source.name]
-
-    for operation in function.operations:
-        if operation.op_type == "const":
-            results: Any = _constant(operation.outputs[0].val)
-        else:
-            given = {name: value_of(source) for name, source in operation.inputs.items() if source is not None}
-            results = _call(OPERATIONS[operation.op_type], given)
-        for variable, result in zip(
-            operation.outputs, results if isinstance(results, tuple) else [results], strict=True
-        ):
-            if isinstance(result, Tensor):
-                assert tuple(result.shape) == variable.shape, f"{variable.name} has shape {tuple(result.shape)}"
-            known[variable.name] = result
-    return {output.name: known[output.name] for output in function.outputs}
-
-
-def operations_of(path: Path) -> Counter[str]:
-    """How many operators of each kind the package's program has."""
-    return Counter(operation.op_type for operation in _function(path).operations)
-
-
-def _function(path: Path) -> Any:
-    import coremltools
-    from coremltools.converters.mil.frontend.milproto.load import load
-
-    model = coremltools.models.MLModel(str(path), skip_model_load=True)
-    spec = model.get_spec()
-    return load(spec, spec.specificationVersion, model.weights_dir).functions["main"]
-
-
-def _call(function: Callable[..., Any], given: dict[str, Any]) -> Any:
-    """torch's own functions do not know their argument by MIL's name."""
-    return function(given["x"]) if list(given) == ["x"] else function(**given)
-
-
 def operation(function: Callable[..., Any]) -> Callable[..., Any]:
     """Register what the MIL operator of this name does; a trailing underscore is left out."""
     OPERATIONS[function.__name__.rstrip("_")] = function
     return function
-
-
-def _constant(value: Any) -> Any:
-    """Weights as tensors; whole numbers, words and flags as Python has them."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        return torch.from_numpy(value.copy())
-    if isinstance(value, np.ndarray | np.generic):
-        return value.item() if value.dtype.kind == "f" else value.tolist()
-    return value
 
 
 def _tensor(value: Any, like: Tensor) -> Tensor:
