@@ -1,13 +1,18 @@
-"""``archlab export NAME --pick knee``"""
+"""``archlab export MODEL``, ``archlab export STUDY --pick knee``"""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from archlab.cli.options import studies_option
 from archlab.files import file_name
-from archlab.studies import check_study
+from archlab.studies import check_study, is_study
+
+if TYPE_CHECKING:
+    from archlab.export import Winner
+
+ROOT = Path("exports")
 
 
 def _words(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
@@ -18,10 +23,7 @@ def _words(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
 @click.argument("name")
 @click.option(
     "--pick",
-    "word",
-    default="knee",
-    show_default=True,
-    help="knee, fastest (or fastest:25%), best, smallest, cheapest, or a trial's number.",
+    help="Of a study: knee, fastest (or fastest:25%), best, smallest, cheapest, or a trial's number.  [default: knee]",
 )
 @click.option(
     "--forms",
@@ -35,27 +37,65 @@ def _words(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
     callback=_words,
     help="fp32, fp16, int8, …, several with commas.  [default: each form's own]",
 )
+@click.option(
+    "--compare",
+    type=click.IntRange(min=0),
+    default=8,
+    show_default=True,
+    help="Of a model: how many images of each precision are compared with torch's; 0 leaves it out.",
+)
+@click.option(
+    "--score",
+    type=click.IntRange(min=0),
+    default=64,
+    show_default=True,
+    help="Of a model whose data are known: how many images of each precision are scored; 0 leaves it out.",
+)
 @studies_option
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: exports/NAME-PICK]")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: exports/NAME]")
 def export(
-    name: str, word: str, forms: tuple[str, ...], precision: tuple[str, ...], studies: Path, out: Path | None
+    name: str,
+    pick: str | None,
+    forms: tuple[str, ...],
+    precision: tuple[str, ...],
+    compare: int,
+    score: int,
+    studies: Path,
+    out: Path | None,
 ) -> None:
-    """Write the winner as a folder: architecture, weights, TFLite, Core ML, card."""
-    check_study(name, studies)
+    """Write a model for devices: its networks, a program that draws with them, a card.
 
-    from archlab.export import Plan, export_architecture
+    MODEL is a model's folder, one of diffusers', or study:trial. Of a STUDY its pick is written: the architecture, with
+    random weights.
+    """
+    is_model = not is_study(name, studies) and (Path(name).is_dir() or ":" in name or "/" in name)
+    if is_model and pick is not None:
+        raise click.UsageError("--pick belongs to a study; a model is exported as it is")
+    if not is_model:
+        check_study(name, studies)
+
+    from archlab.export import Judging, Plan, export_architecture, export_model
 
     plan = Plan(forms, precision)
     plan.check()
+    if is_model:
+        from archlab.model import load_model
+
+        model = load_model(name)
+        out = out or ROOT / file_name(model.name)
+        folder = export_model(model, out, plan=plan, judging=Judging(compare, score), say=click.echo)
+        click.echo(f"{folder}  {model.name}")
+        if (folder / "sample.py").is_file():
+            click.echo(f'next    python {folder / "sample.py"} "a prompt"')
+        return
+    word = pick or "knee"
     winner = _winner(name, word, studies)
-    folder = export_architecture(
-        winner, out or Path("exports") / f"{name}-{file_name(word)}", plan=plan, say=click.echo
-    )
+    folder = export_architecture(winner, out or ROOT / f"{name}-{file_name(word)}", plan=plan, say=click.echo)
     click.echo(f"{folder}  trial {winner.trial}, {winner.why}")
     click.echo(f"next    read {folder / 'card.md'}")
 
 
-def _winner(name: str, word: str, studies: Path) -> Any:
+def _winner(name: str, word: str, studies: Path) -> "Winner":
     from archlab.architecture import load
     from archlab.export import Winner
     from archlab.proxy.evaluate import proxy_spec

@@ -56,10 +56,10 @@ class Clip:
         self.tokenizer = _tokenizer(self._tokenizer_folder, config)
         with as_bad_input(f"{_SETTING}: {self._tokenizer_folder}: the tokenizer cannot read the captions"):
             limit = min(self.tokenizer.model_max_length, config.max_position_embeddings)
-            tokens = self.tokenizer(list(captions or ()), truncation=True, max_length=limit)["input_ids"]
+            tokens = self.tokenizer(list(captions or [""]), truncation=True, max_length=limit)["input_ids"]
         self.name = self._folder.name
         self.dim: int = config.hidden_size
-        self.length: int = limit if captions is None else context_length(max(map(len, tokens), default=2), limit)
+        self.length: int = limit if captions is None else context_length(max(map(len, tokens)), limit)
 
     @cached_property
     def id(self) -> str:

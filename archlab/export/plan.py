@@ -1,13 +1,22 @@
 """Which forms are written, in which precisions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from archlab.errors import BadInput, MissingExtra, nearest, shown
 from archlab.export.forms import FORMS
 from archlab.export.forms.form import ExportedFile, Form, Say, not_written
 from archlab.export.networks import Networks
+
+
+class Written(NamedTuple):
+    """What one form has written in one precision."""
+
+    form: Form
+    precision: str
+    files: list[ExportedFile]
 
 
 @dataclass(frozen=True)
@@ -38,27 +47,25 @@ class Plan:
             if precision not in known:
                 raise BadInput(f"--precision: no form has {shown(precision)}{nearest(precision, known)}")
 
-    def write(self, networks: Networks, folder: Path, say: Say) -> list[ExportedFile]:
-        """Every form in its precisions, into ``folder``.
+    def write(self, networks: Networks, folder: Path, say: Say) -> Iterator[Written]:
+        """Every form in its precisions, into ``folder``, one after the other.
 
         Args:
             say: hears one line before each slow step.
         """
-        files = []
         for form in self._forms():
-            for precision in self._precisions(form):
-                files += self._written(form, networks, folder, precision, say)
-        return files
+            for precision in self._precisions(form, trained=networks.model is not None):
+                yield Written(form, precision, self._files(form, networks, folder, precision, say))
 
     def _forms(self) -> list[Form]:
         return [FORMS[name] for name in self.forms or FORMS.names]
 
-    def _precisions(self, form: Form) -> Sequence[str]:
+    def _precisions(self, form: Form, trained: bool) -> Sequence[str]:
         if not self.precisions:
-            return form.default_precisions
+            return form.default_precisions if trained else form.precisions[:1]
         return [precision for precision in self.precisions if precision in form.precisions]
 
-    def _written(self, form: Form, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
+    def _files(self, form: Form, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
         try:
             form.check()
         except MissingExtra as error:

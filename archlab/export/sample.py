@@ -30,7 +30,7 @@ class Network:
     def __init__(self, facts: dict[str, Any], precision: str, threads: int) -> None:
         path = HERE / facts["files"].get(precision, next(iter(facts["files"].values())))
         self.run = Interpreter(str(path), num_threads=threads).get_signature_runner()
-        self.output: str = facts["output"]
+        self.output: str = facts["output"]["name"]
         self.ms: list[float] = []
 
     def __call__(self, **inputs: Array) -> Array:
@@ -115,14 +115,22 @@ def clean_and_noise(kind: str, latent: Array, answer: Array, alpha: float, sigma
     return answer, (latent - alpha * answer) / sigma  # "sample"
 
 
+def guidance_embedding(guidance: float, dim: int) -> Array:
+    """For a UNet that takes the guidance itself, in one pass: sines and cosines of 1,000 (guidance - 1): [1, dim]."""
+    angles = 1000 * (guidance - 1) * np.exp(-np.log(10_000) * np.arange(dim // 2) / (dim // 2 - 1))
+    return np.concatenate([np.sin(angles), np.cos(angles)])[None].astype(np.float32)
+
+
 def draw(facts: dict[str, Any], steps: dict[str, Any], unet: Network, contexts: list[Array], latent: Array) -> Array:
     """From noise to latents: of one context; or of two, the prompt's and the empty one's, with guidance."""
     latent, before = steps["init_noise_sigma"] * latent, np.zeros_like(latent)
+    dim = facts["guidance_dim"]
+    further = {} if dim is None else {"guidance": guidance_embedding(facts["guidance"], dim)}
     for timestep, alpha, sigma, next_alpha, next_sigma, correction in zip(
         *(steps[name] for name in COLUMNS), strict=True
     ):
-        time_step = np.array([timestep], np.float32)
-        answers = [unet(sample=latent, timestep=time_step, context=context) for context in contexts]
+        given = {"sample": latent, "timestep": np.array([timestep], np.float32), **further}
+        answers = [unet(**given, context=context) for context in contexts]
         answer = answers[-1] + facts["guidance"] * (answers[0] - answers[-1])
         clean, noise = clean_and_noise(facts["prediction_type"], latent, answer, alpha, sigma)
         if facts["clip_range"] is not None:
@@ -171,11 +179,14 @@ def main() -> None:
     facts["guidance"] = given.guidance
     networks = {name: Network(of, given.precision, given.threads) for name, of in facts["networks"].items()}
 
-    prompts = [given.prompt] if given.guidance == 1 else [given.prompt, ""]
+    one_pass = given.guidance == 1 or facts["guidance_dim"] is not None
+    prompts = [given.prompt] if one_pass else [given.prompt, ""]
     if text["kind"] == "clip":
         contexts = [networks["text_encoder"](tokens=clip_tokens(prompt, text)) for prompt in prompts]
     else:
         contexts = [words_context(prompt, text) for prompt in prompts]
+        for word in text["vocabulary"] and set(re.findall(r"\w+", given.prompt.lower())) - set(text["vocabulary"]):
+            print(f"the word {word!r} is in no caption that the model was trained on")
 
     shape = (1, latents["channels"], latents["size"], latents["size"])
     random = np.random.default_rng(given.seed).standard_normal(shape, np.float32)

@@ -1,5 +1,6 @@
 """A model by its name."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -9,6 +10,8 @@ from archlab.model.folder import is_model, read_model
 from archlab.model.sources import SOURCES
 
 if TYPE_CHECKING:
+    import torch
+
     from archlab.model.model import Model
 
 ROOT = Path("models")
@@ -26,10 +29,14 @@ def load_model(name: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "cp
     """
     where, folder = device_of(ComputeSettings(device=device)), Path(name)
     if folder.is_dir():
-        inside = folder / "model"
-        return read_model(inside if is_model(inside) else folder, where)
+        return _of_export(folder, where) if is_model(folder / "model") else read_model(folder, where)
     kind, colon, word = str(name).rpartition(":")
     if colon and kind:
         return SOURCES["study"](kind, word, where)
     there = [str(ROOT / path.name) for path in sorted(ROOT.glob("*")) if is_model(path)]
     raise BadInput(f"{shown(str(name))}: no such model: neither a folder nor study:trial{nearest(str(name), there)}")
+
+
+def _of_export(folder: Path, where: "torch.device") -> "Model":
+    model = read_model(folder / "model", where)
+    return replace(model, facts=replace(model.facts, name=folder.resolve().name))

@@ -17,7 +17,7 @@ from archlab.cost import count
 from archlab.errors import BadInput, MissingExtra, RunFailed
 from archlab.evaluation import Confirmed, Estimate, Evaluation, Latency
 from archlab.export import Plan, Winner, export_architecture
-from archlab.export.card import card
+from archlab.export.architecture_card import card
 from archlab.export.networks import WEIGHTS_SEED
 from archlab.proxy.evaluate import evaluate_proxy, proxy_spec
 from archlab.proxy.settings import ProxySettings, Scale

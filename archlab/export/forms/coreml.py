@@ -1,5 +1,6 @@
 """The form ``coreml``."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from archlab.convert import can_run_coreml, parity_of, run_coreml, to_coreml, torch_output
@@ -21,8 +22,8 @@ class CoreML(Form):
     def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
         return [self._write(network, folder, precision, say) for network in networks]
 
-    def run(self, networks: Networks, folder: Path, file: ExportedFile) -> Run | None:
-        return None
+    def runs(self, networks: Networks, folder: Path, files: Sequence[ExportedFile]) -> Mapping[str, Run]:
+        return {}
 
     def _write(self, network: Network, folder: Path, precision: str, say: Say) -> ExportedFile:
         path = folder / f"{network.name}.mlpackage"

@@ -1,5 +1,6 @@
 """The form ``diffusers``."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -7,12 +8,20 @@ import torch
 from archlab.architecture import ArchitectureError
 from archlab.convert import FlatInputs, parity_of, torch_output
 from archlab.export.forms.form import ExportedFile, Form, Run, Say, not_written, ports_of, size_mb
-from archlab.export.networks import Networks
+from archlab.export.networks import Network, Networks
+from archlab.model import Model
+from archlab.model.folder import write_model
 from archlab.unet import to_diffusers
+
+MODEL_FOLDER = "model"
 
 
 class Diffusers(Form):
-    """The UNet as ``UNet2DConditionModel.from_pretrained("diffusers")`` loads it, where diffusers can express it."""
+    """A model's own folder, ``model``: `load_model` loads it from there, and diffusers where VAE and CLIP are its own.
+
+    Of an architecture its UNet, as ``UNet2DConditionModel.from_pretrained("diffusers")`` loads it, where diffusers can
+    express it.
+    """
 
     runtime = "diffusers"
     precisions = ("fp32",)
@@ -22,13 +31,29 @@ class Diffusers(Form):
         """It comes with archlab."""
 
     def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
-        network, path = networks.unet, folder / "diffusers"
+        if networks.model is not None:
+            return [self._write_model(networks.model, folder / MODEL_FOLDER, precision, say)]
+        return [self._write_unet(networks.unet, folder / "diffusers", precision, say)]
+
+    def runs(self, networks: Networks, folder: Path, files: Sequence[ExportedFile]) -> Mapping[str, Run]:
+        """It has the weights that torch has."""
+        return {}
+
+    def _write_model(self, model: Model, path: Path, precision: str, say: Say) -> ExportedFile:
+        say(f"writing {path.name}")
+        path.mkdir()
+        write_model(model, path)
+        return ExportedFile(
+            component="pipeline", runtime=self.runtime, precision=precision, file=path.name, size_mb=size_mb(path)
+        )
+
+    def _write_unet(self, network: Network, path: Path, precision: str, say: Say) -> ExportedFile:
         assert isinstance(network.module, FlatInputs)
         say(f"writing {path.name}")
         try:
             model = to_diffusers(network.module.unet, path)
         except ArchitectureError as error:
-            return [not_written(self, network, precision, f"{error}.")]
+            return not_written(self, network, precision, f"{error}.")
         inputs = network.inputs
         with torch.no_grad():
             output = model(
@@ -37,22 +62,16 @@ class Diffusers(Form):
                 added_cond_kwargs={name: inputs[name] for name in ("text_embeds", "time_ids") if name in inputs},
             ).sample
         parity = parity_of(torch_output(network.module, inputs), output.numpy())
-        return [
-            ExportedFile(
-                component=network.name,
-                runtime=self.runtime,
-                precision=precision,
-                file=path.name,
-                inputs=ports_of(network),
-                size_mb=size_mb(path),
-                parity_max_abs=parity.max_abs,
-                parity_max_relative=parity.max_relative,
-            )
-        ]
-
-    def run(self, networks: Networks, folder: Path, file: ExportedFile) -> Run | None:
-        """It has the weights that torch has."""
-        return None
+        return ExportedFile(
+            component=network.name,
+            runtime=self.runtime,
+            precision=precision,
+            file=path.name,
+            inputs=ports_of(network),
+            size_mb=size_mb(path),
+            parity_max_abs=parity.max_abs,
+            parity_max_relative=parity.max_relative,
+        )
 
 
 DIFFUSERS = Diffusers()

@@ -1,6 +1,6 @@
 """What a form is, and what is known of a file that one has written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -61,7 +61,8 @@ class Form(Protocol):
 
     Attributes:
         runtime: as people call it.
-        precisions: that it has; those of ``default_precisions`` are written unless others are asked for.
+        precisions: that it has. Random weights are written in the first unless others are asked for.
+        default_precisions: in which a model is.
     """
 
     runtime: str
@@ -78,9 +79,9 @@ class Form(Protocol):
     def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
         """Write into ``folder`` what this form has of these networks."""
 
-    def run(self, networks: Networks, folder: Path, file: ExportedFile) -> Run | None:
-        """What `write` wrote, loaded, as a function with the inputs and the output of the network's own module; None
-        where it cannot be run here."""
+    def runs(self, networks: Networks, folder: Path, files: Sequence[ExportedFile]) -> Mapping[str, Run]:
+        """What `write` wrote, loaded: by the network's name, a function with the inputs and the output of its own
+        module. Empty where that cannot be run here."""
 
 
 def not_written(form: Form, network: Network, precision: str, why: object) -> ExportedFile:

@@ -1,5 +1,6 @@
 """The form ``tflite``."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from archlab.convert import load_tflite, parity_of, run_tflite, to_tflite, torch_output, unaccelerated_operators
@@ -19,7 +20,7 @@ class TFLite(Form):
 
     runtime = "TFLite"
     precisions = PRECISIONS
-    default_precisions = ("fp32",)
+    default_precisions = PRECISIONS
 
     def check(self) -> None:
         require("ai_edge_litert.interpreter", "writing TFLite files")
@@ -27,10 +28,8 @@ class TFLite(Form):
     def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
         return [self._write(network, folder, precision, say) for network in networks]
 
-    def run(self, networks: Networks, folder: Path, file: ExportedFile) -> Run | None:
-        if file.file is None:
-            return None
-        return load_tflite(folder / file.file)
+    def runs(self, networks: Networks, folder: Path, files: Sequence[ExportedFile]) -> Mapping[str, Run]:
+        return {file.component: load_tflite(folder / file.file) for file in files if file.file is not None}
 
     def _write(self, network: Network, folder: Path, precision: str, say: Say) -> ExportedFile:
         path = folder / f"{network.name}{'' if precision == 'fp32' else f'_{precision}'}.tflite"

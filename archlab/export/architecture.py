@@ -8,7 +8,7 @@ import archlab
 from archlab.architecture import save
 from archlab.errors import RunFailed
 from archlab.evaluation.fact import to_plain
-from archlab.export.card import card
+from archlab.export.architecture_card import card
 from archlab.export.forms.form import ExportedFile, Say
 from archlab.export.networks import WEIGHTS_SEED, networks_of_architecture
 from archlab.export.place import export_folder, write_card
@@ -40,7 +40,8 @@ def export_architecture(winner: Winner, out: Path, *, plan: Plan = EVERYTHING, s
         shutil.copyfile(checkpoint, folder / "proxy.safetensors")
         if (winner.files / "samples.png").is_file():
             shutil.copyfile(winner.files / "samples.png", folder / "samples.png")
-        files = plan.write(networks_of_architecture(winner.spec), folder, say)
+        written = plan.write(networks_of_architecture(winner.spec), folder, say)
+        files = [file for part in written for file in part.files]
         write_card(folder, _facts(winner, files), card(winner, files))
     return out
 

@@ -1,0 +1,171 @@
+"""What a precision does to the pictures: how far they are from torch's, and how they score."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from statistics import median
+from time import perf_counter
+from typing import ClassVar
+
+from pydantic import ConfigDict
+from torch import Tensor
+
+from archlab.data.captioned import CaptionedImages
+from archlab.data.load import load_data
+from archlab.errors import BadInput
+from archlab.evaluation import Score
+from archlab.evaluation.fact import STRICT, Whole
+from archlab.export.forms.form import Run, Say
+from archlab.export.networks import Networks
+from archlab.export.runtime import through
+from archlab.model import Model
+from archlab.scores.images import ImageScorer
+from archlab.scores.settings import JudgeSettings
+
+_HIGHEST_DB = 150.0
+_COMPARING_SECONDS, _SCORING_SECONDS = 60, 180  # at most, for one precision
+_PROMPTS = ("a photo of a cat", "a red car in front of a house", "a bowl of fruit", "a boat at sea")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """What all networks of one runtime in one precision draw.
+
+    Attributes:
+        psnr_db: peak signal-to-noise ratio of the images that were compared with torch's, of the same prompts, noise
+            and steps; at most 150. None where nothing was compared.
+        compared: how many images.
+        steps: of the images that were compared.
+        pass_ms: the median pass of the UNet meanwhile, with one thread on this computer: an impression, no measurement.
+        scores: by metric, of images with the model's own number of steps; empty where there are none.
+        note: why something is missing.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    runtime: str
+    precision: str
+    psnr_db: float | None = None
+    compared: Whole = 0
+    steps: Whole = 0
+    pass_ms: float | None = None
+    scores: dict[str, Score] = field(default_factory=dict)
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class Judging:
+    """How many images of each precision are compared with torch's, and how many are scored; 0 leaves it out."""
+
+    compared: int = 8
+    scored: int = 64
+
+
+class Judge:
+    """Draws with a model, through torch and through runtimes, always of the same prompts and noise.
+
+    Attributes:
+        drawn: images that were compared, by the prompts' order: by name, torch's first: [N, C, H, W].
+        prompts: of these images.
+    """
+
+    def __init__(self, model: Model, networks: Networks, judging: Judging, say: Say) -> None:
+        self._model, self._networks, self._judging, self._say = model, networks, judging, say
+        self._data = _data_of(model)
+        self._torch_images: dict[tuple[int, int], Tensor] = {}
+        self.prompts = _prompts(self._data, judging.compared)
+        self.drawn: dict[str, Tensor] = {}
+
+    @cached_property
+    def torch(self) -> Pictures:
+        """What torch draws: the scores that the others are held against."""
+        return Pictures(runtime="torch", precision="fp32", scores=self._scores("torch", self._model, None))
+
+    def pictures(self, runtime: str, precision: str, runs: Mapping[str, Run]) -> Pictures:
+        """What these networks draw, by their names."""
+        if not self._judging.compared:
+            return Pictures(runtime=runtime, precision=precision, note="its images were not compared")
+        name = f"{runtime} {precision}"
+        model, unet = through(self._model, runs)
+        pass_seconds = self._pass_seconds(runs["unet"])
+        count, steps = self._affordable(pass_seconds)
+        self._say(f"drawing {count} images with {name}, {steps} steps")
+        images, reference = self._draw(model, count, steps), self._by_torch(count, steps)
+        self.drawn[name] = images
+        return Pictures(
+            runtime=runtime,
+            precision=precision,
+            psnr_db=psnr_db(images, reference),
+            compared=count,
+            steps=steps,
+            pass_ms=median(unet.pass_ms),
+            scores=self._scores(name, model, pass_seconds) if self.torch.scores else {},
+        )
+
+    def _affordable(self, pass_seconds: float) -> tuple[int, int]:
+        """As many images and steps as take a minute at most, at least one image in one step."""
+        own, most = self._model.facts.steps, len(self.prompts)
+        for count, steps in ((most, own), (1, own), (1, min(8, own))):
+            if count * self._model.passes(steps) * pass_seconds <= _COMPARING_SECONDS:
+                return count, steps
+        return 1, 1
+
+    def _pass_seconds(self, run: Run) -> float:
+        inputs = self._networks.unet.inputs
+        run(inputs)
+        start = perf_counter()
+        run(inputs)
+        return perf_counter() - start
+
+    def _by_torch(self, count: int, steps: int) -> Tensor:
+        key = count, steps
+        if key not in self._torch_images:
+            self._torch_images[key] = self.drawn["torch"] = self._draw(self._model, count, steps)
+        return self._torch_images[key]
+
+    def _draw(self, model: Model, count: int, steps: int) -> Tensor:
+        return model.draw(self.prompts[:count], range(count), steps=steps)
+
+    def _scores(self, name: str, model: Model, pass_seconds: float | None) -> dict[str, Score]:
+        """None where the data are not known, or it would take long."""
+        scorer = self._scorer
+        if scorer is None:
+            return {}
+        count = len(scorer.prompts)
+        if pass_seconds is not None and count * model.passes() * pass_seconds > _SCORING_SECONDS:
+            minutes = count * model.passes() * pass_seconds / 60
+            self._say(f"{name} is not scored: {count} images would take about {minutes:.0f} minutes")
+            return {}
+        self._say(f"scoring {count} images of {name}")
+        return scorer.scores(model.draw(scorer.prompts, range(count)))
+
+    @cached_property
+    def _scorer(self) -> ImageScorer | None:
+        if self._data is None or self._judging.scored < 2:
+            return None
+        scorer = ImageScorer(self._data, self._judging.scored, JudgeSettings())
+        return scorer if scorer.metrics else None
+
+
+def psnr_db(images: Tensor, reference: Tensor) -> float:
+    """Peak signal-to-noise ratio of all of them together, in decibels: both [N, C, H, W] in [-1, 1]."""
+    error = (images.double() - reference.double()).square().mean().item()
+    return min(_HIGHEST_DB, 10 * math.log10(4 / error)) if error > 0 else _HIGHEST_DB
+
+
+def _data_of(model: Model) -> CaptionedImages | None:
+    """What the model was trained on, where that is known and still there."""
+    facts = model.facts
+    if facts.data is None:
+        return None
+    try:
+        data = load_data(facts.data, facts.image_size)
+    except BadInput:
+        return None
+    return data if facts.data_id in (None, data.id) else None
+
+
+def _prompts(data: CaptionedImages | None, count: int) -> Sequence[str]:
+    prompts = _PROMPTS if data is None else data.prompts_to_draw(max(count, 1))[0]
+    return [prompts[index % len(prompts)] for index in range(count)]
