@@ -1,7 +1,6 @@
 """``archlab export MODEL``, ``archlab export STUDY --pick knee``"""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -9,13 +8,11 @@ from archlab.cli.options import studies_option
 from archlab.files import file_name
 from archlab.studies import check_study, is_study
 
-if TYPE_CHECKING:
-    from archlab.export import Winner
-
 ROOT = Path("exports")
+Words = tuple[str, ...]
 
 
-def _words(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]:
+def _words(_: click.Context, __: click.Parameter, value: str) -> Words:
     return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
 
 
@@ -56,8 +53,8 @@ def _words(_: click.Context, __: click.Parameter, value: str) -> tuple[str, ...]
 def export(
     name: str,
     pick: str | None,
-    forms: tuple[str, ...],
-    precision: tuple[str, ...],
+    forms: Words,
+    precision: Words,
     compare: int,
     score: int,
     studies: Path,
@@ -65,48 +62,48 @@ def export(
 ) -> None:
     """Write a model for devices: its networks, a program that draws with them, a card.
 
-    MODEL is a model's folder, one of diffusers', or study:trial. Of a STUDY its pick is written: the architecture, with
+    NAME is a model's folder, one of diffusers', or study:trial. Of a study its pick is written: the architecture, with
     random weights.
     """
-    is_model = not is_study(name, studies) and (Path(name).is_dir() or ":" in name or "/" in name)
-    if is_model and pick is not None:
-        raise click.UsageError("--pick belongs to a study; a model is exported as it is")
-    if not is_model:
-        check_study(name, studies)
+    if not is_study(name, studies) and (Path(name).is_dir() or ":" in name or "/" in name):
+        if pick is not None:
+            raise click.UsageError("--pick belongs to a study; a model is exported as it is")
+        _export_model(name, out, (forms, precision), (compare, score))
+    else:
+        _export_pick(name, pick or "knee", studies, out, (forms, precision))
 
-    from archlab.export import Judging, Plan, export_architecture, export_model
 
-    plan = Plan(forms, precision)
+def _export_model(name: str, out: Path | None, chosen: tuple[Words, Words], judged: tuple[int, int]) -> None:
+    from archlab.export import Judging, Plan, export_model
+    from archlab.model import load_model
+
+    plan = Plan(*chosen)
     plan.check()
-    if is_model:
-        from archlab.model import load_model
-
-        model = load_model(name)
-        out = out or ROOT / file_name(model.name)
-        folder = export_model(model, out, plan=plan, judging=Judging(compare, score), say=click.echo)
-        click.echo(f"{folder}  {model.name}")
-        if (folder / "sample.py").is_file():
-            click.echo(f'next    python {folder / "sample.py"} "a prompt"')
-        return
-    word = pick or "knee"
-    winner = _winner(name, word, studies)
-    folder = export_architecture(winner, out or ROOT / f"{name}-{file_name(word)}", plan=plan, say=click.echo)
-    click.echo(f"{folder}  trial {winner.trial}, {winner.why}")
-    click.echo(f"next    read {folder / 'card.md'}")
+    model = load_model(name)
+    folder = export_model(
+        model, out or ROOT / file_name(model.name), plan=plan, judging=Judging(*judged), say=click.echo
+    )
+    click.echo(f"{folder}  {model.name}")
+    if (folder / "sample.py").is_file():
+        click.echo(f'next    python {folder / "sample.py"} "a prompt"')
 
 
-def _winner(name: str, word: str, studies: Path) -> "Winner":
-    from archlab.architecture import load
-    from archlab.export import Winner
-    from archlab.proxy.evaluate import proxy_spec
+def _export_pick(name: str, word: str, studies: Path, out: Path | None, forms: tuple[Words, Words]) -> None:
+    check_study(name, studies)
+
     from archlab.study import load_study
 
     study = load_study(name, studies)
     chosen = study.pick(word)
+
+    from archlab.architecture import load
+    from archlab.export import Plan, Winner, export_architecture
+    from archlab.proxy.evaluate import proxy_spec
+
     record = study.record(chosen.trial)
     files = study.files.trial(chosen.trial)
     spec = load(files / "architecture.yaml")
-    return Winner(
+    winner = Winner(
         study=name,
         trial=chosen.trial,
         why=f"{word}: {chosen.why}",
@@ -116,3 +113,7 @@ def _winner(name: str, word: str, studies: Path) -> "Winner":
         proxy=proxy_spec(spec, study.proxy),
         files=files,
     )
+    out = out or ROOT / f"{name}-{file_name(word)}"
+    folder = export_architecture(winner, out, plan=Plan(*forms), say=click.echo)
+    click.echo(f"{folder}  trial {chosen.trial}, {chosen.why}")
+    click.echo(f"next    read {folder / 'card.md'}")
