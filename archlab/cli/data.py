@@ -56,15 +56,11 @@ def check(source: str, image_size: int, out: Path | None, form: str) -> None:
 
 def _load(source: str, image_size: int) -> "CaptionedImages":
     """The data set, with a bar on a terminal while its images are decoded."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     from archlab.data.load import load_data
+    from archlab.terminal.bar import bar
 
-    console = Console(stderr=True)
-    with Progress(console=console, disable=not console.is_terminal, transient=True) as bars:
-        bar = bars.add_task("decoding images", total=1.0)
-        return load_data(source, image_size, lambda _, share: bars.update(bar, completed=share))
+    with bar() as progress:
+        return load_data(source, image_size, progress)
 
 
 def _in_words(counts: Mapping[str, Any]) -> str:

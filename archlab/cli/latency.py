@@ -1,11 +1,10 @@
 """``archlab latency ARCH --device D``"""
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -15,12 +14,8 @@ from archlab.cli.execution import execution_options
 from archlab.cli.options import format_option
 from archlab.errors import BadInput
 from archlab.files import writable_folder
+from archlab.terminal.bar import bar
 from archlab.terminal.listing import print_facts, print_listing
-
-if TYPE_CHECKING:
-    from archlab.progress import Progress
-
-_STAGES = {"convert": "converting", "measure": "measuring", "wait": "waiting for the device"}
 
 
 @click.command()
@@ -85,7 +80,7 @@ def latency(
     if profile_operators:
         print_listing(_operators(spec, settings["device"], settings["precision"]), form)
         return
-    with _shown_on_a_terminal() as progress:
+    with bar() as progress:
         found = measure(spec, **settings, progress=progress, use_cache=not fresh)
     measured = to_plain(found)
     print_facts(measured if form == "json" else _without_samples(measured), form)
@@ -96,7 +91,7 @@ def latency(
 def _operators(spec: UNetSpec, device: str, precision: str) -> list[dict[str, Any]]:
     from archlab.latency import profile_operators
 
-    with _shown_on_a_terminal() as progress:
+    with bar() as progress:
         operators = profile_operators(spec, device, precision=precision, progress=progress)
     total_ms = sum(operator.ms for operator in operators)
     return [{**asdict(operator), "share": operator.ms / total_ms} for operator in operators]
@@ -107,7 +102,7 @@ def _print_image(spec: UNetSpec, options: Mapping[str, Any], stem: Path, form: s
     from archlab.report.budget import write_budget
 
     writable_folder(stem.parent)
-    with _shown_on_a_terminal() as progress:
+    with bar() as progress:
         image = measure_image(spec, **options, progress=progress)
     write_budget(image, stem)
     if form == "json":
@@ -117,15 +112,6 @@ def _print_image(spec: UNetSpec, options: Mapping[str, Any], stem: Path, form: s
     if noise := dict.fromkeys(part.latency.noise for part in image.parts if part.latency.noise is not None):
         _say_noisy("; ".join(noise))
     click.echo(f"{stem}.png {stem}.svg", err=True)
-
-
-@contextmanager
-def _shown_on_a_terminal() -> Iterator["Progress"]:
-    """What is being done, on the standard error."""
-    from rich.console import Console
-
-    with Console(stderr=True).status("") as status:
-        yield lambda stage, fraction: status.update(f"{_STAGES.get(stage, stage)} {fraction:.0%}")
 
 
 def _say_noisy(noise: str) -> None:

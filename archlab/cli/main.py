@@ -15,12 +15,14 @@ from archlab.cli.data import data
 from archlab.cli.devices import devices
 from archlab.cli.diff import diff
 from archlab.cli.export import export
+from archlab.cli.generate import generate
 from archlab.cli.interrupt import interrupted
 from archlab.cli.latency import latency
 from archlab.cli.latency_table import latency_table
 from archlab.cli.presets import presets
 from archlab.cli.profile import profile
 from archlab.cli.report import report
+from archlab.cli.score import score
 from archlab.cli.study import study
 from archlab.cli.track import track
 from archlab.errors import BadInput, RunFailed, shorten, without_passwords
@@ -47,6 +49,8 @@ COMMANDS = (
     compare,
     dashboard,
     track,
+    generate,
+    score,
     export,
     profile,
     latency,

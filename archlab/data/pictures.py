@@ -1,4 +1,4 @@
-"""Images laid out to look at, every pixel a crisp square."""
+"""Images laid out to look at, every pixel of a small one a crisp square."""
 
 import textwrap
 import warnings
@@ -15,9 +15,10 @@ from archlab.files import atomic_path
 
 _COLUMNS = 8
 _MOST_ROWS, MOST_TILES = 12, 32
-_CAPTION_INCHES, _IMAGE_INCHES = 1.8, 0.8
-_TILE_INCHES, _TILE_CAPTION_INCHES = 1.4, 0.45
+_CAPTION_INCHES, _TILE_GAP_INCHES, _TILE_CAPTION_INCHES = 1.8, 0.6, 0.45
 _CAPTION_LETTERS, _CAPTION_LINES = 24, 3  # letters in each line
+_DPI = 100
+_SIDE, _LARGEST_SIDE = 80, 512  # pixels that an image takes of a picture: small ones are enlarged, large ones shrunk
 
 
 def shown_prompts(prompts: Sequence[str]) -> list[str]:
@@ -36,13 +37,13 @@ def grid(images: Tensor, prompts: Sequence[str], path: Path) -> None:
     if len(set(prompts)) > _MOST_ROWS:
         tiles(images, prompts, path)
     else:
-        _write(_rows(_pixels(images), prompts), path)
+        _write(_rows(_pixels(images), prompts, _inches(images)), path)
 
 
 def tiles(images: Tensor, captions: Sequence[str], path: Path) -> None:
     """Write images as a PNG, eight to a row, each over its caption; arguments as for `grid`."""
-    rows = -(-len(captions) // _COLUMNS)
-    size = (_COLUMNS * _TILE_INCHES, rows * (_TILE_INCHES + _TILE_CAPTION_INCHES))
+    rows, tile = -(-len(captions) // _COLUMNS), _inches(images) + _TILE_GAP_INCHES
+    size = (_COLUMNS * tile, rows * (tile + _TILE_CAPTION_INCHES))
     figure = Figure(figsize=size, layout="constrained")
     for axis in figure.subplots(rows, _COLUMNS, squeeze=False).flat:
         axis.axis("off")
@@ -52,12 +53,12 @@ def tiles(images: Tensor, captions: Sequence[str], path: Path) -> None:
     _write(figure, path)
 
 
-def _rows(pixels: NDArray[np.float32], prompts: Sequence[str]) -> Figure:
+def _rows(pixels: NDArray[np.float32], prompts: Sequence[str], side: float) -> Figure:
     rows: dict[str, list[int]] = {}
     for index, prompt in enumerate(prompts):
         rows.setdefault(prompt, []).append(index)
     columns = max(len(row) for row in rows.values())
-    figure = Figure(figsize=(_CAPTION_INCHES + columns * _IMAGE_INCHES, len(rows) * _IMAGE_INCHES))
+    figure = Figure(figsize=(_CAPTION_INCHES + columns * side, len(rows) * side))
     figure.subplots_adjust(left=_CAPTION_INCHES / figure.get_figwidth(), right=0.99, top=0.99, bottom=0.01)
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for line, (prompt, row) in zip(axes, rows.items(), strict=True):
@@ -75,8 +76,14 @@ def _pixels(images: Tensor) -> NDArray[np.float32]:
     return ((images + 1) / 2).clamp(0, 1).permute(0, 2, 3, 1).squeeze(3).numpy()
 
 
+def _inches(images: Tensor) -> float:
+    """Side of an image in a picture."""
+    return min(max(images.shape[-1], _SIDE), _LARGEST_SIDE) / _DPI
+
+
 def _show(axis: Axes, image: NDArray[np.float32]) -> None:
-    axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    interpolation = "nearest" if image.shape[0] < _SIDE else "antialiased"
+    axis.imshow(image, cmap="gray", vmin=0, vmax=1, interpolation=interpolation)
 
 
 def _wrapped(caption: str) -> str:
@@ -86,4 +93,4 @@ def _wrapped(caption: str) -> str:
 def _write(figure: Figure, path: Path) -> None:
     with atomic_path(path) as temporary, warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph")  # a letter that the font lacks is drawn as a box
-        figure.savefig(temporary, dpi=100)
+        figure.savefig(temporary, dpi=_DPI)

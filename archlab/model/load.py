@@ -1,5 +1,7 @@
 """A model by its name."""
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -35,6 +37,19 @@ def load_model(name: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "cp
         return SOURCES["study"](kind, word, where)
     there = [str(ROOT / path.name) for path in sorted(ROOT.glob("*")) if is_model(path)]
     raise BadInput(f"{shown(str(name))}: no such model: neither a folder nor study:trial{nearest(str(name), there)}")
+
+
+def load_models(names: Sequence[str]) -> "dict[str, Model]":
+    """Models by what they are called: their own names, or as they were asked for where two have the same.
+
+    They draw on a GPU where there is one.
+
+    Raises:
+        BadInput: see `load_model`.
+    """
+    models = {name: load_model(name, device="auto") for name in dict.fromkeys(names)}
+    taken = Counter(model.name for model in models.values())
+    return {model.name if taken[model.name] == 1 else name: model for name, model in models.items()}
 
 
 def _of_export(folder: Path, where: "torch.device") -> "Model":

@@ -1,5 +1,6 @@
 """A model in memory: it draws."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,15 +10,19 @@ from PIL import Image
 from torch import Tensor
 
 from archlab.architecture import UNetSpec
+from archlab.cost import count
 from archlab.diffusion.guidance import guided, with_embedded_guidance
 from archlab.diffusion.process import AT_ONCE, device_of_network
 from archlab.diffusion.samplers.sampler import Predict
 from archlab.encoders.contracts import NULL_PROMPT, Codec, TextEncoder
+from archlab.encoders.vae import Vae
 from archlab.errors import BadInput
 from archlab.model.facts import ModelFacts
 from archlab.model.sampling import noise_of, sample
 from archlab.progress import ShareDone, silent_share
 from archlab.unet import UNet
+
+_ACTIVATION_BYTES = 8 * 10**9  # that activations of images that are drawn together may take
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -48,6 +53,21 @@ class Model:
     def spec(self) -> UNetSpec:
         """The architecture."""
         return self.unet.spec
+
+    @property
+    def device(self) -> torch.device:
+        """Where it draws."""
+        return device_of_network(self.unet)
+
+    @property
+    def image_channels(self) -> int:
+        """Of an image: 1 (grey) or 3."""
+        return self.codec.image_channels if isinstance(self.codec, Vae) else self.codec.channels
+
+    @property
+    def at_once(self) -> int:
+        """How many images with guidance have room in memory together."""
+        return max(1, min(AT_ONCE, _ACTIVATION_BYTES // (2 * count(self.spec).activation_bytes)))
 
     def generate(
         self,
@@ -87,7 +107,7 @@ class Model:
         *,
         steps: int | None = None,
         guidance: float | None = None,
-        at_once: int = AT_ONCE,
+        at_once: int | None = None,
         progress: ShareDone = silent_share,
     ) -> Tensor:
         """One image for each prompt with its seed: float32 [N, C, H, W] in [-1, 1].
@@ -96,15 +116,15 @@ class Model:
             seeds: one a prompt; the noise of an image follows from its seed alone.
             steps, guidance: absent: the model's own. With a guidance over 1 the UNet has two passes a step,
                 unless it was trained with the guidance as an input.
-            at_once: images in memory; guidance doubles them.
+            at_once: images in memory; absent: `at_once`.
 
         Raises:
             BadInput: see `generate`.
         """
         steps = self.facts.steps if steps is None else steps
         guidance = self.facts.guidance if guidance is None else guidance
-        self._check(prompts, seeds, steps, guidance)
-        spec, device = self.spec, device_of_network(self.unet)
+        self.check(prompts, seeds, steps, guidance)
+        spec, device, at_once = self.spec, self.device, at_once or self.at_once
         null = self.text.encode([NULL_PROMPT])[0]
         starts = range(0, len(prompts), at_once)
         images = []
@@ -132,14 +152,19 @@ class Model:
             return with_embedded_guidance(self.unet, context, guidance, self.spec.guidance_dim)
         return guided(self.unet, context, null, max(guidance, 1.0))
 
-    def _check(self, prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance: float) -> None:
+    def check(self, prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance: float) -> None:
+        """Refuse what cannot be drawn.
+
+        Raises:
+            BadInput: see `generate`.
+        """
         if not prompts or len(prompts) != len(seeds):
             raise BadInput(f"draw: needs as many seeds as prompts, at least one, not {len(seeds)} and {len(prompts)}")
         most = self.scheduler.config.num_train_timesteps
         if not 1 <= steps <= most:
             raise BadInput(f"steps: between 1 and {most:,} are possible, not {steps:,}")
-        if not guidance >= 0:
-            raise BadInput(f"guidance: cannot be negative but is {guidance:g}")
+        if not (math.isfinite(guidance) and guidance >= 0):
+            raise BadInput(f"guidance: must be a finite number of at least 0 but is {guidance:g}")
         if wrong := next((seed for seed in seeds if not 0 <= seed < 2**63), None):
             raise BadInput(f"seeds: lie between 0 and 2⁶³ − 1, not {wrong}")
 

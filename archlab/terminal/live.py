@@ -16,21 +16,7 @@ from archlab.progress import Progress
 from archlab.study import Study, StudyDefinition, Watcher
 from archlab.study.ready import make_ready
 from archlab.terminal.listing import shown
-
-STAGES = {
-    "convert": "converting the target",
-    "measure": "measuring latency",
-    "wait": "waiting for the device",
-    "wait for room": "waiting for room on the disk",
-    "confirm": "measuring it side by side with the baseline",
-    "images": "reading images",
-    "encode": "encoding images and captions",
-    "reference": "learning what real images look like",
-    "train the baseline": "training the baseline's proxy",
-    "train": "training the proxy",
-    "sample": "sampling images",
-    "score": "scoring",
-}
+from archlab.terminal.stages import in_words
 
 _BASELINE, _DATA, _FRONT = "baseline", "data", "the front"
 
@@ -134,10 +120,10 @@ class LiveDisplay(Watcher):
 
     def _move(self, name: str, stage: str, done: float) -> None:
         if stage != self.stages.get(name) and not self.console.is_terminal:
-            self._print(f"{name}: {_in_words(stage)}")
+            self._print(f"{name}: {in_words(stage)}")
         self.stages[name] = stage
         if name in self.trial_bars:
-            self.bars.update(self.trial_bars[name], completed=done, note=f"{_in_words(stage)} {done:.0%}")
+            self.bars.update(self.trial_bars[name], completed=done, note=f"{in_words(stage)} {done:.0%}")
 
     def _end(self, name: str) -> None:
         """It is not under way any more."""
@@ -174,12 +160,6 @@ class LiveDisplay(Watcher):
 
 def _name(number: int | None) -> str:
     return _BASELINE if number is None else f"trial {number}"
-
-
-def _in_words(stage: str) -> str:
-    """``measuring latency (pixel8)`` for ``measure on pixel8``."""
-    word, _, device = stage.partition(" on ")
-    return STAGES.get(word, word) + (f" ({device})" if device else "")
 
 
 def _latencies(evaluation: Evaluation) -> list[str]:

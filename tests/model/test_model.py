@@ -81,7 +81,7 @@ def test_what_is_not_read_of_a_prompt_is_said() -> None:
     ("wrong", "message"),
     [
         ({"steps": 0}, "steps: between 1 and 1,000"),
-        ({"guidance": -1.0}, "guidance: cannot be"),
+        ({"guidance": -1.0}, "guidance: must be a finite"),
         ({"seeds": (-1,)}, "seeds: lie between 0"),
     ],
 )
