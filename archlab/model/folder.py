@@ -19,7 +19,7 @@ from archlab.evaluation.fact import read_fact, write_fact
 from archlab.files import atomic_folder, write_text
 from archlab.model.facts import ModelFacts
 from archlab.model.model import Model
-from archlab.model.schedulers import read_scheduler, settings_of
+from archlab.model.schedulers import as_pipelines_use_it, read_scheduler, settings_of
 from archlab.model.unet_folder import read_unet, write_unet
 from archlab.unet import UNet
 
@@ -68,14 +68,18 @@ def read_model(folder: Path, device: torch.device) -> Model:
     if not is_model(folder):
         raise BadInput(f"{folder}: no model: there is neither {FACTS_FILE} nor {INDEX_FILE}")
     unet, scheduler = read_unet(folder / "unet"), read_scheduler(folder / "scheduler")
+    is_pipeline = (folder / INDEX_FILE).is_file()
+    if is_pipeline:
+        scheduler = as_pipelines_use_it(scheduler)
     if unet.spec.added is not None:
         raise BadInput(f"{folder}: SDXL's added conditioning: archlab draws with one text encoder only")
     known = read_fact(ModelFacts, folder / FACTS_FILE, _MEND) if (folder / FACTS_FILE).is_file() else None
     if known is not None and known.architecture != unet.spec.id:
         raise BadInput(f"{folder}: unet and {FACTS_FILE} are of different architectures; {_MEND}")
     vocabulary = frozenset(known.vocabulary if known else ())
-    codec = Vae(str(folder), device) if (folder / "vae").is_dir() else Pixels(unet.spec.in_channels)
-    text = _text(folder, unet, vocabulary, device)
+    has_vae, has_clip = (is_pipeline or (folder / part).is_dir() for part in ("vae", "text_encoder"))
+    codec = Vae(str(folder), device) if has_vae else Pixels(unet.spec.in_channels)
+    text = Clip(str(folder), None, device) if has_clip else Words(unet.spec.context_length, vocabulary)
     _check_fit(folder, unet, codec, text)
     facts = known or ModelFacts(
         name=folder.resolve().name,
@@ -94,12 +98,6 @@ def read_model(folder: Path, device: torch.device) -> Model:
         text=text,
         facts=replace(facts, name=folder.resolve().name),
     )
-
-
-def _text(folder: Path, unet: UNet, vocabulary: frozenset[str], device: torch.device) -> TextEncoder:
-    if (folder / "text_encoder").is_dir():
-        return Clip(str(folder), None, device)
-    return Words(unet.spec.context_length, vocabulary)
 
 
 def _check_fit(folder: Path, unet: UNet, codec: Codec, text: TextEncoder) -> None:

@@ -17,6 +17,9 @@ from archlab.files import read_json
 
 SCHEDULER_FILE = "scheduler_config.json"
 
+# diffusers' StableDiffusionPipeline (0.36 to 0.42) turns clipping off where clip_sample `is True`, not where it is 1.
+# It also sets steps_offset to 1, which matters to no scheduler made here, and warns where it is something else.
+_CLIPS = 1
 _BETAS = ("beta_schedule", "beta_start", "beta_end", "trained_betas")
 
 
@@ -36,14 +39,19 @@ def scheduler_for(settings: DiffusionSettings, sample_size: int, largest: float)
         return DDIMScheduler(
             num_train_timesteps=TRAIN_TIMESTEPS,
             prediction_type=kind,
-            clip_sample=True,
+            clip_sample=_CLIPS,
             clip_sample_range=largest,
             timestep_spacing="trailing",
+            steps_offset=1,
             **path.betas,
         )
     shift = sample_size / path.unshifted_side if settings.schedule == "shifted" else 1.0
     return DPMSolverMultistepScheduler(
-        num_train_timesteps=TRAIN_TIMESTEPS, prediction_type=kind, use_flow_sigmas=True, flow_shift=shift
+        num_train_timesteps=TRAIN_TIMESTEPS,
+        prediction_type=kind,
+        use_flow_sigmas=True,
+        flow_shift=shift,
+        steps_offset=1,
     )
 
 
@@ -61,6 +69,14 @@ def read_scheduler(folder: Path) -> Any:
         raise BadInput(f"{path}: no scheduler of diffusers' is called {shown(name)}; save the model again")
     with quiet(SchedulerMixin), as_bad_input(f"{path}: not a config of {name}"):
         return kind.from_config(config)  # type: ignore[attr-defined]  # diffusers is untyped
+
+
+def as_pipelines_use_it(scheduler: Any) -> Any:
+    """The scheduler as diffusers' ``StableDiffusionPipeline`` changes it, whatever its file says."""
+    changes = {"steps_offset": 1} if "steps_offset" in scheduler.config else {}
+    if scheduler.config.get("clip_sample") is True:
+        changes["clip_sample"] = False
+    return type(scheduler).from_config(scheduler.config, **changes)
 
 
 def settings_of(scheduler: Any, sample_size: int) -> DiffusionSettings | None:

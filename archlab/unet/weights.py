@@ -22,6 +22,8 @@ def with_weights(unet: UNet, weights: Mapping[str, Tensor], names: Mapping[str, 
     Raises:
         BadInput: a tensor is missing or unexpected, of another shape or type, or not finite.
     """
+    if any(".lora_A." in name for name in weights):
+        raise BadInput(f"{where}a LoRA is apart from the weights: fuse_lora(), unload_lora_weights(), then save again")
     for problem, wrong in (
         ("missing", [name for name in names.values() if name not in weights]),
         ("unexpected", sorted(set(weights) - set(names.values()))),
