@@ -15,7 +15,7 @@ from archlab.progress import Progress
 from archlab.scores.attribute_classifier import load_classifier
 from archlab.scores.inception import Inception
 
-_SETTING = "proxy.extractor"
+_SETTING = "extractor"
 _AT_ONCE = 32
 
 

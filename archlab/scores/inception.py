@@ -17,7 +17,7 @@ from archlab.encoders.local_models import as_bad_input, hash_of_files
 from archlab.errors import BadInput
 
 FEATURE_DIM = 2048
-_SETTING = "proxy.extractor"
+_SETTING = "extractor"
 _SIDE, _AT_ONCE = 299, 32
 _BATCH_NORM_EPS = 1e-3
 _COUNTER = "num_batches_tracked"  # of training; some files leave it out

@@ -89,7 +89,7 @@ def test_vocabulary_that_is_none(content: str, tmp_path: Path) -> None:
 def test_config_that_no_image_encoder_has(values: dict[str, Any], tmp_path: Path) -> None:
     save_clip(tmp_path, with_images=True)
     edit(tmp_path, **values)
-    with pytest.raises(BadInput, match=r"^proxy\.extractor: [^\n]*$"):
+    with pytest.raises(BadInput, match=r"^extractor: [^\n]*$"):
         VisionTransformer(str(tmp_path), CPU)
     with pytest.raises(BadInput, match=r"^clip: [^\n]*$"):
         ClipScore(str(tmp_path), CPU)

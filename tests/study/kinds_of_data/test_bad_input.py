@@ -40,7 +40,7 @@ def place(tmp_path: Path) -> Path:
         ({"quality": "recall", "samples": 3}, "proxy.quality: recall needs proxy.samples of at least"),
         ({"data": "two", "quality": "precision"}, "precision needs a data set of at least 4 images, not 2"),
         ({"extractor": "inception.pth"}, "mini.yaml:.*: proxy.extractor: no 'inception.pth', nor is it a path"),
-        ({"extractor": "photos"}, "proxy.extractor: .*photos: no model: there is no config.json"),
+        ({"extractor": "photos"}, "extractor: .*photos: no model: there is no config.json"),
         ({"clip": "photos"}, "clip: .*photos: no model: there is no config.json"),
         ({"vae": "nowhere"}, "mini.yaml:.*: proxy.vae: no such path: 'nowhere'"),
         ({"vae": "photos"}, "vae: .*photos: no model: there is neither config.json nor vae/config.json"),
