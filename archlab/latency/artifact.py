@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import archlab
@@ -85,11 +86,16 @@ def converted_by(
     convert: Callable[[Built, Path], None],
     settings: Settings,
     progress: Progress,
+    further: Mapping[str, Any] = MappingProxyType({}),
 ) -> Artifact:
-    """The network as ``library`` converts it, in the settings' precision and attention form; see `converted`."""
+    """The network as ``library`` converts it, in the settings' precision and attention form; see `converted`.
+
+    Args:
+        further: what else decides the file.
+    """
     progress("convert", 0.0)
     chosen = settings.model_dump(include={"precision", "attention", "converter", "polynomial_sines"})
-    key = {**chosen, **versions_with(library)}
+    key = {**chosen, **further, **versions_with(library)}
     artifact = converted(network, model_name, convert, key, settings.seed)
     progress("convert", 1.0)
     return artifact

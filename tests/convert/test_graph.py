@@ -9,7 +9,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlab.convert import FlatInputs, example_inputs
-from archlab.convert.graph import Constant, Graph, run_graph, split_chunked_linears, trace, without_sines
+from archlab.convert.graph import (
+    Constant,
+    Graph,
+    run_graph,
+    split_chunked_linears,
+    split_wide_convolutions,
+    trace,
+    without_sines,
+)
 from archlab.errors import RunFailed
 from archlab.unet import UNet
 from tests.convert.networks_of_others import diffusers_unet
@@ -36,8 +44,19 @@ def test_every_knob_computes_what_the_network_does(knob: str, make_unet: Callabl
     with torch.no_grad():
         expected = network(**inputs)
     graph = trace(network, inputs)
-    for form in (graph, split_chunked_linears(graph), without_sines(graph)):
+    for form in (graph, split_chunked_linears(graph), split_wide_convolutions(graph, 100), without_sines(graph)):
         torch.testing.assert_close(run_graph(form, inputs), (expected,), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("stride", "padding", "bias"), [(1, 1, True), (2, 0, False)])
+def test_wide_convolution_is_a_sum_of_narrower_ones(stride: int, padding: int, bias: bool) -> None:
+    conv = nn.Conv2d(20, 6, 3, stride=stride, padding=padding, bias=bias)
+    inputs = {"input": torch.randn(1, 20, 8, 8)}
+    graph = split_wide_convolutions(trace(conv, inputs), 70)  # 7 channels of 9 products each
+    assert operators(graph) == Counter(slice=3, conv2d=3, add=2)
+    torch.testing.assert_close(run_graph(graph, inputs)[0], conv(inputs["input"]), rtol=1e-5, atol=1e-5)
+    grouped = nn.Conv2d(20, 20, 3, groups=20)
+    assert operators(split_wide_convolutions(trace(grouped, inputs), 4)) == Counter(conv2d=1)
 
 
 def test_attention_is_one_operator_also_in_networks_of_others() -> None:

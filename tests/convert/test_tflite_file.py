@@ -36,12 +36,24 @@ def test_every_knob_is_one_partition_and_equals_torch(
     assert unaccelerated_operators(path) == []
 
 
+@pytest.mark.parametrize(("for_cpu", "convolutions"), [(True, 2), (False, 1)])
+@pytest.mark.parametrize("precision", ["fp32", "fp16"])
+def test_wide_convolutions_are_split_for_the_cpu_alone(
+    precision: str, for_cpu: bool, convolutions: int, tmp_path: Path
+) -> None:
+    conv, inputs = nn.Conv2d(1280, 8, 3, padding=1), {"input": torch.randn(1, 1280, 4, 4)}
+    to_tflite(conv, inputs, tmp_path / "conv.tflite", precision=precision, for_cpu=for_cpu)
+    assert _operations(tmp_path / "conv.tflite").count("CONV_2D") == convolutions
+    parity = parity_of(torch_output(conv, inputs), run_tflite(tmp_path / "conv.tflite", inputs))
+    assert parity.within(PARITY_TOLERANCES[precision]), parity
+
+
 def test_operators_stay_while_the_version_does(tflite_file: Callable[[str], Path]) -> None:
     operators = Counter(name for name in _operations(tflite_file("baseline")) if name != "DELEGATE")
     recorded = {"ADD": 110, "BATCH_MATMUL": 20, "CONCATENATION": 8, "CONV_2D": 27, "COS": 1, "FULLY_CONNECTED": 75}
     recorded |= {"GELU": 5, "LOGISTIC": 26, "MEAN": 118, "MUL": 160, "PAD": 2, "RESHAPE": 173, "RSQRT": 37, "SIN": 1}
     recorded |= {"SOFTMAX": 10, "SQUARE": 15, "SQUARED_DIFFERENCE": 22, "SUB": 37, "TRANSPOSE": 42}
-    assert_unchanged("CONVERT", dict(sorted(operators.items())), {2: recorded})
+    assert_unchanged("CONVERT", dict(sorted(operators.items())), {3: recorded})
 
 
 @pytest.mark.slow

@@ -3,7 +3,7 @@
 from archlab.convert.graph.graph import Constant, Graph, Operation, Value, run_graph
 from archlab.convert.graph.halves import Halves, halves
 from archlab.convert.graph.operators import OPERATORS
-from archlab.convert.graph.rewrite import split_chunked_linears, without_sines
+from archlab.convert.graph.rewrite import split_chunked_linears, split_wide_convolutions, without_sines
 from archlab.convert.graph.trace import evaluating, trace
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "halves",
     "run_graph",
     "split_chunked_linears",
+    "split_wide_convolutions",
     "trace",
     "without_sines",
 ]

@@ -1,5 +1,6 @@
 """A graph in another form that computes the same."""
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -45,6 +46,41 @@ def split_chunked_linears(graph: Graph) -> Graph:
         start, length = operation.attributes["start"], operation.attributes["length"]
         inputs = (x, *(_rows(parameter, start, length) for parameter in parameters))
         return replace(value, operation=replace(source.operation, inputs=inputs))
+
+    return rewritten(graph, changed)
+
+
+def split_wide_convolutions(graph: Graph, most: int) -> Graph:
+    """A convolution that sums more than ``most`` products for a number becomes a sum of convolutions of fewer channels.
+
+    They compute the same. A CPU's kernel goes through all products of a few outputs before the next; weights that are
+    more than its cache holds are then fetched again for every few outputs.
+    """
+
+    def changed(value: Value, operation: Operation) -> Value | None:
+        if operation.operator != "conv2d" or operation.attributes["groups"] != 1:
+            return None
+        x, weight, bias = operation.inputs
+        assert x is not None
+        assert isinstance(weight, Constant)
+        channels, products = weight.shape[1], math.prod(weight.shape[1:])
+        parts = min(channels, -(-products // most))
+        if parts <= 1:
+            return None
+        size = -(-channels // parts)
+        total: Value | None = None
+        for start in range(0, channels, size):
+            length = min(size, channels - start)
+            cut = {"dim": 1, "start": start, "length": length, "step": 1}
+            taken = Operation(operator="slice", inputs=(x,), attributes=cut, where=operation.where)
+            part = Value(shape=(x.shape[0], length, *x.shape[2:]), dtype=x.dtype, operation=taken)
+            kernels = weight.tensor[:, start : start + length]
+            narrow = Constant(shape=tuple(kernels.shape), dtype=kernels.dtype, tensor=kernels)
+            inputs = (part, narrow, bias if total is None else None)
+            convolved = replace(value, operation=replace(operation, inputs=inputs))
+            added = Operation(operator="add", inputs=(total, convolved), where=operation.where)
+            total = convolved if total is None else replace(value, operation=added)
+        return total
 
     return rewritten(graph, changed)
 

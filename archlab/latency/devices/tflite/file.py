@@ -20,16 +20,25 @@ def tflite_file(network: Network, settings: Settings, progress: Progress) -> Art
     if settings.attention not in (None, "plain"):
         raise BadInput(f"attention: TFLite has only 'plain' but got {settings.attention!r}; the others are Core ML's")
 
+    for_cpu = settings.compute in (None, "cpu")
+
     def convert(built: Built, path: Path) -> None:
         from archlab.convert import to_tflite, to_tflite_by_litert_torch
 
         if settings.converter == "litert-torch":
             to_tflite_by_litert_torch(built.module, built.inputs, path, settings.precision)
         else:
-            sines = settings.polynomial_sines
-            to_tflite(built.module, built.inputs, path, precision=settings.precision, polynomial_sines=sines)
+            to_tflite(
+                built.module,
+                built.inputs,
+                path,
+                precision=settings.precision,
+                polynomial_sines=settings.polynomial_sines,
+                for_cpu=for_cpu,
+            )
 
-    return converted_by(settings.converter, network, "model.tflite", convert, settings, progress)
+    further = {} if for_cpu else {"for_cpu": False}
+    return converted_by(settings.converter, network, "model.tflite", convert, settings, progress, further)
 
 
 def converter_versions(settings: Settings) -> dict[str, str]:
