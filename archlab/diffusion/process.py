@@ -105,9 +105,20 @@ def spread_times(count: int, generator: torch.Generator) -> Tensor:
 
     Spread evenly, a batch's loss varies less than with independent draws (arXiv 2107.00630).
     """
-    places = torch.arange(count, dtype=torch.float64) + torch.rand(count, generator=generator, dtype=torch.float64)
-    times = (places * TRAIN_TIMESTEPS / count).long().clamp(max=TRAIN_TIMESTEPS - 1)
-    return times[torch.randperm(count, generator=generator)]
+    parts, order = _one_of_each_part(count, generator)
+    return (parts * TRAIN_TIMESTEPS / count).long().clamp(max=TRAIN_TIMESTEPS - 1)[order]
+
+
+def spread_places(count: int, generator: torch.Generator) -> Tensor:
+    """float32 [count]: as `spread_times`, but places of [0, 1]."""
+    parts, order = _one_of_each_part(count, generator)
+    return (parts / count).float()[order]
+
+
+def _one_of_each_part(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """float64 [count], one random number between each two of 0 … ``count``; and int64 [count], a random order."""
+    parts = torch.arange(count, dtype=torch.float64) + torch.rand(count, generator=generator, dtype=torch.float64)
+    return parts, torch.randperm(count, generator=generator)
 
 
 def loss(unet: nn.Module, batch: NoisyBatch) -> Tensor:

@@ -3,12 +3,43 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
-from archlab.diffusion.process import NoisyBatch, Process, spread_times
+from archlab.diffusion.process import NoisyBatch, Process, spread_places, spread_times
 from archlab.encoders.prepare import Prepared
 from archlab.training.processes import ALONE, Processes
+
+
+class LatentBatch(NamedTuple):
+    """Latents without noise, and the random numbers of a step, for lessons that make of them what they need."""
+
+    latents: Tensor  # [B, C, H, W]
+    context: Tensor  # [B, L, D]
+    noises: Tensor  # standard normal: [B, K, C, H, W]
+    places: Tensor  # in [0, 1], each column spread over the batch: [B, J]
+
+    @property
+    def images(self) -> int:
+        """How many there are."""
+        return len(self.latents)
+
+    def split(self, size: int) -> Iterator["LatentBatch"]:
+        """Parts of at most ``size`` images."""
+        return (LatentBatch(*parts) for parts in zip(*(torch.split(tensor, size) for tensor in self), strict=True))
+
+    def to(self, device: torch.device) -> "LatentBatch":
+        """The batch on that device; to a GPU it travels while the processor goes on."""
+        if device.type == "cpu":
+            return self
+        return LatentBatch(*(tensor.pin_memory().to(device, non_blocking=True) for tensor in self))
+
+    def rounds(self, count: int) -> list["LatentBatch"]:
+        """The same images so many times, each with its share of the random numbers."""
+        shares = zip(self.noises.chunk(count, dim=1), self.places.chunk(count, dim=1), strict=True)
+        return [LatentBatch(self.latents, self.context, noises, places) for noises, places in shares]
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,15 +61,32 @@ class Examples:
 
     def batches(self, generator: torch.Generator) -> Iterator[NoisyBatch]:
         """Batches without end; whoever sets the generator's state back gets the same ones again."""
-        null, train, part = self.prepared.null_context, self.prepared.data.train, self.processes.part
-        count = self.batch_size * self.processes.count
+        train, part, count = self.prepared.data.train, self.processes.part, self._count
         while True:
             chosen = part(train[torch.randint(len(train), (count,), generator=generator)])
             noise = part(torch.randn((count, *self.prepared.latents.shape[1:]), generator=generator))
             times = part(spread_times(count, generator))
-            dropped = part(torch.rand(count, generator=generator) < self.prompt_dropout)
-            context = torch.where(dropped[:, None, None], null, self.prepared.context(chosen))
+            context = self._context(chosen, generator)
             yield self.process.batch(self.prepared.latents[chosen], noise, times, context)
+
+    def latent_batches(self, generator: torch.Generator, *, noises: int, places: int) -> Iterator[LatentBatch]:
+        """As `batches`, without noise but with so many noises and places an image."""
+        train, part, count = self.prepared.data.train, self.processes.part, self._count
+        while True:
+            chosen = part(train[torch.randint(len(train), (count,), generator=generator)])
+            noise = part(torch.randn((count, noises, *self.prepared.latents.shape[1:]), generator=generator))
+            columns = part(torch.stack([spread_places(count, generator) for _ in range(places)], dim=1))
+            yield LatentBatch(self.prepared.latents[chosen], self._context(chosen, generator), noise, columns)
+
+    @property
+    def _count(self) -> int:
+        """Images of all processes."""
+        return self.batch_size * self.processes.count
+
+    def _context(self, chosen: Tensor, generator: torch.Generator) -> Tensor:
+        """The captions of this process's images, some of which are left out: [B, L, D]."""
+        dropped = self.processes.part(torch.rand(self._count, generator=generator) < self.prompt_dropout)
+        return torch.where(dropped[:, None, None], self.prepared.null_context, self.prepared.context(chosen))
 
     def first(self, count: int, seed: int) -> Iterator[NoisyBatch]:
         """The first batches of that seed."""

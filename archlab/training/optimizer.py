@@ -16,11 +16,19 @@ class FlatAdamW:
     Args:
         parameters: all on one device; they become views of one tensor's parts, and so do their gradients.
         processes: whose gradients are averaged.
+        momentum: β₁.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], learning_rate: float, processes: Processes = ALONE) -> None:
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        learning_rate: float,
+        processes: Processes = ALONE,
+        *,
+        momentum: float = 0.9,
+    ) -> None:
         self._flat = flatten(list(parameters))
-        self._adamw = torch.optim.AdamW([self._flat], lr=learning_rate, fused=True)
+        self._adamw = torch.optim.AdamW([self._flat], lr=learning_rate, betas=(momentum, 0.999), fused=True)
         self._processes = processes
 
     def step(self, learning_rate: float | None = None) -> None:

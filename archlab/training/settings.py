@@ -17,7 +17,7 @@ class TrainingSettings(Section):
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16 on CUDA only
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     prompt_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    finetune_share: Annotated[float, Field(gt=0, lt=1)] = 0.2  # last steps of softmax->relu, run with relu
+    finetune_share: Annotated[float, Field(gt=0, le=1)] = 0.2  # last steps of softmax->relu, run with relu
 
 
 class Distillation(Section):
@@ -36,3 +36,39 @@ class LessonSettings(Section):
     def lesson(self) -> str:
         """The lesson's name."""
         return "denoising" if self.distill is None else "teacher"
+
+
+class GuidanceDistillation(Section):
+    """What a network learns of a guided teacher (arXiv 2210.03142, stage 1), so that it has one pass a step."""
+
+    guidance: Amount = 2.0  # of the teacher; where it is an input of the network: the least one
+    most_guidance: Amount | None = None  # where it is an input of the network: drawn between the two
+
+
+class ProgressiveDistillation(GuidanceDistillation):
+    """A halving: one step of the network makes two of its teacher (arXiv 2202.00512)."""
+
+    steps: Count  # of the network; the teacher takes twice as many
+
+
+class AdversarialDistillation(Section):
+    """A generator and a discriminator of noisy latents (UFOGen, arXiv 2311.09257)."""
+
+    gap: Annotated[float, Field(gt=0, le=1)] = 0.25  # how much less noise the discriminator sees, of the whole path
+    reconstruction: Annotated[float, Field(ge=0)] = 1.0  # weight of min(SNR, most_snr) · ‖x̂ − x‖²
+    most_snr: Amount = 5.0
+    clamp: Amount = 0.5  # logits beyond it teach nothing
+    discriminator_every: Count = 2  # steps
+    discriminator_learning_rate: Amount = 1e-4
+
+
+class DistributionMatching(Section):
+    """A generator whose images a second network learns to denoise (DMD2, arXiv 2405.14867)."""
+
+    steps: Count  # of the network
+    guidance: Amount = 2.0  # of the teacher
+    fake_updates: Count = 5  # of the second network in each step
+    fake_learning_rate: Amount = 1e-4
+    adversarial: Annotated[float, Field(ge=0)] = 1e-3  # weight of the discriminator's part of the generator's loss
+    discriminator: Annotated[float, Field(ge=0)] = 1e-2  # weight of the second network's loss as a discriminator
+    imitation: Distillation | None = None  # of a teacher with few steps (K-DMD, arXiv 2601.08303)

@@ -125,7 +125,8 @@ class Training:
         losses = [self._backward(part, batch.images) for part in parts]
         self._optimizer.step(learning_rate_at(self.step + 1, self._steps, self._settings))
         average_weights(self.network, self._learner, self.step, self._settings.ema_decay)
-        self._lesson.after_step(parts)
+        with self._precision():
+            self._lesson.after_step(parts)
         return self._processes.average(torch.stack(losses).sum())
 
     def state(self) -> dict[str, Tensor]:
@@ -158,11 +159,14 @@ class Training:
 
     def _backward(self, part: Any, images: int) -> Tensor:
         """The part's share of the mean loss over all ``images``."""
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._settings.precision == "bf16"):
+        with self._precision():
             losses = self._lesson.losses(part)
         loss = losses.sum() / images
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         return loss.detach()
+
+    def _precision(self) -> torch.autocast:
+        return torch.autocast(self._device.type, torch.bfloat16, enabled=self._settings.precision == "bf16")
 
     def _read_losses(self) -> None:
         """Those that are still where they were computed; the time until now is theirs in equal parts."""

@@ -85,13 +85,37 @@ class UNet(nn.Module):
         Returns:
             [B, C, H, W]
         """
+        x, stacks, time = self._down_and_middle(sample, timestep, context, added, guidance)
+        for index in reversed(range(len(self.up))):
+            for block in self.up[index]:  # type: ignore[attr-defined]
+                x = self._through(block, x, time, context, stacks[index].pop() if stacks[index] else None)
+            if str(index) in self.upsample:
+                x = self.upsample[str(index)](x)
+        out: Tensor = self.conv_out(F.silu(self.norm_out(x)))
+        return out
+
+    def bottleneck(
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: Added | None = None,
+        guidance: Tensor | None = None,
+    ) -> Tensor:
+        """What the middle gives out: [B, channels of the last stage, h, w]. See `forward` for the arguments."""
+        return self._down_and_middle(sample, timestep, context, added, guidance)[0]
+
+    def _down_and_middle(
+        self, sample: Tensor, timestep: Tensor, context: Tensor, added: Added | None, guidance: Tensor | None
+    ) -> tuple[Tensor, list[list[Tensor]], Tensor]:
+        """What the middle gives out, each stage's stack, and the time embedding: [B, D]."""
         time = self.time_embedding(timestep, guidance)
         if self.added_embedding is not None:
             if added is None:
                 raise ValueError("this UNet has added conditioning: pass added={'text_embeds', 'time_ids'}")
             time = time + self.added_embedding(added["text_embeds"], added["time_ids"])
         x = self.conv_in(sample)
-        stacks = []
+        stacks: list[list[Tensor]] = []
         for index, blocks in enumerate(self.down):
             stacks.append([x])
             for block in blocks:  # type: ignore[attr-defined]  # ModuleList's items are typed as Module
@@ -101,13 +125,7 @@ class UNet(nn.Module):
                 x = self.downsample[str(index)](x)
         for block in self.middle:
             x = self._through(block, x, time, context)
-        for index in reversed(range(len(self.up))):
-            for block in self.up[index]:  # type: ignore[attr-defined]
-                x = self._through(block, x, time, context, stacks[index].pop() if stacks[index] else None)
-            if str(index) in self.upsample:
-                x = self.upsample[str(index)](x)
-        out: Tensor = self.conv_out(F.silu(self.norm_out(x)))
-        return out
+        return x, stacks, time
 
     def _through(self, block: nn.Module, *inputs: Tensor | None) -> Tensor:
         out: Tensor

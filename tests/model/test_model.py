@@ -58,7 +58,9 @@ def test_settings_are_told_from_a_scheduler(tmp_path: Path, objective: str, sche
 
 def test_embedded_guidance_is_that_of_diffusers() -> None:
     theirs = StableDiffusionPipeline.get_guidance_scale_embedding(None, torch.tensor([6.5]), embedding_dim=256)
-    torch.testing.assert_close(guidance_embedding(7.5, 256), theirs, atol=1e-3, rtol=0)  # angles up to 6,500 in float32
+    torch.testing.assert_close(
+        guidance_embedding(torch.tensor([7.5]), 256), theirs, atol=1e-3, rtol=0
+    )  # angles up to 6,500 in float32
 
 
 def test_scheduler_that_adds_noise_follows_the_seed_alone(model: Model) -> None:

@@ -11,5 +11,9 @@ LESSONS: "Registry[MakeLesson]" = Registry(
     {
         "denoising": "archlab.training.lessons.denoising:denoising",
         "teacher": "archlab.training.lessons.teacher:teacher",
+        "guidance": "archlab.training.lessons.guidance:guidance",
+        "progressive": "archlab.training.lessons.progressive:progressive",
+        "ufogen": "archlab.training.lessons.ufogen:ufogen",
+        "dmd2": "archlab.training.lessons.dmd2:dmd2",
     }
 )

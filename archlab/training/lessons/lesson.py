@@ -8,8 +8,9 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 import torch
 from torch import Tensor, nn
 
+from archlab.diffusion.process import Process
+from archlab.section import Section, SectionT
 from archlab.training.examples import Examples
-from archlab.training.settings import LessonSettings
 from archlab.unet import UNet
 
 
@@ -59,9 +60,15 @@ class Lesson(ABC, Generic[BatchT]):
     def after_step(self, parts: Sequence[BatchT]) -> None:
         """What else is done in a step, when the network has made its own: for example a second network's update.
 
+        Called under the training's precision.
+
         Args:
             parts: of the step's batch, on the device, each as large as memory holds.
         """
+
+    def remarks(self) -> list[str]:
+        """What a person should know of how it goes, while there is time to stop: one line each."""
+        return []
 
     def state(self) -> dict[str, Tensor]:
         """What the next step depends on beside the network, the `modules` and the generator."""
@@ -77,17 +84,41 @@ class Materials:
 
     Attributes:
         network: learns, on the device where it is.
-        examples: captioned images.
+        examples: captioned images, and what the network predicts of them.
         teacher: a trained network, where there is one; a lesson copies it.
-        settings: of lessons.
+        teacher_process: what that one predicts; absent: the same as the network.
+        few_step_teacher: one that draws in as few steps as the network shall, and predicts the same.
+        settings: of the lesson, in a section of its own.
         seed: of whatever a lesson begins with at random.
     """
 
     network: UNet
     examples: Examples
-    settings: LessonSettings
+    settings: Section
     seed: int
     teacher: UNet | None = None
+    teacher_process: Process | None = None
+    few_step_teacher: UNet | None = None
+
+    def settings_of(self, kind: type[SectionT]) -> SectionT:
+        """The settings, which are of this kind.
+
+        Raises:
+            ValueError: they are another lesson's.
+        """
+        if not isinstance(self.settings, kind):
+            raise ValueError(f"the lesson needs {kind.__name__}, not {type(self.settings).__name__}")
+        return self.settings
+
+    def taught_by(self) -> UNet:
+        """The teacher.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if self.teacher is None:
+            raise ValueError("the lesson needs a teacher")
+        return self.teacher
 
 
 MakeLesson = Callable[[Materials], Lesson[Any]]
