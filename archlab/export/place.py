@@ -9,6 +9,7 @@ from typing import Any
 
 from archlab.errors import BadInput, RunFailed
 from archlab.files import atomic_folder
+from archlab.model.folder import is_model
 
 CARD, FACTS = "card.md", "card.json"
 
@@ -23,7 +24,7 @@ def export_folder(out: Path) -> Iterator[Path]:
         BadInput: ``out`` is something else than an export, or cannot be written.
         RunFailed: the disk is full.
     """
-    if out.exists() and not ((out / CARD).is_file() and (out / FACTS).is_file()):
+    if out.exists() and not _is_export(out):
         raise BadInput(f"{out}: exists and is not an export; name another folder with --out")
     try:
         with atomic_folder(out) as folder:
@@ -32,6 +33,11 @@ def export_folder(out: Path) -> Iterator[Path]:
         if error.errno == errno.ENOSPC:
             raise RunFailed(f"{out}: the disk is full; nothing was written") from error
         raise BadInput(f"{out}: cannot be written ({error.strerror})") from error
+
+
+def _is_export(folder: Path) -> bool:
+    """A model's folder has such cards, too."""
+    return (folder / CARD).is_file() and (folder / FACTS).is_file() and not is_model(folder)
 
 
 def write_card(folder: Path, facts: Mapping[str, Any], text: str) -> None:

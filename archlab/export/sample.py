@@ -176,10 +176,10 @@ def main() -> None:
     """Read the prompt, draw, write the picture."""
     facts = json.loads((HERE / "scheduler.json").read_text("utf-8"))
     given, text, latents = arguments(facts), facts["text"], facts["latents"]
-    facts["guidance"] = given.guidance
+    facts["guidance"] = max(given.guidance, 1.0)
     networks = {name: Network(of, given.precision, given.threads) for name, of in facts["networks"].items()}
 
-    one_pass = given.guidance == 1 or facts["guidance_dim"] is not None
+    one_pass = facts["guidance"] == 1 or facts["guidance_dim"] is not None
     prompts = [given.prompt] if one_pass else [given.prompt, ""]
     if text["kind"] == "clip":
         contexts = [networks["text_encoder"](tokens=clip_tokens(prompt, text)) for prompt in prompts]
