@@ -8,7 +8,7 @@ help:
 	@echo "make lint         install, check format, types and the order of packages"
 	@echo "make bench        install, run the benchmarks: one JSON line each; what they read is made in benchmarks/tables"
 	@echo "make fuzz         install, edit spaces, studies, tables … at random for ten minutes; no command may end in a traceback"
-	@echo "make clean        remove the virtual environment, studies, exports, pictures and reports that are not committed"
+	@echo "make clean        remove the virtual environment, studies, exports, pictures and reports that are not committed; models stay"
 
 quickstart: .venv/installed-archlab
 	$(BIN)/archlab study search_spaces/quickstart.yaml

@@ -1,11 +1,13 @@
 """Files are written whole or not at all, and read with errors that say what mends them."""
 
+import errno
 import hashlib
 import os
 import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from archlab.json_text import parse_json
 
 _LONGEST_NAME = 60
 _MOST_BYTES = 64_000_000
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 _UMASK = os.umask(0)
 os.umask(_UMASK)  # to read it is to set it, for all threads: so it is read before there are any
@@ -118,3 +121,9 @@ def writable_folder(path: Path) -> Path:
 def file_name(name: str) -> str:
     """What a user called an architecture as a part of a file's name; of a long one the end."""
     return re.sub(r"[^\w.+]+", "_", name).strip("._")[-_LONGEST_NAME:] or "_"
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether a write failed for want of room; some errors have the operating system's in their message only."""
+    told = (f"os error {number}" for number in _NO_ROOM), (os.strerror(number) for number in _NO_ROOM)
+    return getattr(error, "errno", None) in _NO_ROOM or any(words in str(error) for words in chain(*told))

@@ -25,6 +25,7 @@ from archlab.cli.report import report
 from archlab.cli.score import score
 from archlab.cli.study import study
 from archlab.cli.track import track
+from archlab.cli.train import train
 from archlab.errors import BadInput, RunFailed, shorten, without_passwords
 
 EXIT_BAD_INPUT, EXIT_FAILED = 2, 1
@@ -49,6 +50,7 @@ COMMANDS = (
     compare,
     dashboard,
     track,
+    train,
     generate,
     score,
     export,

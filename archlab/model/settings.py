@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from archlab.compute import ComputeSettings
 from archlab.data.settings import DataSettings
@@ -44,3 +44,10 @@ class ModelSettings(
     draw_every: Count = 500
     checkpoint_seconds: Amount = 60.0
     keep: Count = 2  # checkpoints to go on from
+
+    @model_validator(mode="after")
+    def _learns_from_somebody(self) -> "ModelSettings":
+        for key, asks in (("init", self.init == "inherit"), ("distill", self.distill is not None)):
+            if asks and self.teacher is None:
+                raise ValueError(f"{key}: needs a teacher: a model, a diffusers folder or study:baseline")
+        return self

@@ -1,24 +1,20 @@
 """A full disk is waited for."""
 
-import errno
-import os
 import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 from archlab.errors import BadInput
+from archlab.files import is_full
 
 LEAST_FREE_MB = 64.0
 
 Say = Callable[[str], None]
 Sleep = Callable[[float], None]
 Result = TypeVar("Result")
-
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 def free_mb(folder: Path) -> float:
@@ -70,9 +66,3 @@ class Disk:
 
 
 DISK = Disk()
-
-
-def is_full(error: BaseException) -> bool:
-    """Whether a write failed for want of room; some errors have the operating system's in their message only."""
-    told = (f"os error {number}" for number in _NO_ROOM), (os.strerror(number) for number in _NO_ROOM)
-    return getattr(error, "errno", None) in _NO_ROOM or any(words in str(error) for words in chain(*told))

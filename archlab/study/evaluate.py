@@ -9,10 +9,11 @@ from archlab.cost import count
 from archlab.errors import BadInput, OutOfMemory, RunFailed
 from archlab.evaluation import AnyLatency, Estimate, Evaluation, Latency, ProxyResult
 from archlab.evaluation.measures import COSTS, OF_DEVICES, breaks, column_suffixes, find_column
+from archlab.files import is_full
 from archlab.latency.measurement import Measurement
 from archlab.latency.plausibility import Measured, unlike_estimate, unlike_others
 from archlab.study.callbacks import Callbacks
-from archlab.study.disk import DISK, Disk, is_full
+from archlab.study.disk import DISK, Disk
 from archlab.study.file import StudyFile
 
 _ROUNDS = 4  # have together as many runs as one measurement

@@ -5,16 +5,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-import archlab
 from archlab.architecture import UNetSpec
-from archlab.diffusion.sample import largest_latent
 from archlab.diffusion.settings import DiffusionSettings
-from archlab.encoders.words import Words
 from archlab.errors import RunFailed
 from archlab.evaluation import ProxyResult
-from archlab.model.facts import ModelFacts, TrainingFacts
+from archlab.model.facts import TrainingFacts
 from archlab.model.model import Model
-from archlab.model.schedulers import scheduler_for
+from archlab.model.trained import trained_model
 from archlab.proxy.evaluate import proxy_spec
 from archlab.proxy.parts import prepare_proxy
 from archlab.proxy.settings import ProxySettings
@@ -48,25 +45,15 @@ def trial_model(
     spec, prepared = proxy_spec(target, settings).deployed, prepare_proxy(settings)
     unet = build(spec)
     unet.load_state_dict(load_file(weights))
-    return Model(
-        unet=unet.to(device).eval(),
-        scheduler=scheduler_for(settings, spec.sample_size, largest_latent(prepared)),
-        codec=prepared.codec,
-        text=prepared.text,
-        facts=ModelFacts(
-            name=name,
-            architecture=spec.id,
-            diffusion=settings.part(DiffusionSettings),
-            steps=settings.sampling_steps,
-            guidance=settings.guidance,
-            image_size=prepared.data.images.shape[-1],
-            context_length=prepared.text.length,
-            data=settings.data,
-            data_id=prepared.data.id,
-            vocabulary=tuple(sorted(prepared.text.vocabulary)) if isinstance(prepared.text, Words) else (),
-            training=None if result is None else _training(result, settings),
-            archlab=archlab.__version__,
-        ),
+    return trained_model(
+        name,
+        unet.to(device),
+        prepared,
+        settings.part(DiffusionSettings),
+        data=settings.data,
+        steps=settings.sampling_steps,
+        guidance=settings.guidance,
+        training=None if result is None else _training(result, settings),
     )
 
 

@@ -97,7 +97,7 @@ class LiveDisplay(Watcher):
             outcome = f"[yellow]{escape(ending)}[/yellow]"
         self._update()
         note = "" if self.console.is_terminal else f" ({self._note})"
-        self._print(f"trial {record.trial}: {outcome} [dim]in {_duration(record.seconds)}[/dim]{note}")
+        self._print(f"trial {record.trial}: {outcome} [dim]in {duration(record.seconds)}[/dim]{note}")
 
     def trial_learned(self, record: Record) -> None:
         """Count it."""
@@ -147,7 +147,7 @@ class LiveDisplay(Watcher):
         if self.seconds and self.done < self.wanted:
             at_once = 1 + len(self.trial_bars)
             left = sum(self.seconds) / len(self.seconds) * (self.wanted - self.done) / at_once
-            parts.append(f"about {_duration(left)} left")
+            parts.append(f"about {duration(left)} left")
         return ", ".join(parts)
 
     def _update(self) -> None:
@@ -172,7 +172,8 @@ def _latencies(evaluation: Evaluation) -> list[str]:
     return said
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """``80 s``, ``12 min`` or ``3.1 h``."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -9,6 +9,8 @@ STAGES = {
     "images": "reading images",
     "encode": "encoding images and captions",
     "reference": "learning what real images look like",
+    "teacher": "loading the teacher",
+    "inherit": "taking over the teacher's weights",
     "train the baseline": "training the baseline's proxy",
     "train": "training the proxy",
     "sample": "sampling images",

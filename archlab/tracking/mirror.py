@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from archlab.errors import BadInput, MissingExtra, nearest, require, shown
 from archlab.tracking.login import is_logged_in, mode_from_environment
 from archlab.tracking.rows import MirroredStudy, MirroredTrial
-from archlab.tracking.wandb_mirror import PATIENCE, Patience, WandbMirror
+from archlab.tracking.wandb_mirror import WandbMirror
+from archlab.tracking.wandb_run import PATIENCE, Patience
 
 MirrorMode = Literal["auto", "online", "offline", "disabled"]
 MODES: tuple[MirrorMode, ...] = ("auto", "online", "offline", "disabled")
@@ -73,20 +74,32 @@ def open_mirror(
         MissingExtra: wandb was asked for by name (online, offline) and is not installed.
         BadInput: an unknown mode, or online without being logged in.
     """
+    wandb, resolved, notice = find_wandb(mode)
+    if resolved == "disabled":
+        return NoMirror(notice)
+    return WandbMirror(wandb, resolved, study_name, study_uid, folder, knobs, patience)
+
+
+def find_wandb(mode: MirrorMode) -> tuple[Any, Literal["online", "offline", "disabled"], str | None]:
+    """The library W&B with what it is to do, and one line for the user where it does not do what was asked.
+
+    Raises:
+        MissingExtra, BadInput: see `open_mirror`.
+    """
     if mode not in MODES:
         raise BadInput(f"wandb mode {shown(mode)} is unknown{nearest(mode, MODES)}")
     resolved = _resolve(mode)
     if resolved == "disabled":
-        return NoMirror()
+        return None, resolved, None
     try:
         wandb = require("wandb", "mirroring runs to W&B")
     except MissingExtra:
         if mode == "auto":
-            return NoMirror(NOT_INSTALLED)
+            return None, "disabled", NOT_INSTALLED
         raise
     if resolved == "online" and not is_logged_in():
         raise BadInput("wandb is not logged in: run `wandb login`, set WANDB_API_KEY, or choose offline")
-    return WandbMirror(wandb, resolved, study_name, study_uid, folder, knobs, patience)
+    return wandb, resolved, None
 
 
 def _resolve(mode: MirrorMode) -> Literal["online", "offline", "disabled"]:

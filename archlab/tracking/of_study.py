@@ -15,7 +15,7 @@ from archlab.evaluation import Record
 from archlab.study import Study
 from archlab.tracking.mirror import Mirror, MirrorMode, open_mirror
 from archlab.tracking.rows import CurvePoint, MirroredStudy, MirroredTrial
-from archlab.tracking.wandb_mirror import PATIENCE, Patience
+from archlab.tracking.wandb_run import PATIENCE, Patience
 
 
 def open_study_mirror(study: Study, mode: MirrorMode, patience: Patience = PATIENCE) -> Mirror:

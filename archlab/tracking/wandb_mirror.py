@@ -1,29 +1,15 @@
 """One W&B run a trial and one for the study."""
 
-import hashlib
-import os
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
 
 from archlab.tracking.rows import MirroredStudy, MirroredTrial, plain
+from archlab.tracking.wandb_run import PATIENCE, Patience, begin_run, cause, drop_earlier
 from archlab.tracking.workspace import save_workspace
-
-
-@dataclass(frozen=True)
-class Patience:
-    """How many seconds an online run may take to begin and to end before the mirror goes on offline."""
-
-    begin: int = 30
-    end: int = 60
-
-
-PATIENCE = Patience()
 
 
 class WandbMirror:
@@ -97,22 +83,21 @@ class WandbMirror:
         while self.mode != "stopped":
             wandb = self.wandb
             try:
-                wandb.setup(settings=wandb.Settings(silent=True))  # its warnings ask the process, not the run
-                run = wandb.init(
-                    project=os.environ.get("WANDB_PROJECT") or "archlab",
+                run = begin_run(
+                    wandb,
+                    self.mode,
+                    self.folder,
+                    identity=(self.study_name, self.study_uid, job_type, name),
+                    name=name,
                     group=self.study_name,
                     job_type=job_type,
-                    name=name,
-                    id=self._run_id(name, job_type),
-                    resume="allow",
-                    reinit="create_new",
                     config=config,
                     tags=[status] if status else None,
-                    settings=self._settings(),
+                    patience=self.patience,
                 )
                 write(run)
                 run.finish(exit_code=int(status == "failed"))
-                self._drop_earlier(run)
+                drop_earlier(run, self.folder)
                 self.place = run.url or str(self.folder / "wandb")
                 return run
             except Exception as error:  # whatever W&B, its server or the disk does, the study goes on
@@ -125,58 +110,25 @@ class WandbMirror:
         if self.mode == "online":
             self.mode = "offline"
             kept = f"runs are kept in {self.folder / 'wandb'}; send them with `archlab track {self.study_name}`"
-            self.notice = f"W&B failed ({_cause(error)}): {kept}"
+            self.notice = f"W&B failed ({cause(error)}): {kept}"
         else:
             self.mode = "stopped"
-            self.notice = f"W&B failed ({_cause(error)}): runs are no longer mirrored"
-
-    def _drop_earlier(self, run: Any) -> None:
-        """What the run replaces on this computer would only be sent again by ``wandb sync``."""
-        latest = Path(run.settings.sync_dir).name
-        for folder in (self.folder / "wandb").glob(f"*run-*-{run.id}"):
-            if folder.name != latest:
-                shutil.rmtree(folder, ignore_errors=True)
+            self.notice = f"W&B failed ({cause(error)}): runs are no longer mirrored"
 
     def _save_workspace(self, run: Any, study: MirroredStudy) -> None:
         saved = self.folder / "wandb" / "workspace.url"
         try:
             save_workspace(saved, run.entity, run.project, self.study_name, study)
         except Exception as error:  # missing package or a server that refuses: the runs are there all the same
-            self.notice = self.notice or f"no W&B workspace was saved ({_cause(error)})"
-
-    def _settings(self) -> Any:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        return self.wandb.Settings(
-            mode=self.mode,
-            root_dir=str(self.folder),
-            silent=True,
-            console="off",
-            save_code=False,
-            disable_code=True,
-            disable_git=True,
-            init_timeout=self.patience.begin,
-            finish_timeout=self.patience.end,
-            finish_timeout_raises=True,
-            x_disable_stats=True,
-            x_disable_meta=True,
-            x_disable_machine_info=True,
-            x_save_requirements=False,
-        )
+            self.notice = self.notice or f"no W&B workspace was saved ({cause(error)})"
 
     def _table(self, frame: pd.DataFrame) -> Any:
         rows = [[plain(value) for value in row] for row in frame.itertuples(index=False, name=None)]
         columns = [str(column) for column in frame.columns]
         return self.wandb.Table(columns=columns, data=rows, allow_mixed_types=True)
 
-    def _run_id(self, name: str, job_type: str) -> str:
-        return hashlib.sha256("/".join((self.study_name, self.study_uid, job_type, name)).encode()).hexdigest()[:16]
-
     def _split(self, row: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """A row as a run's configuration and summary; what was not measured is in neither."""
         known = {key: plain(value) for key, value in row.items() if plain(value) is not None}
         config = {key: known[key] for key in ("trial", "architecture", *self.knobs) if key in known}
         return config, {key: value for key, value in known.items() if key not in config}
-
-
-def _cause(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), "") or type(error).__name__

@@ -26,7 +26,7 @@ class Diverged(RunFailed):
     """Training or its score became infinite or NaN."""
 
     def __init__(self, step: int, reason: str) -> None:
-        super().__init__(f"the proxy diverged at step {step}: {reason}; try a lower proxy.learning_rate")
+        super().__init__(f"training diverged at step {step}: {reason}; try a lower learning_rate")
         self.step, self.reason = step, reason
 
 

@@ -145,7 +145,7 @@ def test_a_study_whose_every_trial_failed_is_a_failed_run(tmp_path: Path) -> Non
     text = MINI.replace("rungs: [3]", "rungs: [9]\n  learning_rate: 1e30").replace("trials: 6", "trials: 2")
     shown = archlab("study", write_space(tmp_path, text), "--wandb", "disabled", cwd=tmp_path)
     assert shown.returncode == 1
-    assert "every trial failed; the last one: the proxy diverged" in shown.stderr
+    assert "every trial failed; the last one: training diverged" in shown.stderr
     assert (tmp_path / "reports" / "mini" / "index.html").is_file()
 
 

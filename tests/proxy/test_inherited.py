@@ -172,5 +172,5 @@ def test_a_baseline_that_diverges_is_named(
     baseline: UNetSpec, slimmer: UNetSpec, quick: ProxySettings, tmp_path: Path
 ) -> None:
     absurd = quick.model_copy(update={"init": "inherit", "learning_rate": 1e30})
-    with pytest.raises(RunFailed, match=r"^the baseline: the proxy diverged at step \d"):
+    with pytest.raises(RunFailed, match=r"^the baseline: training diverged at step \d"):
         evaluate_proxy(slimmer, absurd, tmp_path, baseline=baseline)

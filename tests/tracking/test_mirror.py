@@ -14,7 +14,7 @@ import pytest
 from archlab.errors import BadInput, MissingExtra
 from archlab.tracking import CurvePoint, MirroredStudy, MirroredTrial, NoMirror, open_mirror
 from archlab.tracking.login import is_logged_in
-from archlab.tracking.wandb_mirror import Patience
+from archlab.tracking.wandb_run import Patience
 from tests.tracking.read_back import kept_runs
 
 TRIALS = pd.DataFrame(

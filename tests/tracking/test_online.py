@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from archlab.tracking import CurvePoint, Mirror, MirroredStudy, MirroredTrial, open_mirror
-from archlab.tracking.wandb_mirror import PATIENCE, Patience
+from archlab.tracking.wandb_run import PATIENCE, Patience
 from tests.tracking.read_back import kept_runs
 from tests.tracking.stand_in import ENTITY, StandIn
 

@@ -12,7 +12,7 @@ from archlab.cli.track import track
 from archlab.errors import BadInput, RunFailed
 from archlab.study import Study, load_study
 from archlab.tracking.of_study import mirror_whole, open_study_mirror, study_rows
-from archlab.tracking.wandb_mirror import Patience
+from archlab.tracking.wandb_run import Patience
 from archlab.tracking.watcher import MirrorWatcher
 from tests.study.made_up import write_study
 from tests.tracking.read_back import kept_runs

@@ -1,0 +1,87 @@
+"""``archlab train ARCH --out models/NAME``"""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archlab.cli.architectures import find_architecture, study_of
+from archlab.cli.go_on import how_to_go_on
+from archlab.cli.interrupt import say_when_interrupted
+
+if TYPE_CHECKING:
+    from archlab.tracking import MirrorMode
+
+_PATIENCE_SECONDS = 120.0  # after Ctrl-C, for a step to end and the state to be written
+
+
+@click.command()
+@click.argument("architecture")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The model's folder: models/NAME.")
+@click.option("--config", type=click.Path(path_type=Path), help="A YAML with any of the settings of docs/train.md.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting: training.ema_decay=0.999.")
+@click.option("--data", help="digits, shapes, or captioned images: a folder, shards, COCO captions.")
+@click.option("--vae", help="A diffusers folder with a VAE; otherwise pixels.")
+@click.option("--text", help="A transformers folder with CLIP's text encoder; otherwise fixed word vectors.")
+@click.option("--teacher", help="Learn from it, too: a model, a diffusers folder, STUDY:TRIAL or STUDY:baseline.")
+@click.option("--init", type=click.Choice(["random", "inherit"]), help="inherit: begin with the teacher's weights.")
+@click.option("--steps", type=click.IntRange(min=1), help="Of the optimiser.  [default: 1000]")
+@click.option("--batch-size", type=click.IntRange(min=1), help="Images a step, of each process.  [default: 64]")
+@click.option("--learning-rate", type=float, help="[default: 0.002]")
+@click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="[default: fp32]")
+@click.option("--scale", type=float, metavar="WIDTH", help="Channels times this.  [default: 1]")
+@click.option("--sample-size", type=click.IntRange(min=1), help="Side of latents.  [default: the study's, or ARCH's]")
+@click.option("--seed", type=click.IntRange(min=0), help="[default: 0]")
+@click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True, help="Train in so many at once.")
+@click.option(
+    "--wandb",
+    type=click.Choice(["auto", "offline", "online", "disabled"]),
+    default="auto",
+    show_default=True,
+    help="auto: online when logged in, offline otherwise.",
+)
+def train(
+    architecture: str,
+    out: Path,
+    config: Path | None,
+    assignments: tuple[str, ...],
+    processes: int,
+    wandb: "MirrorMode",
+    scale: float | None,
+    sample_size: int | None,
+    **options: str | float | None,
+) -> None:
+    """Train an architecture to a model that draws, or go on where a training stopped. Writes models/NAME/.
+
+    ARCH is a preset, an architecture YAML, a diffusers folder, STUDY:TRIAL, STUDY:PICK or STUDY:baseline; a study's
+    brings the study's data, encoders and objective with it.
+    """
+    spec, study = find_architecture(architecture), study_of(architecture)
+    say_when_interrupted(how_to_go_on(sys.argv[1:], f"the training in {out}"), patience_seconds=_PATIENCE_SECONDS)
+
+    from archlab.model.train.request import requested_settings
+
+    size = {key: value for key, value in (("width", scale), ("sample_size", sample_size)) if value is not None}
+    given = {**options, "scale": size or None}
+    settings = requested_settings(None if study is None else study.proxy, config, given, assignments)
+    from archlab.model.train.launch import is_launched, launch
+
+    if processes > 1 and not is_launched():
+        click.get_current_context().exit(launch(processes, sys.argv[1:]))
+
+    from rich.console import Console
+
+    from archlab.model.train import train_model
+    from archlab.terminal.training import TrainingDisplay
+    from archlab.tracking.training import TrainingMirror
+
+    mirror = TrainingMirror(wandb)
+    with TrainingDisplay(Console(stderr=True)) as display, mirror:
+        folder = train_model(spec, settings, out, watchers=(display, mirror))
+    if mirror.remark:
+        click.echo(mirror.remark)
+    click.echo(f"model   {folder}")
+    if display.start is not None:
+        click.echo(f"next    {shlex.join(['archlab', 'generate', str(folder), display.start.prompt])} --seeds 0,1,2")

@@ -1,0 +1,25 @@
+"""Pictures of a network while it learns: always of the same prompts and noise."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from archlab.data.captioned import CaptionedImages
+from archlab.data.pictures import grid
+from archlab.model.model import Model
+from archlab.progress import ShareDone, silent_share
+
+_MOST_ROWS, _COLUMNS, _MOST = 12, 4, 32
+
+
+def shown_prompts(data: CaptionedImages) -> list[str]:
+    """Four of each caption where these are few, else some of the validation split."""
+    distinct = len(data.prompts)
+    return data.prompts_to_draw(_COLUMNS * distinct if distinct <= _MOST_ROWS else _MOST)[0]
+
+
+def draw_pictures(
+    model: Model, prompts: Sequence[str], path: Path, at_once: int, progress: ShareDone = silent_share
+) -> None:
+    """Write what the model draws of the prompts as one PNG; the noise of each place is always the same."""
+    images = model.draw(prompts, range(len(prompts)), at_once=at_once, progress=progress)
+    grid(images, prompts, path)
