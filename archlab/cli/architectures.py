@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def find_architecture(name: str) -> UNetSpec:
-    """The architecture a user names: a preset, an architecture YAML, the folder of a diffusers UNet or pipeline, or
+    """The architecture a user names: a preset, an architecture YAML, the folder of a UNet, a model or a pipeline, or
     ``study:trial`` (a number, a pick or ``baseline``).
 
     Raises:
