@@ -66,6 +66,8 @@ class _Needs:
         while self._unread:
             self._read(*self._unread.pop())
             self._wake_methods()
+        if twice := self._foreign.keys() & {definition.name for definition in self.definitions}:
+            raise RunFailed(f"{root.module}: {', '.join(sorted(twice))}: both imported and defined")
 
     def in_order(self) -> Iterator[Definition]:
         """Those of a module after those of all that it imports from, otherwise as the modules have them."""
@@ -85,13 +87,12 @@ class _Needs:
         return re.sub(r"\n{3,}", "\n\n", "\n".join(_LINT_MARK.sub("", line) for line in kept)).rstrip()
 
     def imports(self) -> Iterator[str]:
-        """One line for each module that is no part of archlab."""
-        whole = {module: name for name, (module, attribute) in self._foreign.items() if attribute is None}
-        for module, name in sorted(whole.items()):
-            yield f"import {module}" if name == module else f"import {module} as {name}"
-        parts = sorted((module, attribute) for module, attribute in self._foreign.values() if attribute is not None)
+        """One line for each module of another package."""
+        whole = sorted((module, name) for name, (module, part) in self._foreign.items() if part is None)
+        yield from (f"import {_renamed(module, name)}" for module, name in whole)
+        parts = sorted((module, _renamed(part, name)) for name, (module, part) in self._foreign.items() if part)
         for module, group in groupby(parts, lambda part: part[0]):
-            yield f"from {module} import {', '.join(attribute for _, attribute in group)}"
+            yield f"from {module} import {', '.join(part for _, part in group)}"
 
     def _add(self, definition: Definition) -> None:
         if definition in self.definitions:
@@ -125,10 +126,13 @@ class _Needs:
             self._add(Definition(module, name))
         elif name in found.imports:
             source, attribute = found.imports[name]
-            if attribute is not None and _package(source) == _package(module):
-                self._add_name(source, attribute)
-            elif self._foreign.setdefault(name, (source, attribute)) != (source, attribute):
-                raise RunFailed(f"{module}: another module imports something else as {name}")
+            if attribute is None or _package(source) != _package(module):
+                if self._foreign.setdefault(name, (source, attribute)) != (source, attribute):
+                    raise RunFailed(f"{module}: another module imports something else as {name}")
+            elif attribute == name:
+                self._add_name(source, name)
+            else:
+                raise RunFailed(f"{module}: imports {attribute} as {name}; in one file it has one name")
 
 
 @cache
@@ -170,6 +174,11 @@ def _spaced(definitions: Iterable[str]) -> str:
     for one_line, group in groupby(definitions, lambda definition: "\n" not in definition):
         text += "\n\n" * bool(text) + ("\n" if one_line else "\n\n\n").join(group) + "\n"
     return text
+
+
+def _renamed(name: str, alias: str) -> str:
+    """As an import has it."""
+    return name if alias == name else f"{name} as {alias}"
 
 
 def _lines(statement: ast.stmt) -> range:
