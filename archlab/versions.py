@@ -7,7 +7,7 @@ They stand here, not in the packages they are of, because importing those takes 
 """
 
 UNET = 1  # archlab.unet: what a spec's modules compute, initial and inherited weights
-CONVERT = 3  # archlab.convert: the graph and file that a module becomes
+CONVERT = 4  # archlab.convert: the graph and file that a module becomes
 PIECES = 2  # archlab.latency: the networks that are measured beside UNets: a table's pieces, text encoders, decoders
 MEASURING = 2  # archlab.latency: which runs are timed on this computer, and which of them count
 ENCODERS = 1  # archlab.encoders: what images and captions are encoded as

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import ConfigDict
 
 from archlab.encoders.clip import Clip
-from archlab.encoders.contracts import Codec, TextEncoder
+from archlab.encoders.contracts import TextEncoder
 from archlab.encoders.vae import Vae
 from archlab.encoders.words import END, PLACE_SCALE, START, WORD_SCALE, Words
 from archlab.evaluation.fact import STRICT, Whole
@@ -139,7 +139,7 @@ def drawing_of(model: Model, files: Iterable[ExportedFile]) -> Drawing:
         guidance=max(model.facts.guidance, 1.0),
         guidance_dim=model.spec.guidance_dim,
         steps=model.facts.steps,
-        image=ImageFacts(channels=image_channels(model.codec), size=model.facts.image_size),
+        image=ImageFacts(channels=model.image_channels, size=model.facts.image_size),
         latents=_latents(model),
         text=_text(model.text),
         networks=_networks(files),
@@ -155,11 +155,6 @@ def write_tokenizer(clip: Clip, folder: Path) -> None:
     (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
     merges = ["#version: 0.2", *(" ".join(pair) for pair in pairs["merges"])]
     (folder / "merges.txt").write_text("\n".join(merges) + "\n", encoding="utf-8")
-
-
-def image_channels(codec: Codec) -> int:
-    """Of what is drawn."""
-    return codec.image_channels if isinstance(codec, Vae) else codec.channels
 
 
 def _latents(model: Model) -> LatentFacts:

@@ -85,10 +85,10 @@ def _program() -> list[str]:
 
 
 def _precisions(pictures: Sequence[Pictures]) -> list[str]:
-    if not pictures:
+    if not any(those.psnr_db is not None or those.scores for those in pictures):
         return []
     names = list(dict.fromkeys(name for those in pictures for name in those.scores))
-    header = ["runtime", "precision", "PSNR, dB", "of", "pass, ms", *names]
+    header = ["runtime", "weights", "PSNR, dB", "of", "pass, ms", *names]
     rows = [
         [those.runtime, those.precision, *_compared(those), *(_score(those.scores.get(name)) for name in names)]
         for those in pictures
@@ -124,7 +124,7 @@ def _files(files: Iterable[ExportedFile]) -> list[str]:
     return [
         "## Files",
         "",
-        *_table(["file", "network", "runtime", "precision", "MB", "difference from torch", ""], rows),
+        *_table(["file", "network", "runtime", "weights", "MB", "difference from torch", ""], rows),
         "",
         "Difference: the largest on random inputs, as a share of the output's scale. `scheduler.json`: how to draw. "
         "`card.json`: all of this for programs.",

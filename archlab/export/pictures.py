@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import median
 from time import perf_counter
@@ -39,7 +39,6 @@ class Pictures:
         steps: of the images that were compared.
         pass_ms: the median pass of the UNet meanwhile, with one thread on this computer: an impression, no measurement.
         scores: by metric, of images with the model's own number of steps; empty where there are none.
-        note: why something is missing.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -51,7 +50,6 @@ class Pictures:
     steps: Whole = 0
     pass_ms: float | None = None
     scores: dict[str, Score] = field(default_factory=dict)
-    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,23 +82,25 @@ class Judge:
 
     def pictures(self, runtime: str, precision: str, runs: Mapping[str, Run]) -> Pictures:
         """What these networks draw, by their names."""
-        if not self._judging.compared:
-            return Pictures(runtime=runtime, precision=precision, note="its images were not compared")
-        name = f"{runtime} {precision}"
         model, unet = through(self._model, runs)
         pass_seconds = self._pass_seconds(runs["unet"])
-        count, steps = self._affordable(pass_seconds)
-        self._say(f"drawing {count} images with {name}, {steps} steps")
-        images, reference = self._draw(model, count, steps), self._by_torch(count, steps)
-        self.drawn[name] = images
-        return Pictures(
+        pictures = Pictures(
             runtime=runtime,
             precision=precision,
+            scores=self._scores(f"{runtime} {precision}", model, pass_seconds) if self.torch.scores else {},
+        )
+        if not self.prompts:
+            return pictures
+        count, steps = self._affordable(pass_seconds)
+        self._say(f"drawing {count} images with {runtime} {precision}, {steps} steps")
+        images, reference = self._draw(model, count, steps), self._by_torch(count, steps)
+        self.drawn[f"{runtime} {precision}"] = images
+        return replace(
+            pictures,
             psnr_db=psnr_db(images, reference),
             compared=count,
             steps=steps,
             pass_ms=median(unet.pass_ms),
-            scores=self._scores(name, model, pass_seconds) if self.torch.scores else {},
         )
 
     def _affordable(self, pass_seconds: float) -> tuple[int, int]:

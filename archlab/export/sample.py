@@ -168,6 +168,7 @@ def arguments(facts: dict[str, Any]) -> argparse.Namespace:
     parser.add_argument("--precision", choices=precisions, default=precisions[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--noise", help="a .npy file with the first noise, instead of the seed's")
+    parser.add_argument("--zoom", type=int, default=1, help="pixels become squares of this side")
     parser.add_argument("--out", default="picture.png")
     return parser.parse_args()
 
@@ -196,7 +197,7 @@ def main() -> None:
         scale, shift = (np.float32(latents[name]).reshape(1, -1, 1, 1) for name in ("scale", "shift"))
         image = networks["decoder"](latents=image / scale + shift)
     pixels = np.rint((image[0].transpose(1, 2, 0) / 2 + 0.5).clip(0, 1) * 255).astype(np.uint8)
-    write_png(given.out, pixels)
+    write_png(given.out, pixels.repeat(given.zoom, axis=0).repeat(given.zoom, axis=1))
     for name, network in networks.items():
         print(f"{name:13} {len(network.ms):3} passes, median {np.median(network.ms):8.2f} ms")
     print(given.out)

@@ -53,7 +53,7 @@ def test_operators_stay_while_the_version_does(tflite_file: Callable[[str], Path
     recorded = {"ADD": 110, "BATCH_MATMUL": 20, "CONCATENATION": 8, "CONV_2D": 27, "COS": 1, "FULLY_CONNECTED": 75}
     recorded |= {"GELU": 5, "LOGISTIC": 26, "MEAN": 118, "MUL": 160, "PAD": 2, "RESHAPE": 173, "RSQRT": 37, "SIN": 1}
     recorded |= {"SOFTMAX": 10, "SQUARE": 15, "SQUARED_DIFFERENCE": 22, "SUB": 37, "TRANSPOSE": 42}
-    assert_unchanged("CONVERT", dict(sorted(operators.items())), {3: recorded})
+    assert_unchanged("CONVERT", dict(sorted(operators.items())), {4: recorded})
 
 
 @pytest.mark.slow
@@ -81,6 +81,19 @@ def test_smaller_weights_stay_one_partition_near_torch(
     assert path.stat().st_size < smaller * tflite_file("activations_and_sharing").stat().st_size
     assert unaccelerated_operators(path) == []
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("precision", "smaller", "tolerance"), [("fp32", 1.1, 0), ("fp16", 0.6, 5e-4), ("int8", 0.35, 5e-3)]
+)
+def test_table_of_tokens_is_in_the_files_precision(
+    precision: str, smaller: float, tolerance: float, tmp_path: Path
+) -> None:
+    table, path = nn.Embedding(2000, 32), tmp_path / "model.tflite"
+    inputs = {"input": torch.randint(2000, (2, 9), dtype=torch.int32)}
+    to_tflite(table, inputs, path, precision=precision)
+    assert parity_of(torch_output(table, inputs), run_tflite(path, inputs)).max_relative <= tolerance
+    assert path.stat().st_size < smaller * table.weight.nbytes
 
 
 def test_operators_that_break_the_partition_are_named(tmp_path: Path) -> None:

@@ -68,7 +68,9 @@ def load_tflite(path: str | Path, threads: int = 1) -> Callable[[Mapping[str, Te
     """
     interpreter = require("ai_edge_litert.interpreter", "running TFLite files")
     with quiet():
-        run = interpreter.Interpreter(str(path), num_threads=threads).get_signature_runner()
+        loaded = interpreter.Interpreter(str(path), num_threads=threads)
+        loaded.allocate_tensors()  # where its delegate says hello
+        run = loaded.get_signature_runner()
 
     def call(inputs: Mapping[str, Tensor]) -> Tensor:
         (output,) = run(**{name: tensor.numpy() for name, tensor in inputs.items()}).values()

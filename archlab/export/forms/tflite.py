@@ -35,7 +35,7 @@ class TFLite(Form):
         path = folder / f"{network.name}{'' if precision == 'fp32' else f'_{precision}'}.tflite"
         say(f"writing {path.name}")
         try:
-            to_tflite(network.module, network.inputs, path, precision=precision)
+            to_tflite(network.module, network.inputs, path, precision=precision, for_cpu=False)
         except RunFailed as error:
             return not_written(self, network, precision, error)
         expected = torch_output(network.module, network.inputs)

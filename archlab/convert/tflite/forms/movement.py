@@ -1,12 +1,15 @@
 """Operators of order and shape. Most of them write nothing: they only change what is known of a tensor."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from archlab.convert.graph import Constant, Value
 from archlab.convert.tflite.forms.form import Form, stored
 from archlab.convert.tflite.layout import Order, Shape, lying, permuted, plain, reshaped
+from archlab.convert.tflite.model import Array
+from archlab.convert.tflite.weights import product_weight
 from archlab.convert.tflite.writer import Stored, Writer, as_array
 
 _CHANNELS_LAST = (0, 2, 3, 1)
@@ -106,9 +109,36 @@ def _upsample(w: Writer, value: Value, x: Value, scale: int) -> Stored:
 
 
 def _embedding(w: Writer, value: Value, indices: Value, weight: Constant) -> Stored:
-    rows = w.constant(as_array(weight.tensor))
-    inputs = [rows, w.read(indices, plain(indices.rank))]
-    return stored(value, w.emit("GATHER", inputs, value.shape, options={"": "GatherOptions"}), plain(value.rank))
+    """The table is in the file's precision, what is taken of it in float32. Known rows are taken at once."""
+    table, order = as_array(weight.tensor), plain(value.rank)
+    if isinstance(indices, Constant):
+        return stored(value, w.constant(table[as_array(indices.tensor)]), order)
+    return stored(value, _TAKEN[w.precision](w, table, w.read(indices, plain(indices.rank)), indices.shape), order)
+
+
+def _taken(w: Writer, table: Array, indices: int, shape: Shape) -> int:
+    return w.emit("GATHER", [w.constant(table), indices], (*shape, table.shape[1]), options={"": "GatherOptions"})
+
+
+def _taken_of_halves(w: Writer, table: Array, indices: int, shape: Shape) -> int:
+    halves, shape_taken = w.constant(table.astype(np.float16)), (*shape, table.shape[1])
+    rows = w.emit("GATHER", [halves, indices], shape_taken, dtype="float16", options={"": "GatherOptions"})
+    return w.emit("DEQUANTIZE", [rows], shape_taken, version=3)
+
+
+def _taken_of_bytes(w: Writer, table: Array, indices: int, shape: Shape) -> int:
+    """GATHER knows one scale alone, this operator one for each row."""
+    count = math.prod(shape)
+    flat = w.reshaped(indices, shape, (count,))
+    rows = w.emit("EMBEDDING_LOOKUP", [flat, product_weight(w, table)], (count, table.shape[1]), version=4)
+    return w.reshaped(rows, (count, table.shape[1]), (*shape, table.shape[1]))
+
+
+_TAKEN: dict[str, Callable[[Writer, Array, int, Shape], int]] = {
+    "fp32": _taken,
+    "fp16": _taken_of_halves,
+    "int8": _taken_of_bytes,
+}
 
 
 FORMS: dict[str, Form] = {
