@@ -1,6 +1,7 @@
 """``archlab export MODEL``, ``archlab export STUDY --pick knee``"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -8,12 +9,30 @@ from archlab.cli.options import studies_option
 from archlab.files import file_name
 from archlab.studies import check_study, is_study
 
+if TYPE_CHECKING:
+    from archlab.export import Plan
+
 ROOT = Path("exports")
 Words = tuple[str, ...]
 
 
 def _words(_: click.Context, __: click.Parameter, value: str) -> Words:
     return tuple(dict.fromkeys(word.strip() for word in value.split(",") if word.strip()))
+
+
+class _Chosen(NamedTuple):
+    """What is to be written, as the options say."""
+
+    forms: Words
+    precisions: Words
+    chunks: int
+    unet_batch: int
+
+    def plan(self) -> "Plan":
+        from archlab.export import Plan
+        from archlab.export.forms.coreml import CoreML
+
+        return Plan(self.forms, self.precisions, {"coreml": CoreML(self.chunks, self.unet_batch)})
 
 
 @click.command()
@@ -26,13 +45,13 @@ def _words(_: click.Context, __: click.Parameter, value: str) -> Words:
     "--forms",
     default="",
     callback=_words,
-    help="Which to write, several with commas: tflite, coreml, diffusers.  [default: all there can be]",
+    help="Which to write, several with commas: tflite, coreml, onnx, diffusers.  [default: all there can be]",
 )
 @click.option(
     "--precision",
     default="",
     callback=_words,
-    help="fp32, fp16, int8, …, several with commas.  [default: each form's own]",
+    help="fp32, fp16, int8, palette6, …, several with commas.  [default: each form's own]",
 )
 @click.option(
     "--compare",
@@ -48,6 +67,14 @@ def _words(_: click.Context, __: click.Parameter, value: str) -> Words:
     show_default=True,
     help="Of a model whose data are known: how many images of each precision are scored; 0 leaves it out.",
 )
+@click.option(
+    "--chunks",
+    type=click.IntRange(1, 2),
+    default=1,
+    show_default=True,
+    help="Packages that the UNet makes for Core ML; iPhones need 2 unless its weights are small.",
+)
+@click.option("--unet-batch-one", is_flag=True, help="For Core ML a UNet that takes one latent, not two for guidance.")
 @studies_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: exports/NAME]")
 def export(
@@ -57,6 +84,8 @@ def export(
     precision: Words,
     compare: int,
     score: int,
+    chunks: int,
+    unet_batch_one: bool,
     studies: Path,
     out: Path | None,
 ) -> None:
@@ -65,19 +94,20 @@ def export(
     NAME is a model's folder, one of diffusers', or study:trial. Of a study its pick is written: the architecture, with
     random weights.
     """
+    chosen = _Chosen(forms, precision, chunks, 1 if unet_batch_one else 2)
     if not is_study(name, studies) and (Path(name).is_dir() or ":" in name or "/" in name):
         if pick is not None:
             raise click.UsageError("--pick belongs to a study; a model is exported as it is")
-        _export_model(name, out, (forms, precision), (compare, score))
+        _export_model(name, out, chosen, (compare, score))
     else:
-        _export_pick(name, pick or "knee", studies, out, (forms, precision))
+        _export_pick(name, pick or "knee", studies, out, chosen)
 
 
-def _export_model(name: str, out: Path | None, chosen: tuple[Words, Words], judged: tuple[int, int]) -> None:
-    from archlab.export import Judging, Plan, export_model
+def _export_model(name: str, out: Path | None, chosen: _Chosen, judged: tuple[int, int]) -> None:
+    from archlab.export import Judging, export_model
     from archlab.model import load_model
 
-    plan = Plan(*chosen)
+    plan = chosen.plan()
     plan.check()
     model = load_model(name)
     folder = export_model(
@@ -88,25 +118,25 @@ def _export_model(name: str, out: Path | None, chosen: tuple[Words, Words], judg
         click.echo(f'next    python {folder / "sample.py"} "a prompt"')
 
 
-def _export_pick(name: str, word: str, studies: Path, out: Path | None, forms: tuple[Words, Words]) -> None:
+def _export_pick(name: str, word: str, studies: Path, out: Path | None, chosen: _Chosen) -> None:
     check_study(name, studies)
 
     from archlab.study import load_study
 
     study = load_study(name, studies)
-    chosen = study.pick(word)
+    picked = study.pick(word)
 
     from archlab.architecture import load
-    from archlab.export import Plan, Winner, export_architecture
+    from archlab.export import Winner, export_architecture
     from archlab.proxy.evaluate import proxy_spec
 
-    record = study.record(chosen.trial)
-    files = study.files.trial(chosen.trial)
+    record = study.record(picked.trial)
+    files = study.files.trial(picked.trial)
     spec = load(files / "architecture.yaml")
     winner = Winner(
         study=name,
-        trial=chosen.trial,
-        why=f"{word}: {chosen.why}",
+        trial=picked.trial,
+        why=f"{word}: {picked.why}",
         knobs=record.knobs,
         evaluation=record.evaluation,
         spec=spec,
@@ -114,6 +144,6 @@ def _export_pick(name: str, word: str, studies: Path, out: Path | None, forms: t
         files=files,
     )
     out = out or ROOT / f"{name}-{file_name(word)}"
-    folder = export_architecture(winner, out, plan=Plan(*forms), say=click.echo)
-    click.echo(f"{folder}  trial {chosen.trial}, {chosen.why}")
+    folder = export_architecture(winner, out, plan=chosen.plan(), say=click.echo)
+    click.echo(f"{folder}  trial {picked.trial}, {picked.why}")
     click.echo(f"next    read {folder / 'card.md'}")

@@ -11,6 +11,7 @@ from archlab.convert.coreml import (
 )
 from archlab.convert.inputs import FlatInputs, example_inputs
 from archlab.convert.litert_torch import to_tflite_by_litert_torch
+from archlab.convert.onnx import check_onnx, load_onnx, to_onnx
 from archlab.convert.parity import PARITY_TOLERANCES, Parity, parity_of, torch_output
 from archlab.convert.partitions import unaccelerated_operators
 from archlab.convert.profile import OperatorTime, operator_profile
@@ -25,7 +26,9 @@ __all__ = [
     "OperatorTime",
     "Parity",
     "can_run_coreml",
+    "check_onnx",
     "example_inputs",
+    "load_onnx",
     "load_tflite",
     "operator_profile",
     "parity_of",
@@ -33,6 +36,7 @@ __all__ = [
     "run_tflite",
     "to_coreml",
     "to_coreml_chunks",
+    "to_onnx",
     "to_tflite",
     "to_tflite_by_litert_torch",
     "torch_output",

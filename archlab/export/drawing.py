@@ -1,9 +1,7 @@
 """``scheduler.json``: all that a program in any language needs to draw with an export's files."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
@@ -145,16 +143,6 @@ def drawing_of(model: Model, files: Iterable[ExportedFile]) -> Drawing:
         networks=_networks(files),
         schedules={str(count): steps_of(model.scheduler, count) for count in counts},
     )
-
-
-def write_tokenizer(clip: Clip, folder: Path) -> None:
-    """CLIP's ``vocab.json`` and ``merges.txt``, as its first release and ml-stable-diffusion have them."""
-    folder.mkdir(exist_ok=True)
-    pairs = json.loads(clip.tokenizer.backend_tokenizer.to_str())["model"]
-    vocabulary = {**pairs["vocab"], **clip.tokenizer.get_added_vocab()}
-    (folder / "vocab.json").write_text(json.dumps(vocabulary, ensure_ascii=False), encoding="utf-8")
-    merges = ["#version: 0.2", *(" ".join(pair) for pair in pairs["merges"])]
-    (folder / "merges.txt").write_text("\n".join(merges) + "\n", encoding="utf-8")
 
 
 def _latents(model: Model) -> LatentFacts:

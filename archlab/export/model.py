@@ -13,7 +13,7 @@ from archlab.cost import count
 from archlab.data.pictures import grid
 from archlab.encoders.clip import Clip
 from archlab.evaluation.fact import to_plain, write_fact
-from archlab.export.drawing import DRAWING_FILE, TOKENIZER_FOLDER, drawing_of, write_tokenizer
+from archlab.export.drawing import DRAWING_FILE, TOKENIZER_FOLDER, drawing_of
 from archlab.export.forms.form import ExportedFile, Say
 from archlab.export.model_card import ModelExport, model_card
 from archlab.export.networks import Networks, networks_of_model
@@ -21,6 +21,7 @@ from archlab.export.pictures import Judge, Judging, Pictures
 from archlab.export.place import export_folder, write_card
 from archlab.export.plan import EVERYTHING, Plan
 from archlab.export.steps import expressible
+from archlab.export.tokenizer import write_tokenizer
 from archlab.model import Model
 
 PROGRAM = "sample.py"

@@ -1,7 +1,7 @@
 """Which forms are written, in which precisions."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,10 +26,12 @@ class Plan:
     Attributes:
         forms: those that were asked for; none: all, and one whose package is not installed is said to be not written.
         precisions: those that were asked for; none: every form's own.
+        configured: forms with other settings than their own, by name.
     """
 
     forms: tuple[str, ...] = ()
     precisions: tuple[str, ...] = ()
+    configured: Mapping[str, Form] = field(default_factory=dict)
 
     def check(self) -> None:
         """Before anything slow.
@@ -58,9 +60,11 @@ class Plan:
                 yield Written(form, precision, self._files(form, networks, folder, precision, say))
 
     def _forms(self) -> list[Form]:
-        return [FORMS[name] for name in self.forms or FORMS.names]
+        return [self.configured.get(name) or FORMS[name] for name in self.forms or FORMS.names]
 
     def _precisions(self, form: Form, trained: bool) -> Sequence[str]:
+        if not trained and form.trained_only and not self.forms:
+            return ()
         if not self.precisions:
             return form.default_precisions if trained else form.precisions[:1]
         return [precision for precision in self.precisions if precision in form.precisions]

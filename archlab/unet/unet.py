@@ -167,7 +167,8 @@ class AddedEmbedding(nn.Module):
         self.linear2 = nn.Linear(dim, dim)
 
     def forward(self, text_embeds: Tensor, time_ids: Tensor) -> Tensor:
-        ids = sinusoids(time_ids.flatten(), self.time_dim).to(text_embeds.dtype).reshape(len(time_ids), -1)
+        batch = time_ids.shape[0]  # len() would make a constant of it where torch exports the network
+        ids = sinusoids(time_ids.flatten(), self.time_dim).to(text_embeds.dtype).reshape(batch, -1)
         out: Tensor = self.linear2(F.silu(self.linear1(torch.cat([text_embeds, ids], dim=-1))))
         return out
 

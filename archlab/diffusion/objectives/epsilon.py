@@ -18,6 +18,9 @@ class Epsilon(Objective):
     def clean(self, noisy: Tensor, prediction: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
         return (noisy - sigma * prediction) / alpha
 
+    def noise(self, noisy: Tensor, prediction: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+        return prediction
+
     def snr_weight(self, limited: Tensor, snr: Tensor, sigma: Tensor) -> Tensor:
         """Its loss is that of the clean latents times 1 / SNR."""
         return limited / snr

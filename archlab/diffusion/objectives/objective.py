@@ -28,6 +28,10 @@ class Objective(ABC):
         """The latents that a prediction means: [B, C, H, W]."""
 
     @abstractmethod
+    def noise(self, noisy: Tensor, prediction: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+        """The noise ε that a prediction means: [B, C, H, W]."""
+
+    @abstractmethod
     def snr_weight(self, limited: Tensor, snr: Tensor, sigma: Tensor) -> Tensor:
         """The weight of this objective's loss where that of the clean latents weighs ``limited``: [B].
 

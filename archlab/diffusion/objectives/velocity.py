@@ -18,6 +18,9 @@ class Velocity(Objective):
     def clean(self, noisy: Tensor, prediction: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
         return alpha * noisy - sigma * prediction
 
+    def noise(self, noisy: Tensor, prediction: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+        return alpha * prediction + sigma * noisy
+
     def snr_weight(self, limited: Tensor, snr: Tensor, sigma: Tensor) -> Tensor:
         """Its loss is that of the clean latents times 1 / σ²."""
         return limited * sigma**2

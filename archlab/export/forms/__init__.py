@@ -11,6 +11,7 @@ FORMS: "Registry[Form]" = Registry(
     {
         "tflite": "archlab.export.forms.tflite:TFLITE",
         "coreml": "archlab.export.forms.coreml:COREML",
+        "onnx": "archlab.export.forms.onnx:ONNX",
         "diffusers": "archlab.export.forms.diffusers:DIFFUSERS",
     }
 )

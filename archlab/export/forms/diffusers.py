@@ -26,6 +26,7 @@ class Diffusers(Form):
     runtime = "diffusers"
     precisions = ("fp32",)
     default_precisions = ("fp32",)
+    trained_only = False
 
     def check(self) -> None:
         """It comes with archlab."""

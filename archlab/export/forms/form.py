@@ -63,11 +63,13 @@ class Form(Protocol):
         runtime: as people call it.
         precisions: that it has. Random weights are written in the first unless others are asked for.
         default_precisions: in which a model is.
+        trained_only: whether random weights are written only where this form was asked for.
     """
 
     runtime: str
     precisions: tuple[str, ...]
     default_precisions: tuple[str, ...]
+    trained_only: bool
 
     def check(self) -> None:
         """Whether it can be written here.

@@ -21,6 +21,7 @@ class TFLite(Form):
     runtime = "TFLite"
     precisions = PRECISIONS
     default_precisions = PRECISIONS
+    trained_only = False
 
     def check(self) -> None:
         require("ai_edge_litert.interpreter", "writing TFLite files")

@@ -1,7 +1,8 @@
 """The program of a Core ML package, run operator by operator."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from archlab.convert.coreml.interpreter.operations import DTYPES, OPERATIONS
 from archlab.convert.quiet import quiet
 from archlab.errors import require
 
+Description = tuple[str, tuple[int, ...]]  # type and shape
+
 
 class CoreMLProgram:
     """What a package computes, by torch on the CPU: its own program with its own weights, decompressed.
@@ -22,6 +25,7 @@ class CoreMLProgram:
 
     Attributes:
         operations: how many of each kind it has.
+        inputs, outputs: type and shape by name.
 
     Args:
         path: of an ``.mlpackage`` that `to_coreml` wrote.
@@ -31,29 +35,21 @@ class CoreMLProgram:
     """
 
     def __init__(self, path: str | Path) -> None:
-        coremltools = require("coremltools", "reading a Core ML package", "coreml")
-        from coremltools.converters.mil.frontend.milproto.load import load
-
-        with quiet():
-            model = coremltools.models.MLModel(str(path), skip_model_load=True)
-            spec = model.get_spec()
-            function = load(spec, spec.specificationVersion, model.weights_dir).functions["main"]
+        function = _function(path)
         self.operations = Counter(operation.op_type for operation in function.operations)
-        self._inputs = function.inputs
-        self._outputs = [output.name for output in function.outputs]
+        self.inputs = {name: _description(variable) for name, variable in function.inputs.items()}
+        self.outputs = {variable.name: _description(variable) for variable in function.outputs}
         self._constants: dict[str, Any] = {}
-        self._steps: list[Any] = []
+        self._steps: list[_Step] = []
         for operation in function.operations:
             if operation.op_type.startswith("const"):
                 (output,) = operation.outputs
-                self._constants[output.name] = _constant(
-                    output.val if operation.op_type == "const" else operation.materialized_val_inference()
-                )
+                is_plain = operation.op_type == "const"
+                value = output.val if is_plain else operation.materialized_val_inference()  # decompressed
+                self._constants[output.name] = _constant(value)
             else:
-                self._steps.append(operation)
-        self._last_use = {
-            name: index for index, step in enumerate(self._steps) for name in _names(step) if name not in self._outputs
-        }
+                self._steps.append(_step(operation))
+        self._last_use = {name: index for index, step in enumerate(self._steps) for name in step.names}
 
     def __call__(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The outputs by name.
@@ -62,47 +58,82 @@ class CoreMLProgram:
             inputs: by name; cast to the types that the package takes, as Core ML does. Others than its own are
                 left aside.
         """
-        known: dict[str, Any] = {name: _typed(inputs[name], variable) for name, variable in self._inputs.items()}
+        known: dict[str, Any] = {name: _typed(name, inputs[name], wanted) for name, wanted in self.inputs.items()}
         with torch.inference_mode():
             for index, step in enumerate(self._steps):
-                known.update(self._results(step, known))
-                for name in _names(step):
-                    if self._last_use.get(name) == index:
+                known.update(step.run({name: self._constants.get(name, known.get(name)) for name in step.names}))
+                for name in step.names:
+                    if self._last_use[name] == index and name not in self.outputs:
                         known.pop(name, None)
-        return {name: known[name] for name in self._outputs}
+        return {name: known[name] for name in self.outputs}
 
     @property
     def weights(self) -> dict[str, Tensor]:
         """Its constants that are tensors of floating numbers, decompressed, by name."""
         return {name: value for name, value in self._constants.items() if isinstance(value, Tensor)}
 
-    def _results(self, step: Any, known: Mapping[str, Any]) -> dict[str, Any]:
-        def value_of(source: Any) -> Any:
-            if isinstance(source, list | tuple):
-                return [value_of(item) for item in source]
-            return known[source.name] if source.name in known else self._constants[source.name]
 
-        given = {name: value_of(source) for name, source in step.inputs.items() if source is not None}
-        function = OPERATIONS[step.op_type]
-        made = function(given["x"]) if list(given) == ["x"] else function(**given)  # torch's own know no MIL names
+@dataclass(frozen=True)
+class _Step:
+    """One operator: its arguments, each the name of a variable or several, and what it makes."""
+
+    function: Callable[..., Any]
+    arguments: Mapping[str, str | list[str]]
+    results: Mapping[str, Description]
+
+    @property
+    def names(self) -> list[str]:
+        """Of the variables that it takes."""
+        sources = self.arguments.values()
+        return [name for source in sources for name in (source if isinstance(source, list) else [source])]
+
+    def run(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        given = {
+            argument: [known[name] for name in source] if isinstance(source, list) else known[source]
+            for argument, source in self.arguments.items()
+        }
+        made = (
+            self.function(given["x"]) if list(given) == ["x"] else self.function(**given)
+        )  # torch's know no MIL names
         results = made if isinstance(made, tuple) else (made,)
-        return {variable.name: _typed(result, variable) for variable, result in zip(step.outputs, results, strict=True)}
+        pairs = zip(self.results.items(), results, strict=True)
+        return {name: _typed(name, result, declared) for (name, declared), result in pairs}
 
 
-def _names(step: Any) -> list[str]:
-    """Of the variables that it takes."""
-    sources = (source for source in step.inputs.values() if source is not None)
-    return [x.name for source in sources for x in (source if isinstance(source, list | tuple) else (source,))]
+def _function(path: str | Path) -> Any:
+    coremltools = require("coremltools", "reading a Core ML package", "coreml")
+    from coremltools.converters.mil.frontend.milproto.load import load
+
+    with quiet():
+        model = coremltools.models.MLModel(str(path), skip_model_load=True)
+        spec = model.get_spec()
+        return load(spec, spec.specificationVersion, model.weights_dir).functions["main"]
 
 
-def _typed(result: Tensor, variable: Any) -> Tensor:
-    """In the type that the program declares; float16 as such numbers in float32, in which torch is fast."""
+def _step(operation: Any) -> _Step:
+    sources = {name: source for name, source in operation.inputs.items() if source is not None}
+    return _Step(
+        OPERATIONS[operation.op_type],
+        {
+            name: [item.name for item in source] if isinstance(source, list | tuple) else source.name
+            for name, source in sources.items()
+        },
+        {variable.name: _description(variable) for variable in operation.outputs},
+    )
+
+
+def _description(variable: Any) -> Description:
     from coremltools.converters.mil.mil import types
 
-    if tuple(result.shape) != tuple(variable.shape):
-        raise ValueError(f"{variable.name} has shape {tuple(result.shape)} and not {tuple(variable.shape)}")
-    name = types.builtin_to_string(variable.dtype)
-    return result.half().float() if name == "fp16" else result.to(DTYPES[name])
+    return str(types.builtin_to_string(variable.dtype)).replace("fp", "float"), tuple(variable.shape)
+
+
+def _typed(name: str, value: Tensor, declared: Description) -> Tensor:
+    """In the type that the program declares; float16 as such numbers in float32, in which torch is fast."""
+    dtype, shape = declared
+    if tuple(value.shape) != shape:
+        raise ValueError(f"{name} has shape {tuple(value.shape)} and not {shape}")
+    return value.half().float() if dtype == "float16" else value.to(DTYPES[dtype])
 
 
 def _constant(value: Any) -> Any:

@@ -1,0 +1,133 @@
+"""Writes and runs the packages."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from torch import Tensor
+
+from archlab.convert import COREML_PRECISIONS, CoreMLProgram, parity_of, to_coreml, to_coreml_chunks, torch_output
+from archlab.encoders.clip import Clip
+from archlab.errors import RunFailed, require
+from archlab.export.forms.coreml.parts import DecoderPart, Part, UNetPart, parts_of
+from archlab.export.forms.coreml.swift import SCRIPT, remarks, script
+from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, not_written, size_mb
+from archlab.export.networks import Networks
+from archlab.export.tokenizer import write_tokenizer
+
+_CHUNKS = ("UnetChunk1", "UnetChunk2")
+_HOW = "compared by torch, which ran the package's program; Core ML itself was not asked"
+
+
+class CoreML(Form):
+    """What apple/ml-stable-diffusion's Swift package loads, in ``coreml``; other precisions in ``coreml_palette6``, ….
+
+    ``TextEncoder``, ``Unet`` and ``VAEDecoder.mlpackage``, the tokenizer's ``vocab.json`` and ``merges.txt``, and
+    ``compile.sh``, which makes ``Resources`` of all that on a Mac.
+
+    Args:
+        chunks: 2 writes ``UnetChunk1`` and ``UnetChunk2``, with half of the weights each.
+        unet_batch: 2 for guidance; 1 where it is drawn without, or in two runs.
+    """
+
+    runtime = "Core ML"
+    precisions = COREML_PRECISIONS
+    default_precisions: tuple[str, ...] = ("fp16",)
+    trained_only = False
+
+    def __init__(self, chunks: int = 1, unet_batch: int = 2) -> None:
+        self._chunks, self._unet_batch = chunks, unet_batch
+
+    def check(self) -> None:
+        require("coremltools", "writing Core ML packages", "coreml")
+
+    def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
+        place = folder / ("coreml" if precision == self.precisions[0] else f"coreml_{precision}")
+        try:
+            parts = parts_of(networks, self._unet_batch)
+        except RunFailed as error:
+            return [not_written(self, networks.unet, precision, error)]
+        scale = next((part.scale for part in parts if isinstance(part, DecoderPart)), None)
+        place.mkdir()
+        files = [file for part in parts for file in self._write(part, place, precision, say)]
+        files = [
+            replace(file, note="; ".join([file.note or "", *remarks(networks, scale)]))
+            if file.component == networks.unet.name and file.file is not None
+            else file
+            for file in files
+        ]
+        (place / SCRIPT).write_text(script(), encoding="utf-8")
+        if networks.model is not None and isinstance(networks.model.text, Clip):
+            write_tokenizer(networks.model.text, place)
+        return files
+
+    def runs(self, networks: Networks, folder: Path, files: Sequence[ExportedFile]) -> Mapping[str, Run]:
+        """By torch, which runs the packages' programs: rounded to float16 where they are."""
+        packages: dict[str, list[Path]] = {}
+        for file in files:
+            if file.file is not None:
+                packages.setdefault(file.component, []).append(folder / file.file)
+        parts = parts_of(networks, self._unet_batch) if packages else []
+        return {part.network.name: _run(part, packages[part.network.name]) for part in parts}
+
+    def _write(self, part: Part, place: Path, precision: str, say: Say) -> list[ExportedFile]:
+        chunked = self._chunks == 2 and isinstance(part, UNetPart)
+        paths = [place / f"{stem}.mlpackage" for stem in (_CHUNKS if chunked else (part.stem,))]
+        inputs = _typed(part, precision)
+        outputs = {part.output: "fp32"}
+        say(f"writing {' and '.join(f'{place.name}/{path.name}' for path in paths)}")
+        try:
+            if chunked:
+                to_coreml_chunks(part.module, inputs, (paths[0], paths[1]), precision=precision, outputs=outputs)
+            else:
+                to_coreml(part.module, inputs, paths[0], precision=precision, outputs=outputs)
+        except RunFailed as error:
+            return [not_written(self, part.network, precision, error)]
+        programs = [CoreMLProgram(path) for path in paths]
+        expected = torch_output(part.module, part.examples)
+        parity = parity_of(expected, _output(programs, part, part.examples).numpy())
+        return [
+            ExportedFile(
+                component=part.network.name,
+                runtime=self.runtime,
+                precision=precision,
+                file=f"{place.name}/{path.name}",
+                inputs=_ports(program.inputs),
+                outputs=_ports(program.outputs),
+                size_mb=size_mb(path),
+                parity_max_abs=parity.max_abs,
+                parity_max_relative=parity.max_relative,
+                note=_HOW,
+            )
+            for path, program in zip(paths, programs, strict=True)
+        ]
+
+
+def _typed(part: Part, precision: str) -> dict[str, Tensor]:
+    """float16, but for what needs float32."""
+    exact = part.examples if precision == "fp32" else part.exact_inputs()
+    return {name: tensor if name in exact else tensor.half() for name, tensor in part.examples.items()}
+
+
+def _run(part: Part, packages: Sequence[Path]) -> Run:
+    programs = [CoreMLProgram(path) for path in packages]
+
+    def run(own: Mapping[str, Tensor]) -> Tensor:
+        return part.own_output(_output(programs, part, part.given(own)), own)
+
+    return run
+
+
+def _output(programs: Sequence[CoreMLProgram], part: Part, inputs: Mapping[str, Tensor]) -> Tensor:
+    """Of the programs one after the other, each given what came before."""
+    known = dict(inputs)
+    for program in programs:
+        known |= program(known)
+    return known[part.output]
+
+
+def _ports(described: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[Port, ...]:
+    return tuple(Port(name=name, shape=shape, dtype=dtype) for name, (dtype, shape) in described.items())
+
+
+COREML = CoreML()
