@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
     from archlab.model.model import Model
 
+BASELINE = "baseline"  # in the place of a trial
+
 _MOST_DIGITS = 10  # of a trial's number
 
 _NUMBERS = ("quality_error", "quality_std", "train_seconds", "score_seconds", "seconds")  # that are no measures
@@ -196,11 +198,13 @@ class Study:
         return pick(self.trials, self.front, self.objectives, word, self.limits)
 
     def architecture(self, word: str) -> UNetSpec:
-        """The architecture of a pick, or of a finished trial by its number, however it ended.
+        """The architecture of a pick, of a finished trial by its number, however it ended, or of the ``baseline``.
 
         Raises:
             BadInput: there is none, or somebody damaged it.
         """
+        if word == BASELINE:
+            return self.baseline_spec
         return load(self.files.trial(self.trial_number(word)) / "architecture.yaml")
 
     def trial_number(self, word: str) -> int:
@@ -213,7 +217,9 @@ class Study:
         return self.record(number).trial
 
     def model(self, word: str | int, device: "torch.device | None" = None) -> "Model":
-        """The trained proxy of a pick, or of a trial by its number, to draw with.
+        """The trained proxy of a pick, of a trial by its number, or of the ``baseline``, to draw with.
+
+        The baseline's is trained now where no trial has needed it yet.
 
         Args:
             device: where it draws; absent: the CPU.
@@ -223,8 +229,11 @@ class Study:
         """
         import torch
 
-        from archlab.study.trial_model import trial_model
+        from archlab.study.trial_model import baseline_model, trial_model
 
+        device = device or torch.device("cpu")
+        if word == BASELINE:
+            return baseline_model(f"{self.name}:{word}", self.baseline_spec, self.proxy, device)
         trial = self.trial_number(str(word))
         folder = self.files.trial(trial)
         return trial_model(
@@ -233,7 +242,7 @@ class Study:
             self.proxy,
             folder / "checkpoint.safetensors",
             self.record(trial).evaluation.proxy,
-            device or torch.device("cpu"),
+            device,
         )
 
     def record(self, trial: int) -> Record:

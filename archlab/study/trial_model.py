@@ -1,4 +1,4 @@
-"""The trained proxy of a trial as a model."""
+"""The trained proxy of a trial, or of the baseline, as a model."""
 
 from pathlib import Path
 
@@ -7,15 +7,17 @@ from safetensors.torch import load_file
 
 from archlab.architecture import UNetSpec
 from archlab.diffusion.settings import DiffusionSettings
+from archlab.encoders.prepare import Prepared
 from archlab.errors import RunFailed
 from archlab.evaluation import ProxyResult
 from archlab.model.facts import TrainingFacts
 from archlab.model.model import Model
 from archlab.model.trained import trained_model
 from archlab.proxy.evaluate import proxy_spec
+from archlab.proxy.inherited import trained_baseline
 from archlab.proxy.parts import prepare_proxy
 from archlab.proxy.settings import ProxySettings
-from archlab.unet import build
+from archlab.unet import UNet, build
 
 
 def trial_model(
@@ -45,15 +47,35 @@ def trial_model(
     spec, prepared = proxy_spec(target, settings).deployed, prepare_proxy(settings)
     unet = build(spec)
     unet.load_state_dict(load_file(weights))
+    return _model(name, unet.to(device), prepared, settings, None if result is None else _training(result, settings))
+
+
+def baseline_model(name: str, baseline: UNetSpec, settings: ProxySettings, device: torch.device) -> Model:
+    """The baseline's proxy, trained to the last rung: from the cache, or now.
+
+    Args:
+        baseline: the target architecture, not yet shrunk.
+
+    Raises:
+        BadInput: its data or encoders are not there any more.
+        RunFailed: its training diverged.
+    """
+    prepared, spec = prepare_proxy(settings), proxy_spec(baseline, settings)
+    unet = build(spec.deployed)
+    unet.load_state_dict(trained_baseline(spec, prepared, settings).state_dict())
+    return _model(name, unet.to(device), prepared, settings, None)
+
+
+def _model(name: str, unet: UNet, prepared: Prepared, settings: ProxySettings, training: TrainingFacts | None) -> Model:
     return trained_model(
         name,
-        unet.to(device),
+        unet,
         prepared,
         settings.part(DiffusionSettings),
         data=settings.data,
         steps=settings.sampling_steps,
         guidance=settings.guidance,
-        training=None if result is None else _training(result, settings),
+        training=training,
     )
 
 
