@@ -49,8 +49,8 @@ class TrainingMirror(TrainingWatcher):
         self._start = start
         for point in start.curve:
             self._known[point.step] = _logged(point)
-        pictures = start.folder.glob("samples/step-*.png")
-        self._pictures = {int(path.stem.removeprefix("step-")): path for path in pictures}
+        pictures = {step: start.folder / "samples" / f"step-{step:06}.png" for step in self._known}
+        self._pictures = {step: path for step, path in pictures.items() if path.is_file()}
         self._later(lambda: None)
 
     def stepped(self, points: Sequence[Point]) -> None:

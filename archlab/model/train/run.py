@@ -62,7 +62,7 @@ class TrainingRun:
             self._lengths = [(first, steps) for first, steps in checkpoint.facts["lengths"]]
             if self._lengths[-1][1] != self._settings.steps:
                 self._lengths.append((training.step, self._settings.steps))
-        self._told = training.step
+        self._began_at = self._told = training.step
         self._save_now_and_then = now_and_then(self._save, self._settings.checkpoint_seconds)
 
     @property
@@ -156,7 +156,7 @@ class TrainingRun:
             self._val_losses[step] = finite(self._validation(self._training.network), step, "the validation loss")
             tell(self._watchers, "validated", self._points(step - 1)[0])
         name = f"step-{step:06}"
-        if not is_last and step % settings.draw_every == 0 and not self._is_drawn(name):
+        if not is_last and step % settings.draw_every == 0 and not (step == self._began_at and self._is_drawn(name)):
             self.draw(self._drawing(cast(UNet, self._training.network), None), name)
 
     def _is_drawn(self, name: str) -> bool:
