@@ -29,7 +29,7 @@ def attend(
     if has_torch_function(tokens):  # a converter's symbols, which have attention of their own
         attended: Tensor = handle_torch_function(attend, tokens, *tokens, heads, normalizer, training)
         return attended
-    if training and query.requires_grad:
+    if training and query.requires_grad and query.device.type == "cpu":
         processor = processor or this_processor()
         if learns_faster_in_blocks(query, key, heads, normalizer, processor):
             return attend_in_blocks(query, key, value, heads, normalizer, processor.scores_at_once)

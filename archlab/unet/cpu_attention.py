@@ -55,7 +55,7 @@ def learns_faster_in_blocks(
 ) -> bool:
     """Whether `attend_in_blocks` is the faster way to a gradient for [B, L, C] and [B, M, C], as measured."""
     traced: bool = torch.jit.is_tracing()  # type: ignore[no-untyped-call, attr-defined]  # torch leaves it untyped
-    if query.device.type != "cpu" or traced or torch.compiler.is_compiling():
+    if traced or torch.compiler.is_compiling():
         return False
     if normalizer == "relu":  # torch has no fused one
         return True
