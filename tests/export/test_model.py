@@ -3,8 +3,6 @@
 import errno
 import json
 import os
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, PNDMScheduler
-from PIL import Image
 from skimage.metrics import peak_signal_noise_ratio
 
 from archlab.data.load import load_data
@@ -24,42 +21,10 @@ from archlab.export.model_card import ModelExport
 from archlab.export.pictures import psnr_db
 from archlab.model import Model, load_model
 from archlab.model.model import picture
-from archlab.model.sampling import noise_of
 from tests.export.models import latent_model, pixel_model
+from tests.export.program import drawn_by_program, run_sample, share_within_one
 
 TFLITE = Plan(forms=("tflite",))
-BLOCKED = ("torch", "archlab", "transformers", "diffusers", "tokenizers", "regex", "PIL")
-WITHOUT = (
-    "import runpy, sys; sys.modules |= dict.fromkeys({names!r}); runpy.run_path(sys.argv.pop(1), run_name='__main__')"
-)
-
-
-def run_sample(folder: Path, *arguments: str) -> str:
-    """The program's output, in a process in which nothing but numpy and ai-edge-litert can be imported."""
-    command = [sys.executable, "-c", WITHOUT.format(names=BLOCKED), str(folder / "sample.py"), *arguments]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/", check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def drawn_by_program(folder: Path, model: Model, prompt: str, *arguments: str, seed: int = 3) -> np.ndarray:
-    """With torch's noise of the seed."""
-    spec = model.spec
-    noise, _ = noise_of([seed], (spec.in_channels, spec.sample_size, spec.sample_size))
-    np.save(folder.parent / "noise.npy", noise.numpy())
-    out = folder.parent / "picture.png"
-    run_sample(folder, prompt, "--noise", str(folder.parent / "noise.npy"), "--out", str(out), *arguments)
-    return np.asarray(Image.open(out), dtype=int)
-
-
-def share_within_one(ours: np.ndarray, model: Model, prompt: str, seed: int = 3, **how: float) -> float:
-    """Of the pixels' values that differ from torch's by 1 of 255 at most."""
-    (image,) = model.generate(prompt, seeds=(seed,), **how)
-    expected = np.asarray(image, dtype=int)
-    assert ours.shape == expected.shape
-    assert expected.std() > 10  # a picture
-    return float((abs(ours - expected) <= 1).mean())
 
 
 @pytest.fixture(scope="module")
