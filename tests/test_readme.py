@@ -12,11 +12,14 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from archlab.study import load_definition, load_study
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+SHORTER = {"train": ["--steps", "3"], "score": ["--samples", "8"]}
 
 
 def blocks(language: str) -> list[str]:
@@ -24,9 +27,9 @@ def blocks(language: str) -> list[str]:
 
 
 def archlab(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    words = shlex.split(line)
-    assert words[0] == "archlab"
-    command = [sys.executable, "-m", "archlab", *words[1:]]
+    program, *words = shlex.split(line)
+    command = [sys.executable, *{"archlab": ["-m", "archlab"], "python": []}[program], *words]
+    command += SHORTER.get(words[0], [])
     environment = os.environ | {"WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
 
@@ -89,8 +92,16 @@ def test_the_readmes_yaml_is_a_valid_space(tmp_path: Path) -> None:
     assert load_definition(tmp_path / "own.yaml").space.size > 100
 
 
+@pytest.mark.slow
+def test_the_readmes_python_draws(quickstart: Path) -> None:
+    code, _ = blocks("python")
+    run = subprocess.run([sys.executable, "-c", code], cwd=quickstart, capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert Image.open(quickstart / "seven.png").size == (8, 8)
+
+
 def test_the_readmes_python_runs(tmp_path: Path) -> None:
-    (code,) = blocks("python")
+    _, code = blocks("python")
     shutil.copytree(REPOSITORY / "search_spaces", tmp_path / "search_spaces")
     shown = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert shown.returncode == 0, shown.stderr

@@ -20,9 +20,8 @@ def check_onnx() -> None:
     Raises:
         MissingExtra: a package is not installed.
     """
-    with quiet():
-        for package in ("onnx", "onnxscript", "onnxruntime"):
-            require(package, "writing ONNX files", "onnx")
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        require(package, "writing ONNX files", "onnx")
 
 
 def to_onnx(

@@ -83,7 +83,7 @@ class Clip:
         return hidden.cpu()
 
     def remarks(self, prompts: Sequence[str]) -> list[str]:
-        lengths = [len(self.tokenizer(prompt)["input_ids"]) for prompt in prompts]
+        lengths = [len(self.tokenizer(prompt, verbose=False)["input_ids"]) for prompt in prompts]
         return [
             f"{shown(prompt)}: {length} tokens are more than the {self.length} that are read; the rest is left out"
             for prompt, length in zip(prompts, lengths, strict=True)

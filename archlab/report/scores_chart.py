@@ -80,7 +80,7 @@ def scores_figure(info: ScoresInfo) -> Figure:
     _set_scales(axes, info)
     for index, each in enumerate(info.models):
         _draw_model(axes, each, *STUDIES[index % len(STUDIES)][:2])
-    axes.margins(0.12, 0.12)
+    _leave_room(axes, info)
     columns = min(4, len(info.models))
     figure.legend(loc="outside upper right", ncols=columns, frameon=False, handletextpad=0.4)
     figure.draw_without_rendering()
@@ -93,6 +93,15 @@ def scores_figure(info: ScoresInfo) -> Figure:
     obstacles = [*point_boxes(axes, places), *(box for each in info.models for box in _covered(axes, each.points))]
     label_points(figure, axes, places, names, obstacles, bold=[False] * len(names))
     return figure
+
+
+def _leave_room(axes: Any, info: ScoresInfo) -> None:
+    """For labels; a single time is in the middle of an axis from half of it to its double."""
+    axes.margins(0.12, 0.12)
+    costs = {point.cost for each in info.models for point in each.points}
+    if len(costs) == 1:
+        cost = costs.pop()
+        axes.set_xlim(cost / 2, cost * 2)
 
 
 def _draw_model(axes: Any, each: ScoredModel, color: str, mark: str) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 from torch import Tensor
 
 from archlab.convert import COREML_PRECISIONS, CoreMLProgram, parity_of, to_coreml, to_coreml_chunks, torch_output
-from archlab.convert.coreml import require_coremltools
 from archlab.encoders.clip import Clip
-from archlab.errors import RunFailed
+from archlab.errors import RunFailed, require
 from archlab.export.forms.coreml.parts import DecoderPart, Part, UNetPart, parts_of
 from archlab.export.forms.coreml.swift import SCRIPT, remarks, script
 from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, not_written, size_mb
@@ -40,7 +39,7 @@ class CoreML(Form):
         self._chunks, self._unet_batch = chunks, unet_batch
 
     def check(self) -> None:
-        require_coremltools("writing Core ML packages")
+        require("coremltools", "writing Core ML packages", "coreml")
 
     def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
         place = folder / ("coreml" if precision == self.precisions[0] else f"coreml_{precision}")
