@@ -145,13 +145,19 @@ def _file(file: ExportedFile) -> list[str]:
 
 
 def _ports(files: Iterable[ExportedFile]) -> list[str]:
-    """Inputs and outputs, once for a runtime's network: all its precisions have the same."""
-    rows = {
-        (file.runtime, file.component): [file.runtime, file.component, _named(file.inputs), _named(file.outputs)]
-        for file in files
-        if file.inputs
-    }
-    return ["## Inputs and outputs", "", *_table(["runtime", "network", "inputs", "outputs"], rows.values())]
+    """Inputs and outputs, once for all files of a runtime that have the same."""
+    rows: dict[tuple[str, ...], str] = {}
+    for file in files:
+        if file.inputs:
+            rows.setdefault((file.runtime, file.component, _named(file.inputs), _named(file.outputs)), f"`{file.file}`")
+    header = ["runtime", "network", "inputs", "outputs", "of"]
+    return [
+        "## Inputs and outputs",
+        "",
+        *_table(header, ([*described, first] for described, first in rows.items())),
+        "",
+        "Files of other precisions have the same as these, unless they have a row of their own.",
+    ]
 
 
 def _named(ports: Iterable[Port]) -> str:

@@ -62,12 +62,6 @@ def test_what_is_predicted_otherwise_is_said() -> None:
         prediction_of(DDIMScheduler(prediction_type="sample"))
 
 
-def written(model: Model, folder: Path, precision: str = "fp32", **settings: int) -> CoreML:
-    form = CoreML(**settings)
-    form.write(networks_of_model(model), folder, precision, lambda line: None)
-    return form
-
-
 def unet_inputs(model: Model, timesteps: list[float]) -> dict[str, Tensor]:
     """Two latents with contexts of their own, as the Swift package gives them."""
     generator, spec = torch.Generator().manual_seed(1), model.spec
@@ -88,7 +82,7 @@ def of_torch(model: Model, inputs: dict[str, Tensor]) -> Tensor:
 
 def test_v_comes_out_as_noise(tmp_path: Path) -> None:
     model = pixel_model()
-    written(model, tmp_path)
+    CoreML().write(networks_of_model(model), tmp_path, "fp32", lambda line: None)
     inputs = unet_inputs(model, [999.0, 300.0])
     signal = model.scheduler.alphas_cumprod[[999, 300]][:, None, None, None]
     expected = signal**0.5 * of_torch(model, inputs) + (1 - signal) ** 0.5 * inputs["sample"]
@@ -98,13 +92,22 @@ def test_v_comes_out_as_noise(tmp_path: Path) -> None:
 
 def test_flow_comes_out_as_noise_from_two_chunks(tmp_path: Path) -> None:
     model = replace(pixel_model(), scheduler=scheduler_for(DiffusionSettings(objective="flow"), 8, 1.0))
-    written(model, tmp_path, chunks=2)
+    plan = Plan(("coreml",), ("fp32",), {"coreml": CoreML(chunks=2)})
+    export_model(model, tmp_path / "out", plan=plan, judging=Judging(compared=0, scored=0))
     inputs = unet_inputs(model, [999.0, 123.4])
     share = (inputs["timestep"] / 1000)[:, None, None, None]
     expected = inputs["sample"] + (1 - share) * of_torch(model, inputs)
-    first, second = (CoreMLProgram(tmp_path / "coreml_fp32" / f"UnetChunk{number}.mlpackage") for number in (1, 2))
+    first, second = (
+        CoreMLProgram(tmp_path / "out" / "coreml_fp32" / f"UnetChunk{number}.mlpackage") for number in (1, 2)
+    )
     made = second(inputs | first(inputs))
     torch.testing.assert_close(made["noise_pred"], expected, rtol=1e-4, atol=1e-5)
+    card = (tmp_path / "out" / "card.md").read_text(encoding="utf-8").split("## Inputs and outputs")[1]
+    (first_row,) = (line for line in card.splitlines() if line.endswith("| `coreml_fp32/UnetChunk1.mlpackage` |"))
+    (second_row,) = (line for line in card.splitlines() if line.endswith("| `coreml_fp32/UnetChunk2.mlpackage` |"))
+    assert "`encoder_hidden_states` float32 [2, 64, 1, 8] | `hidden_0` float32" in first_row
+    assert "`hidden_0` float32" in second_row
+    assert "| `noise_pred` float32 [2, 1, 8, 8] |" in second_row
 
 
 @pytest.fixture(scope="module")
