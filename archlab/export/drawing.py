@@ -12,7 +12,7 @@ from archlab.encoders.vae import Vae
 from archlab.encoders.words import END, PLACE_SCALE, START, WORD_SCALE, Words
 from archlab.evaluation.fact import STRICT, Whole
 from archlab.export.forms.form import ExportedFile, Port
-from archlab.export.steps import Steps, steps_of
+from archlab.export.steps import Steps, clip_range, steps_of
 from archlab.model import Model
 
 DRAWING_FILE, TOKENIZER_FOLDER = "scheduler.json", "tokenizer"
@@ -104,6 +104,7 @@ class Drawing:
     Attributes:
         prediction_type: diffusers' word: ``epsilon``, ``v_prediction``, ``flow_prediction``, ``sample``.
         clip_range: predicted clean latents are cut to ± this; None where they are not.
+        renoises: whether the noise is computed anew from clean latents that were cut.
         guidance: 1 needs one pass of the UNet a step, more needs a second one with the empty prompt.
         guidance_dim: of the UNet's input ``guidance``, where it takes the guidance itself, in one pass; else None.
         steps: with how many it draws unless asked otherwise.
@@ -116,6 +117,7 @@ class Drawing:
     name: str
     prediction_type: str
     clip_range: float | None
+    renoises: bool
     guidance: float
     guidance_dim: Whole | None
     steps: Whole
@@ -133,7 +135,8 @@ def drawing_of(model: Model, files: Iterable[ExportedFile]) -> Drawing:
     return Drawing(
         name=model.name,
         prediction_type=config.get("prediction_type", "flow_prediction"),
-        clip_range=float(config.clip_sample_range) if config.get("clip_sample") else None,
+        clip_range=clip_range(model.scheduler),
+        renoises=bool(config.get("thresholding")),
         guidance=max(model.facts.guidance, 1.0),
         guidance_dim=model.spec.guidance_dim,
         steps=model.facts.steps,

@@ -135,6 +135,7 @@ def draw(facts: dict[str, Any], steps: dict[str, Any], unet: Network, contexts: 
         clean, noise = clean_and_noise(facts["prediction_type"], latent, answer, alpha, sigma)
         if facts["clip_range"] is not None:
             clean = clean.clip(-facts["clip_range"], facts["clip_range"])
+            noise = (latent - alpha * clean) / sigma if facts["renoises"] else noise
         latent = next_alpha * clean + next_sigma * noise + correction * (clean - before)
         before = clean
     return latent

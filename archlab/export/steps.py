@@ -77,7 +77,19 @@ def _is_deterministic(name: str, config: Any) -> bool:
         chosen = config.algorithm_type, config.solver_type
         if chosen != ("dpmsolver++", "midpoint") or config.solver_order > 2:
             return False
-    return not (config.get("thresholding") or config.get("stochastic_sampling"))
+    thresholds = config.get("thresholding") and not (name.startswith("DPM") and config.sample_max_value == 1)
+    return not (thresholds or config.get("stochastic_sampling"))
+
+
+def clip_range(scheduler: Any) -> float | None:
+    """What predicted clean latents are cut to; None where they are not.
+
+    Thresholds of at most 1 are 1: diffusers takes the larger one.
+    """
+    config = scheduler.config
+    if config.get("clip_sample"):
+        return float(config.clip_sample_range)
+    return 1.0 if config.get("thresholding") else None
 
 
 def _ddim(scheduler: Any) -> Steps:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, SchedulerMixin
+from diffusers import DPMSolverMultistepScheduler, SchedulerMixin
 
 from archlab.diffusion.configured import configured_process
 from archlab.diffusion.objectives import OBJECTIVES
@@ -17,41 +17,38 @@ from archlab.files import read_json
 
 SCHEDULER_FILE = "scheduler_config.json"
 
-# diffusers' StableDiffusionPipeline (0.36 to 0.42) turns clipping off where clip_sample `is True`, not where it is 1.
-# It also sets steps_offset to 1, which matters to no scheduler made here, and warns where it is something else.
-_CLIPS = 1
+_LEAST_LOG_RATIO = -5.1  # of α / σ: beyond it an ε-network's smallest error is a latent far off; as diffusers advises
 _BETAS = ("beta_schedule", "beta_start", "beta_end", "trained_betas")
 
 
 def scheduler_for(settings: DiffusionSettings, sample_size: int, largest: float) -> Any:
     """What a network of these settings is drawn with in as many steps as are asked for.
 
-    On the variance-preserving path DDIM from the noisiest time on, with predicted latents cut to what the data has; on
-    the straight path DPM-Solver++ along σ, which needs no limit.
+    DPM-Solver++ of second order from the noisiest time on. Predicted pixels are cut to their range. Latents have none
+    that a scheduler of diffusers' cuts to: an ε-network is not asked where next to nothing but noise is left of them.
+    (DDIM as pipelines call it keeps ε where it cuts x̂, and drifts: of digits in 50 steps a fifth could not be read.)
 
     Args:
         sample_size: side of the latents.
         largest: absolute value among the data's latents.
     """
     process = configured_process(settings, sample_size)
-    kind, path = process.objective.prediction_type, process.path
-    if isinstance(path, VariancePreserving):
-        return DDIMScheduler(
-            num_train_timesteps=TRAIN_TIMESTEPS,
-            prediction_type=kind,
-            clip_sample=_CLIPS,
-            clip_sample_range=largest,
-            timestep_spacing="trailing",
-            steps_offset=1,
-            **path.betas,
-        )
-    shift = sample_size / path.unshifted_side if settings.schedule == "shifted" else 1.0
+    path = process.path
+    further: dict[str, Any] = {}
+    if not isinstance(path, VariancePreserving):
+        shift = sample_size / path.unshifted_side if settings.schedule == "shifted" else 1.0
+        further = {"use_flow_sigmas": True, "flow_shift": shift}
+    elif largest <= 1:
+        further = {"thresholding": True, "sample_max_value": 1.0, **path.betas}
+    else:
+        limit = {"lambda_min_clipped": _LEAST_LOG_RATIO} if settings.objective == "epsilon" else {}
+        further = {**limit, **path.betas}
     return DPMSolverMultistepScheduler(
         num_train_timesteps=TRAIN_TIMESTEPS,
-        prediction_type=kind,
-        use_flow_sigmas=True,
-        flow_shift=shift,
-        steps_offset=1,
+        prediction_type=process.objective.prediction_type,
+        timestep_spacing="linspace" if "use_flow_sigmas" in further else "trailing",
+        steps_offset=1,  # as pipelines set it, who warn of another; it matters to none of these
+        **further,
     )
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from archlab.errors import BadInput
 from archlab.export.sample import COLUMNS, clean_and_noise
-from archlab.export.steps import expressible, steps_of
+from archlab.export.steps import clip_range, expressible, steps_of
 
 COSINE = {"beta_schedule": "squaredcos_cap_v2"}
 SD = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
@@ -30,6 +30,12 @@ SCHEDULERS: dict[str, Any] = {
     "euler v": EulerDiscreteScheduler(prediction_type="v_prediction", timestep_spacing="leading", **SD),
     "straight": FlowMatchEulerDiscreteScheduler(shift=3.0),
     "dpm": DPMSolverMultistepScheduler(timestep_spacing="trailing", **SD),
+    "dpm of pixels": DPMSolverMultistepScheduler(
+        timestep_spacing="trailing", thresholding=True, sample_max_value=1.0, **COSINE
+    ),
+    "dpm without the noisiest": DPMSolverMultistepScheduler(
+        timestep_spacing="trailing", lambda_min_clipped=-5.1, **COSINE
+    ),
     "dpm to the smallest noise": DPMSolverMultistepScheduler(final_sigmas_type="sigma_min", **SD),
     "dpm flow": DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=0.5),
 }
@@ -57,8 +63,9 @@ def by_table(scheduler: Any, steps: int, noise: Tensor) -> Tensor:
     ):
         answer = network(latent, torch.tensor(timestep))
         clean, direction = clean_and_noise(kind, latent, answer, alpha, sigma)
-        if config.get("clip_sample"):
-            clean = clean.clip(-config.clip_sample_range, config.clip_sample_range)
+        if (limit := clip_range(scheduler)) is not None:
+            clean = clean.clip(-limit, limit)
+            direction = (latent - alpha * clean) / sigma if config.get("thresholding") else direction
         latent = next_alpha * clean + next_sigma * direction + correction * (clean - before)
         before = clean
     return latent

@@ -31,16 +31,15 @@ def test_how_many_are_in_memory_does_not_matter(model: Model) -> None:
 
 
 @pytest.mark.parametrize("objective", ["epsilon", "v"])
-def test_scheduler_of_a_training_is_ddim_with_the_datas_limit(model: Model, objective: str) -> None:
+def test_scheduler_of_pixels_is_dpm_with_their_range(model: Model, objective: str) -> None:
     settings = DiffusionSettings(objective=objective, schedule="linear")
     noise, _ = noise_of([0, 1], (1, 8, 8))
     context = model.text.encode(["a handwritten three"] * 2)
     predict = guided(model.unet, context, model.text.encode([""])[0], 2.0)
     drawn = replace(model, scheduler=scheduler_for(settings, 8, 1.0)).draw(["a handwritten three"] * 2, [0, 1], steps=5)
+    process = configured_process(settings, 8)
     with torch.no_grad():
-        sampled = SAMPLERS["ddim"](
-            predict, noise, configured_process(settings, 8), steps=5, limit=1.0, progress=silent_share
-        )
+        sampled = SAMPLERS["dpm"](predict, noise, process, steps=5, limit=1.0, progress=silent_share)
     torch.testing.assert_close(drawn, sampled.clamp(-1, 1), atol=1e-5, rtol=0)
 
 
