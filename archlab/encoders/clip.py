@@ -56,10 +56,18 @@ class Clip:
         self.tokenizer = _tokenizer(self._tokenizer_folder, config)
         with as_bad_input(f"{_SETTING}: {self._tokenizer_folder}: the tokenizer cannot read the captions"):
             limit = min(self.tokenizer.model_max_length, config.max_position_embeddings)
-            tokens = self.tokenizer(list(captions or [""]), truncation=True, max_length=limit)["input_ids"]
+            longest = limit if captions is None else self._longest(captions, limit)
         self.name = self._folder.name
         self.dim: int = config.hidden_size
-        self.length: int = limit if captions is None else context_length(max(map(len, tokens)), limit)
+        self.length: int = context_length(longest, limit)
+
+    def _longest(self, captions: Sequence[str], limit: int) -> int:
+        """Tokens of the longest, at most the limit; a few are in memory at a time."""
+        longest = 2
+        for start in range(0, len(captions), _CAPTIONS_AT_ONCE):
+            part = list(captions[start : start + _CAPTIONS_AT_ONCE])
+            longest = max(longest, *map(len, self.tokenizer(part, truncation=True, max_length=limit)["input_ids"]))
+        return longest
 
     @cached_property
     def id(self) -> str:

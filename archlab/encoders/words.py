@@ -45,8 +45,12 @@ class Words:
     @classmethod
     def of(cls, captions: Sequence[str]) -> "Words":
         """The encoder whose contexts hold the longest of ``captions``."""
-        words = [_words(caption) for caption in captions]
-        return cls(context_length(2 + max(map(len, words), default=0)), frozenset().union(*words))
+        longest, vocabulary = 0, set[str]()
+        for caption in captions:
+            words = _words(caption)
+            longest = max(longest, len(words))
+            vocabulary.update(words)
+        return cls(context_length(2 + longest), frozenset(vocabulary))
 
     def tokens(self, caption: str) -> list[str]:
         """``length`` tokens: start, lower-case words, end, padding. Words that do not fit are dropped."""
@@ -70,10 +74,12 @@ class Words:
     def rows(self, captions: Sequence[str], progress: ShareDone = silent_share) -> "WordRows":
         """Each caption is held as the words' numbers alone, so that a million of them need no memory to speak of."""
         numbers = {PAD: 0}
-        tokens = [[numbers.setdefault(token, len(numbers)) for token in self.tokens(caption)] for caption in captions]
+        tokens = np.empty((len(captions), self.length), dtype=np.int32)
+        for row, caption in enumerate(captions):
+            tokens[row] = [numbers.setdefault(token, len(numbers)) for token in self.tokens(caption)]
         vectors = torch.stack([word_vector(token) for token in numbers])
         places = sinusoids(torch.arange(self.length), self.dim)
-        return WordRows(torch.tensor(tokens).reshape(-1, self.length), WORD_SCALE * vectors, PLACE_SCALE * places)
+        return WordRows(torch.from_numpy(tokens), WORD_SCALE * vectors, PLACE_SCALE * places)
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +87,7 @@ class WordRows:
     """Captions spelled out when they are asked for.
 
     Attributes:
-        tokens: int64 [N, L], numbers of words; 0 is padding.
+        tokens: int32 [N, L], numbers of words; 0 is padding.
         words: float32 [V, D].
         places: float32 [L, D].
     """
