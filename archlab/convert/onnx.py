@@ -20,8 +20,9 @@ def check_onnx() -> None:
     Raises:
         MissingExtra: a package is not installed.
     """
-    for package in ("onnx", "onnxscript", "onnxruntime"):
-        require(package, "writing ONNX files", "onnx")
+    with quiet():
+        for package in ("onnx", "onnxscript", "onnxruntime"):
+            require(package, "writing ONNX files", "onnx")
 
 
 def to_onnx(

@@ -1,4 +1,5 @@
 import importlib
+import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -115,6 +116,13 @@ def test_refuses_to_replace_another_folder(tmp_path: Path) -> None:
 def test_refuses_another_suffix(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"ends in \.mlpackage"):
         to_coreml(nn.Identity(), {}, tmp_path / "unet.mlmodel")
+
+
+def test_coremltools_is_imported_without_its_remarks() -> None:
+    pytest.importorskip("coremltools")
+    code = "from archlab.convert.coreml import require_coremltools; require_coremltools('a test')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
 
 
 def test_missing_extra_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

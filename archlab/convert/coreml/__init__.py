@@ -9,12 +9,14 @@ from archlab.convert.coreml.package import (
     to_coreml,
     to_coreml_chunks,
 )
+from archlab.convert.coreml.required import require_coremltools
 
 __all__ = [
     "ATTENTION_FORMS",
     "COREML_PRECISIONS",
     "CoreMLProgram",
     "can_run_coreml",
+    "require_coremltools",
     "run_coreml",
     "to_coreml",
     "to_coreml_chunks",

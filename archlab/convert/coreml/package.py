@@ -11,9 +11,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from archlab.convert.coreml.required import require_coremltools
 from archlab.convert.graph import Graph, halves, trace
 from archlab.convert.quiet import quiet
-from archlab.errors import BadInput, RunFailed, nearest, reason, require
+from archlab.errors import BadInput, RunFailed, nearest, reason
 from archlab.files import atomic_folder
 
 ATTENTION_FORMS = ("plain", "split_einsum", "split_einsum_v2")
@@ -51,7 +52,7 @@ def to_coreml(
         RunFailed: the network has an operation without a form, or coremltools gave up; the message has the reason.
     """
     _check(Path(path), precision, attention)
-    require("coremltools", "converting to Core ML", "coreml")
+    require_coremltools("converting to Core ML")
     graph = _traced(module, inputs)
     _write(graph, Path(path), precision, attention, _types(inputs), outputs or _numbered(graph, precision))
 
@@ -72,7 +73,7 @@ def to_coreml_chunks(
     """
     for path in paths:
         _check(path, precision, attention)
-    require("coremltools", "converting to Core ML", "coreml")
+    require_coremltools("converting to Core ML")
     graph = _traced(module, inputs)
     first, second, names = halves(graph)
     computed = _computed(precision)
@@ -161,7 +162,7 @@ def run_coreml(path: str | Path, inputs: Mapping[str, Tensor]) -> NDArray[np.flo
     """
     if not can_run_coreml():
         raise BadInput(f"{path}: running Core ML takes macOS; this is {sys.platform}")
-    coremltools = require("coremltools", "running Core ML packages", "coreml")
+    coremltools = require_coremltools("running Core ML packages")
     with quiet():
         model = coremltools.models.MLModel(str(path), compute_units=coremltools.ComputeUnit.CPU_ONLY)
         (output,) = model.predict({name: tensor.numpy() for name, tensor in inputs.items()}).values()

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from archlab.convert.coreml.interpreter.operations import DTYPES, OPERATIONS
+from archlab.convert.coreml.required import require_coremltools
 from archlab.convert.quiet import quiet
-from archlab.errors import require
 
 Description = tuple[str, tuple[int, ...]]  # type and shape
 
@@ -101,7 +101,7 @@ class _Step:
 
 
 def _function(path: str | Path) -> Any:
-    coremltools = require("coremltools", "reading a Core ML package", "coreml")
+    coremltools = require_coremltools("reading a Core ML package")
     from coremltools.converters.mil.frontend.milproto.load import load
 
     with quiet():

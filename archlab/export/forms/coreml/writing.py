@@ -7,8 +7,9 @@ from pathlib import Path
 from torch import Tensor
 
 from archlab.convert import COREML_PRECISIONS, CoreMLProgram, parity_of, to_coreml, to_coreml_chunks, torch_output
+from archlab.convert.coreml import require_coremltools
 from archlab.encoders.clip import Clip
-from archlab.errors import RunFailed, require
+from archlab.errors import RunFailed
 from archlab.export.forms.coreml.parts import DecoderPart, Part, UNetPart, parts_of
 from archlab.export.forms.coreml.swift import SCRIPT, remarks, script
 from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, not_written, size_mb
@@ -39,7 +40,7 @@ class CoreML(Form):
         self._chunks, self._unet_batch = chunks, unet_batch
 
     def check(self) -> None:
-        require("coremltools", "writing Core ML packages", "coreml")
+        require_coremltools("writing Core ML packages")
 
     def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
         place = folder / ("coreml" if precision == self.precisions[0] else f"coreml_{precision}")
