@@ -12,6 +12,8 @@ from archlab.cli.go_on import how_to_go_on
 from archlab.cli.interrupt import say_when_interrupted
 
 if TYPE_CHECKING:
+    from archlab.architecture import UNetSpec
+    from archlab.model.settings import ModelSettings
     from archlab.tracking import MirrorMode
 
 _PATIENCE_SECONDS = 120.0  # after Ctrl-C, for a step to end and the state to be written
@@ -42,6 +44,7 @@ _PATIENCE_SECONDS = 120.0  # after Ctrl-C, for a step to end and the state to be
     show_default=True,
     help="auto: online when logged in, offline otherwise.",
 )
+@click.option("--dry-run", is_flag=True, help="Say what memory a step takes, and train nothing.")
 def train(
     architecture: str,
     out: Path,
@@ -49,6 +52,7 @@ def train(
     assignments: tuple[str, ...],
     processes: int,
     wandb: "MirrorMode",
+    dry_run: bool,
     scale: float | None,
     sample_size: int | None,
     **options: str | float | None,
@@ -61,11 +65,15 @@ def train(
     spec, study = find_architecture(architecture), study_of(architecture)
     say_when_interrupted(how_to_go_on(sys.argv[1:], f"the training in {out}"), patience_seconds=_PATIENCE_SECONDS)
 
-    from archlab.model.train.request import requested_settings
+    from archlab.model.train.request import planned_settings, requested_settings
 
     size = {key: value for key, value in (("width", scale), ("sample_size", sample_size)) if value is not None}
-    given = {**options, "scale": size or None}
-    settings = requested_settings(None if study is None else study.proxy, config, given, assignments)
+    written = None if study is None else study.proxy, config, {**options, "scale": size or None}, assignments
+    if dry_run:
+        _print_plan(spec, *planned_settings(*written), processes)
+        return
+    settings = requested_settings(*written)
+
     from archlab.model.train.launch import is_launched, launch
 
     if processes > 1 and not is_launched():
@@ -85,3 +93,13 @@ def train(
     click.echo(f"model   {folder}")
     if display.start is not None:
         click.echo(f"next    {shlex.join(['archlab', 'generate', str(folder), display.start.prompt])} --seeds 0,1,2")
+
+
+def _print_plan(spec: "UNetSpec", settings: "ModelSettings", has_data: bool, processes: int) -> None:
+    """A teacher may be any architecture here: its weights are not needed."""
+    from archlab.evaluation.fact import to_plain
+    from archlab.model.train.plan import plan_training
+    from archlab.terminal.listing import print_facts
+
+    teacher = None if settings.teacher is None else find_architecture(settings.teacher)
+    print_facts(to_plain(plan_training(spec, settings, processes, teacher, has_data=has_data)), "table")

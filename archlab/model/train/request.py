@@ -32,15 +32,31 @@ def requested_settings(
     Raises:
         BadInput: one line that names the option, or file, line and column.
     """
+    layers, given = _layers(study, config, options, assignments)
+    return read_layers(ModelSettings, layers, given)
+
+
+def planned_settings(
+    study: ProxySettings | None, config: Path | None, options: Mapping[str, Any], assignments: Sequence[str]
+) -> tuple[ModelSettings, bool]:
+    """Likewise, where there need be no data; and whether there are."""
+    layers, given = _layers(study, config, options, assignments)
+    has_data = any("data" in layer.data for layer in layers)
+    assumed: list[Layer] = [] if has_data else [Written({"data": "digits"}, _in_words)]
+    return read_layers(ModelSettings, [*assumed, *layers], given), has_data
+
+
+def _layers(
+    study: ProxySettings | None, config: Path | None, options: Mapping[str, Any], assignments: Sequence[str]
+) -> tuple[list[Layer], Layer]:
+    """All places, the later over the earlier; and the options, which name what is nowhere."""
     given = Written({key: value for key, value in options.items() if value is not None}, _option)
-    layers: list[Layer] = (
-        [] if study is None else [Written(_of(study), lambda place: f"the study's {_in_words(place)}")]
-    )
+    layers: list[Layer] = [] if study is None else [Written(_of(study), lambda at: f"the study's {_in_words(at)}")]
     layers += [] if config is None else [Document(config, _FORM)]
     layers += [given, *(assignment(ModelSettings, each) for each in assignments)]
     if any(layer.data.get("teacher") for layer in layers):
         layers.insert(0, Written({"distill": {"output": 1.0}}, _in_words))
-    return read_layers(ModelSettings, layers, given)
+    return layers, given
 
 
 def _of(study: ProxySettings) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from archlab.cli.main import cli
 from archlab.errors import BadInput
 from archlab.model import load_model
 from archlab.model.train import train_model
+from archlab.unet import build
 from tests.model.train.test_train import rows
 from tests.model.train.trainings import small
 
@@ -93,3 +94,21 @@ def test_two_processes_have_the_curve_of_one_with_the_double_batch(folder: Path,
     said, _ = refused.communicate(timeout=300)
     assert refused.returncode == 2
     assert said.count("ema_decay was 0.99 when it began and is 0.1 now") == 1
+
+
+def test_a_dry_run_says_what_a_step_takes_and_trains_nothing(folder: Path, tiny_unet: UNetSpec) -> None:
+    line = "train tiny.yaml --out models/mine --teacher tiny.yaml --batch-size 6 --steps 5 --processes 2 --dry-run"
+    result = CliRunner().invoke(cli, shlex.split(line), catch_exceptions=False)
+    assert result.exit_code == 0
+    facts = dict(line.split(maxsplit=1) for line in result.stdout.splitlines())
+    params = sum(weight.numel() for weight in build(tiny_unet).parameters())
+    assert (facts["params"], facts["images_per_step"], facts["images"]) == (f"{params:,}", "12", "60")
+    megabytes = {name.removesuffix("_mb"): float(value) for name, value in facts.items() if name.endswith("_mb")}
+    expected = {"weights": 1, "gradients": 1, "optimizer": 2, "average": 1, "teacher": 1}
+    assert {name: megabytes[name] for name in expected} == pytest.approx(
+        {name: times * 4 * params / 1e6 for name, times in expected.items()}, rel=1e-3
+    )
+    whole = sum(megabytes[name] for name in (*expected, "activations"))
+    assert megabytes["peak"] == pytest.approx(whole, rel=1e-3)
+    assert float(facts["activations_mb_checkpointed"]) < megabytes["activations"]
+    assert not (folder / "models").exists()
