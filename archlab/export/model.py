@@ -17,7 +17,7 @@ from archlab.export.drawing import DRAWING_FILE, TOKENIZER_FOLDER, drawing_of
 from archlab.export.forms.form import ExportedFile, Say
 from archlab.export.model_card import ModelExport, model_card
 from archlab.export.networks import Networks, networks_of_model
-from archlab.export.pictures import Judge, Judging, Pictures
+from archlab.export.pictures import USUAL, Judge, Judging, Pictures
 from archlab.export.place import export_folder, write_card
 from archlab.export.plan import EVERYTHING, Plan
 from archlab.export.steps import expressible
@@ -32,7 +32,7 @@ def export_model(
     out: Path,
     *,
     plan: Plan = EVERYTHING,
-    judging: Judging = Judging(),  # noqa: B008
+    judging: Judging = USUAL,
     say: Say = lambda line: None,
 ) -> Path:
     """Write ``out``: the model's networks in every form, ``scheduler.json``, ``sample.py``, which draws with the TFLite

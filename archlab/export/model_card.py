@@ -85,7 +85,7 @@ def _program() -> list[str]:
 
 
 def _precisions(pictures: Sequence[Pictures]) -> list[str]:
-    if not any(those.psnr_db is not None or those.scores for those in pictures):
+    if not any(those.compared or those.scores for those in pictures):
         return []
     names = list(dict.fromkeys(name for those in pictures for name in those.scores))
     header = ["runtime", "weights", "PSNR, dB", "of", "pass, ms", *names]
@@ -109,10 +109,11 @@ def _precisions(pictures: Sequence[Pictures]) -> list[str]:
 
 
 def _compared(those: Pictures) -> list[str]:
-    if those.psnr_db is None or those.pass_ms is None:
+    if those.pass_ms is None:
         return ["", "", ""]
     images = f"{those.compared} image{'' if those.compared == 1 else 's'}, {those.steps} steps"
-    return [f"{those.psnr_db:.1f}", images, f"{those.pass_ms:.2f}"]
+    distance = f"**{those.note}**" if those.psnr_db is None else f"{those.psnr_db:.1f}"
+    return [distance, images, f"{those.pass_ms:.2f}"]
 
 
 def _score(score: Score | None) -> str:

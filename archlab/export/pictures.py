@@ -25,6 +25,7 @@ from archlab.scores.settings import JudgeSettings
 
 _HIGHEST_DB = 150.0
 _COMPARING_SECONDS, _SCORING_SECONDS = 60, 180  # at most, for one precision
+_TIMED_PASSES = 3
 _PROMPTS = ("a photo of a cat", "a red car in front of a house", "a bowl of fruit", "a boat at sea")
 
 
@@ -39,6 +40,7 @@ class Pictures:
         steps: of the images that were compared.
         pass_ms: the median pass of the UNet meanwhile, with one thread on this computer: an impression, no measurement.
         scores: by metric, of images with the model's own number of steps; empty where there are none.
+        note: what is wrong with the images.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -50,6 +52,7 @@ class Pictures:
     steps: Whole = 0
     pass_ms: float | None = None
     scores: dict[str, Score] = field(default_factory=dict)
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -60,48 +63,53 @@ class Judging:
     scored: int = 64
 
 
+USUAL = Judging()
+
+
 class Judge:
     """Draws with a model, through torch and through runtimes, always of the same prompts and noise.
 
     Attributes:
-        drawn: images that were compared, by the prompts' order: by name, torch's first: [N, C, H, W].
-        prompts: of these images.
+        prompts: of the images that are compared.
+        drawn: those images by what drew them, torch's first, all with the same number of steps: [N, C, H, W].
     """
 
     def __init__(self, model: Model, networks: Networks, judging: Judging, say: Say) -> None:
         self._model, self._networks, self._judging, self._say = model, networks, judging, say
-        self._data = _data_of(model)
-        self._torch_images: dict[tuple[int, int], Tensor] = {}
+        self._data = _data_of(model, say)
+        self._by_torch: dict[tuple[int, int], Tensor] = {}
         self.prompts = _prompts(self._data, judging.compared)
         self.drawn: dict[str, Tensor] = {}
 
     @cached_property
     def torch(self) -> Pictures:
         """What torch draws: the scores that the others are held against."""
-        return Pictures(runtime="torch", precision="fp32", scores=self._scores("torch", self._model, None))
+        return Pictures(runtime="torch", precision="fp32", scores=self._scores("torch", self._model, 0.0))
 
     def pictures(self, runtime: str, precision: str, runs: Mapping[str, Run]) -> Pictures:
         """What these networks draw, by their names."""
         model, unet = through(self._model, runs)
         pass_seconds = self._pass_seconds(runs["unet"])
-        pictures = Pictures(
-            runtime=runtime,
-            precision=precision,
-            scores=self._scores(f"{runtime} {precision}", model, pass_seconds) if self.torch.scores else {},
-        )
-        if not self.prompts:
+        pictures = Pictures(runtime=runtime, precision=precision)
+        if self.prompts:
+            pictures = self._compared(pictures, model, pass_seconds)
+            pictures = replace(pictures, pass_ms=median(unet.pass_ms))
+        if pictures.note or not self.torch.scores:
             return pictures
-        count, steps = self._affordable(pass_seconds)
-        self._say(f"drawing {count} images with {runtime} {precision}, {steps} steps")
-        images, reference = self._draw(model, count, steps), self._by_torch(count, steps)
-        self.drawn[f"{runtime} {precision}"] = images
-        return replace(
-            pictures,
-            psnr_db=psnr_db(images, reference),
-            compared=count,
-            steps=steps,
-            pass_ms=median(unet.pass_ms),
-        )
+        return replace(pictures, scores=self._scores(f"{runtime} {precision}", model, pass_seconds))
+
+    def _compared(self, pictures: Pictures, model: Model, pass_seconds: float) -> Pictures:
+        """With the distance from torch's images."""
+        name, (count, steps) = f"{pictures.runtime} {pictures.precision}", self._affordable(pass_seconds)
+        self._say(f"drawing {count} images with {name}, {steps} steps")
+        images, reference = self._draw(model, count, steps), self._torch_images(count, steps)
+        pictures = replace(pictures, compared=count, steps=steps)
+        if not images.isfinite().all():
+            return replace(pictures, note="it draws infinite or NaN pixels")
+        self.drawn = self.drawn or {"torch": reference}
+        if reference is self.drawn["torch"]:
+            self.drawn[name] = images
+        return replace(pictures, psnr_db=psnr_db(images, reference))
 
     def _affordable(self, pass_seconds: float) -> tuple[int, int]:
         """As many images and steps as take a minute at most, at least one image in one step."""
@@ -112,33 +120,37 @@ class Judge:
         return 1, 1
 
     def _pass_seconds(self, run: Run) -> float:
-        inputs = self._networks.unet.inputs
-        run(inputs)
-        start = perf_counter()
-        run(inputs)
-        return perf_counter() - start
+        """The fastest of some: what else the computer does must not decide."""
+        times = []
+        for _ in range(_TIMED_PASSES):
+            start = perf_counter()
+            run(self._networks.unet.inputs)
+            times.append(perf_counter() - start)
+        return min(times)
 
-    def _by_torch(self, count: int, steps: int) -> Tensor:
-        key = count, steps
-        if key not in self._torch_images:
-            self._torch_images[key] = self.drawn["torch"] = self._draw(self._model, count, steps)
-        return self._torch_images[key]
+    def _torch_images(self, count: int, steps: int) -> Tensor:
+        if (count, steps) not in self._by_torch:
+            self._by_torch[count, steps] = self._draw(self._model, count, steps)
+        return self._by_torch[count, steps]
 
     def _draw(self, model: Model, count: int, steps: int) -> Tensor:
         return model.draw(self.prompts[:count], range(count), steps=steps)
 
-    def _scores(self, name: str, model: Model, pass_seconds: float | None) -> dict[str, Score]:
+    def _scores(self, name: str, model: Model, pass_seconds: float) -> dict[str, Score]:
         """None where the data are not known, or it would take long."""
-        scorer = self._scorer
-        if scorer is None:
+        if self._scorer is None:
             return {}
-        count = len(scorer.prompts)
-        if pass_seconds is not None and count * model.passes() * pass_seconds > _SCORING_SECONDS:
-            minutes = count * model.passes() * pass_seconds / 60
-            self._say(f"{name} is not scored: {count} images would take about {minutes:.0f} minutes")
+        prompts = self._scorer.prompts
+        seconds = len(prompts) * model.passes() * pass_seconds
+        if seconds > _SCORING_SECONDS:
+            self._say(f"{name} is not scored: {len(prompts)} images would take about {seconds / 60:.0f} minutes")
             return {}
-        self._say(f"scoring {count} images of {name}")
-        return scorer.scores(model.draw(scorer.prompts, range(count)))
+        self._say(f"scoring {len(prompts)} images of {name}")
+        images = model.draw(prompts, range(len(prompts)))
+        if not images.isfinite().all():
+            self._say(f"{name} is not scored: it draws infinite or NaN pixels")
+            return {}
+        return self._scorer.scores(images)
 
     @cached_property
     def _scorer(self) -> ImageScorer | None:
@@ -154,16 +166,20 @@ def psnr_db(images: Tensor, reference: Tensor) -> float:
     return min(_HIGHEST_DB, 10 * math.log10(4 / error)) if error > 0 else _HIGHEST_DB
 
 
-def _data_of(model: Model) -> CaptionedImages | None:
+def _data_of(model: Model, say: Say) -> CaptionedImages | None:
     """What the model was trained on, where that is known and still there."""
     facts = model.facts
     if facts.data is None:
         return None
     try:
         data = load_data(facts.data, facts.image_size)
-    except BadInput:
+    except BadInput as error:
+        say(f"no scores: {error}")
         return None
-    return data if facts.data_id in (None, data.id) else None
+    if facts.data_id not in (None, data.id):
+        say(f"no scores: {facts.data} has changed since {model.name} was trained on it")
+        return None
+    return data
 
 
 def _prompts(data: CaptionedImages | None, count: int) -> Sequence[str]:

@@ -18,7 +18,6 @@ from archlab.evaluation.fact import read_fact
 from archlab.export import Judging, Plan, export_model
 from archlab.export.drawing import Drawing
 from archlab.export.model_card import ModelExport
-from archlab.export.pictures import psnr_db
 from archlab.model import Model, load_model
 from archlab.model.model import picture
 from tests.export.models import latent_model, pixel_model
@@ -105,12 +104,6 @@ def test_psnr_of_int8_is_that_of_what_the_program_draws(pixels: tuple[Model, Pat
     )
     found = peak_signal_noise_ratio(np.stack(theirs), np.stack(ours), data_range=255)
     assert found == pytest.approx(stated, abs=0.3)  # of whole grey values
-
-
-def test_psnr_is_that_of_scikit_image() -> None:
-    one, other = torch.rand(2, 3, 3, 8, 8) * 2 - 1
-    assert psnr_db(other, one) == pytest.approx(peak_signal_noise_ratio(one.numpy(), other.numpy(), data_range=2))
-    assert psnr_db(one, one) == 150
 
 
 def test_scheduler_file_has_what_a_program_needs(latents: tuple[Model, Path]) -> None:
