@@ -51,18 +51,21 @@ def export_model(
         RunFailed: the disk is full.
     """
     plan.check()
-    scheduler, remark = expressible(model.scheduler)
+    scheduler, stand_in = expressible(model.scheduler)
     as_written = replace(model, scheduler=scheduler)
     networks = networks_of_model(model)
     judge = Judge(as_written, networks, judging, say)
     made: list[ExportedFile] = []
     pictures: list[Pictures] = []
+    remarks = [] if stand_in is None else [stand_in]
     with export_folder(out) as folder:
         for form, precision, written in plan.write(networks, folder, say):
             made += written
+            if any(file.file is not None for file in written):
+                remarks += form.remarks(networks)
             runs = form.runs(networks, folder, written)
             if runs.keys() == {network.name for network in networks}:
-                pictures.append(judge.pictures(form.runtime, precision, runs))
+                pictures.append(judge.pictures(form.runtime, precision, runs, timed=form.runs_itself))
         if judge.torch.scores:
             pictures.insert(0, judge.torch)
         write_fact(drawing_of(as_written, made), folder / DRAWING_FILE)
@@ -72,7 +75,7 @@ def export_model(
             with as_file(files("archlab.export") / PROGRAM) as program:
                 shutil.copyfile(program, folder / PROGRAM)
         _write_samples(judge, folder / "samples.png")
-        export = _facts(model, networks, made, pictures, [] if remark is None else [remark])
+        export = _facts(model, networks, made, pictures, list(dict.fromkeys(remarks)))
         write_card(folder, to_plain(export), model_card(export))
     return out
 

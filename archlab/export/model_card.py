@@ -109,11 +109,11 @@ def _precisions(pictures: Sequence[Pictures]) -> list[str]:
 
 
 def _compared(those: Pictures) -> list[str]:
-    if those.pass_ms is None:
+    if not those.compared:
         return ["", "", ""]
     images = f"{those.compared} image{'' if those.compared == 1 else 's'}, {those.steps} steps"
     distance = f"**{those.note}**" if those.psnr_db is None else f"{those.psnr_db:.1f}"
-    return [distance, images, f"{those.pass_ms:.2f}"]
+    return [distance, images, "" if those.pass_ms is None else f"{those.pass_ms:.2f}"]
 
 
 def _score(score: Score | None) -> str:

@@ -39,6 +39,7 @@ class Pictures:
         compared: how many images.
         steps: of the images that were compared.
         pass_ms: the median pass of the UNet meanwhile, with one thread on this computer: an impression, no measurement.
+            None where something else ran it in the runtime's place.
         scores: by metric, of images with the model's own number of steps; empty where there are none.
         note: what is wrong with the images.
     """
@@ -86,14 +87,18 @@ class Judge:
         """What torch draws: the scores that the others are held against."""
         return Pictures(runtime="torch", precision="fp32", scores=self._scores("torch", self._model, 0.0))
 
-    def pictures(self, runtime: str, precision: str, runs: Mapping[str, Run]) -> Pictures:
-        """What these networks draw, by their names."""
+    def pictures(self, runtime: str, precision: str, runs: Mapping[str, Run], *, timed: bool = True) -> Pictures:
+        """What these networks draw, by their names.
+
+        Args:
+            timed: whether it is the runtime that runs them, so that a pass's time says something of it.
+        """
         model, unet = through(self._model, runs)
         pass_seconds = self._pass_seconds(runs["unet"])
         pictures = Pictures(runtime=runtime, precision=precision)
         if self.prompts:
             pictures = self._compared(pictures, model, pass_seconds)
-            pictures = replace(pictures, pass_ms=median(unet.pass_ms))
+            pictures = replace(pictures, pass_ms=median(unet.pass_ms) if timed else None)
         if pictures.note or not self.torch.scores:
             return pictures
         return replace(pictures, scores=self._scores(f"{runtime} {precision}", model, pass_seconds))

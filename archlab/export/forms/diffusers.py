@@ -27,6 +27,7 @@ class Diffusers(Form):
     precisions = ("fp32",)
     default_precisions = ("fp32",)
     trained_only = False
+    runs_itself = False
 
     def check(self) -> None:
         """It comes with archlab."""

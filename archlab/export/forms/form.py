@@ -63,6 +63,7 @@ class Form(Protocol):
         runtime: as people call it.
         precisions: that it has. Random weights are written in the first unless others are asked for.
         default_precisions: in which a model is.
+        runs_itself: whether `runs` runs files by this runtime, so that their times say something of it.
         trained_only: whether random weights are written only where this form was asked for.
     """
 
@@ -70,6 +71,7 @@ class Form(Protocol):
     precisions: tuple[str, ...]
     default_precisions: tuple[str, ...]
     trained_only: bool
+    runs_itself: bool
 
     def check(self) -> None:
         """Whether it can be written here.
@@ -84,6 +86,10 @@ class Form(Protocol):
     def runs(self, networks: Networks, folder: Path, files: Sequence[ExportedFile]) -> Mapping[str, Run]:
         """What `write` wrote, loaded: by the network's name, a function with the inputs and the output of its own
         module. Empty where that cannot be run here."""
+
+    def remarks(self, networks: Networks) -> Sequence[str]:
+        """Sentences that whoever draws with the files of a model must know; each without its full stop."""
+        return ()
 
 
 def not_written(form: Form, network: Network, precision: str, why: object) -> ExportedFile:

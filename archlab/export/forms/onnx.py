@@ -29,6 +29,7 @@ class Onnx(Form):
     precisions: tuple[str, ...] = ("fp32",)
     default_precisions: tuple[str, ...] = ("fp32",)
     trained_only = True
+    runs_itself = True
 
     def check(self) -> None:
         check_onnx()

@@ -22,6 +22,7 @@ class TFLite(Form):
     precisions = PRECISIONS
     default_precisions = PRECISIONS
     trained_only = False
+    runs_itself = True
 
     def check(self) -> None:
         require("ai_edge_litert.interpreter", "writing TFLite files")

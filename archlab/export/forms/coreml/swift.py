@@ -39,7 +39,7 @@ def script() -> str:
 
 
 def remarks(networks: Networks, decoder_scale: float | None) -> list[str]:
-    """What an app must know to draw with the packages.
+    """What an app must know to draw with a model's packages, in one sentence; none without a model.
 
     Args:
         decoder_scale: what latents are divided by before the decoder; None where there is none.
@@ -47,9 +47,13 @@ def remarks(networks: Networks, decoder_scale: float | None) -> list[str]:
     model = networks.model
     if model is None:
         return []
+    return [f"Core ML: {'; '.join(_said(networks, model, decoder_scale))}"]
+
+
+def _said(networks: Networks, model: Model, decoder_scale: float | None) -> list[str]:
     gives = "the UNet gives ε: x̂ = (z − σ ε) / α"
     if networks.text_encoder is None or decoder_scale is None:
-        return [f"{gives}; ml-stable-diffusion draws with CLIP and a VAE alone, so an app of your own takes the steps"]
+        return [gives, "ml-stable-diffusion draws with CLIP and a VAE alone, so an app of your own takes the steps"]
     said = [_schedulers(model)]
     if model.spec.guidance_dim is not None:
         said.append("ml-stable-diffusion has no input `timestep_cond`: give it in an app of your own")
@@ -60,7 +64,7 @@ def remarks(networks: Networks, decoder_scale: float | None) -> list[str]:
 
 def _schedulers(model: Model) -> str:
     if _fits(model.scheduler):
-        return "draws with .pndmScheduler and .dpmSolverMultistepScheduler of ml-stable-diffusion"
+        return "it draws with .pndmScheduler and .dpmSolverMultistepScheduler of ml-stable-diffusion"
     if getattr(model.scheduler, "alphas_cumprod", None) is None or model.scheduler.config.get("use_flow_sigmas"):
         return (
             "ml-stable-diffusion's schedulers for ε do not fit a straight path; write one with the steps of "

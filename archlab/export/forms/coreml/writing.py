@@ -1,7 +1,6 @@
 """Writes and runs the packages."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from torch import Tensor
@@ -35,6 +34,7 @@ class CoreML(Form):
     precisions = COREML_PRECISIONS
     default_precisions: tuple[str, ...] = ("fp16",)
     trained_only = False
+    runs_itself = False
 
     def __init__(self, chunks: int = 1, unet_batch: int = 2) -> None:
         self._chunks, self._unet_batch = chunks, unet_batch
@@ -48,15 +48,8 @@ class CoreML(Form):
             parts = parts_of(networks, self._unet_batch)
         except RunFailed as error:
             return [not_written(self, networks.unet, precision, error)]
-        scale = next((part.scale for part in parts if isinstance(part, DecoderPart)), None)
         place.mkdir()
         files = [file for part in parts for file in self._write(part, place, precision, say)]
-        files = [
-            replace(file, note="; ".join([file.note or "", *remarks(networks, scale)]))
-            if file.component == networks.unet.name and file.file is not None
-            else file
-            for file in files
-        ]
         (place / SCRIPT).write_text(script(), encoding="utf-8")
         if networks.model is not None and isinstance(networks.model.text, Clip):
             write_tokenizer(networks.model.text, place)
@@ -70,6 +63,10 @@ class CoreML(Form):
                 packages.setdefault(file.component, []).append(folder / file.file)
         parts = parts_of(networks, self._unet_batch) if packages else []
         return {part.network.name: _run(part, packages[part.network.name]) for part in parts}
+
+    def remarks(self, networks: Networks) -> Sequence[str]:
+        decoder = next((part for part in parts_of(networks, 1) if isinstance(part, DecoderPart)), None)
+        return remarks(networks, None if decoder is None else decoder.scale)
 
     def _write(self, part: Part, place: Path, precision: str, say: Say) -> list[ExportedFile]:
         chunked = self._chunks == 2 and isinstance(part, UNetPart)
