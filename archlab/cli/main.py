@@ -14,6 +14,7 @@ from archlab.cli.dashboard import dashboard
 from archlab.cli.data import data
 from archlab.cli.devices import devices
 from archlab.cli.diff import diff
+from archlab.cli.distill import distill
 from archlab.cli.export import export
 from archlab.cli.generate import generate
 from archlab.cli.interrupt import interrupted
@@ -51,6 +52,7 @@ COMMANDS = (
     dashboard,
     track,
     train,
+    distill,
     generate,
     score,
     export,

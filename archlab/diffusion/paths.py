@@ -16,9 +16,10 @@ class NoisePath(ABC):
     """At time t of 0 … 999 a latent x has become ``α_t x + σ_t ε``, with ε standard normal.
 
     Networks are trained at these times. Between and before them the path goes on: at place 0 of [0, 1] the latent is
-    still itself, at place 1 the last of these times has come. N equal steps of a sampler go from place 1 to place 0.
+    still itself, at place 1 the last of these times has come.
 
     Attributes:
+        first_place: from which samplers of few steps go to place 0, in equal steps.
         alphas, sigmas: by time: float32 [1000].
         unshifted_side: of latents whose ratio σ / α a schedule that follows the resolution leaves as it is.
 
@@ -26,6 +27,7 @@ class NoisePath(ABC):
         sample_size: side of the latents.
     """
 
+    first_place: ClassVar[float]
     unshifted_side: ClassVar[int]
     alphas: Tensor
     sigmas: Tensor
@@ -57,6 +59,7 @@ class VariancePreserving(NoisePath):
         betas: the schedule as arguments of diffusers' schedulers.
     """
 
+    first_place = 1.0
     unshifted_side = 64
 
     def __init__(self, schedule: Schedule, sample_size: int) -> None:
@@ -87,6 +90,7 @@ class VariancePreserving(NoisePath):
 class Straight(NoisePath):
     """α + σ = 1 (arXiv 2210.02747). The network is given 1,000 σ, as diffusers has it."""
 
+    first_place = 1 - 1 / TRAIN_TIMESTEPS  # that of diffusers' schedulers that pipelines take
     unshifted_side = 32
 
     def __init__(self, schedule: Schedule, sample_size: int) -> None:

@@ -170,7 +170,7 @@ def _origin(facts: ModelFacts) -> list[str]:
         "## Where it comes from",
         "",
         *([_data(facts)] if facts.data else ["- Data: not known."]),
-        *([_training(facts.training)] if facts.training else ["- Training: elsewhere, or not known."]),
+        *_training_of(facts),
         *([f"- Words of its captions: {', '.join(facts.vocabulary[:200])}."] if facts.vocabulary else []),
         f"- Made by archlab {facts.archlab}.",
         "- Licence: archlab claims none on these weights. They stand under the terms of the data, and of the text "
@@ -180,6 +180,14 @@ def _origin(facts: ModelFacts) -> list[str]:
 
 def _data(facts: ModelFacts) -> str:
     return f"- Data: {facts.data}" + (f", content hash `{facts.data_id}`." if facts.data_id else ".")
+
+
+def _training_of(facts: ModelFacts) -> list[str]:
+    if facts.distillation is not None:
+        distilled = facts.distillation
+        phases = "; ".join(distilled.phases)
+        return [f"- Distilled from {distilled.of} by {distilled.method}, taught by {distilled.teacher}: {phases}."]
+    return [_training(facts.training)] if facts.training else ["- Training: elsewhere, or not known."]
 
 
 def _training(training: TrainingFacts) -> str:

@@ -10,7 +10,7 @@ from archlab.encoders.pixels import Pixels
 from archlab.encoders.words import Words
 from archlab.evaluation.fact import to_plain
 from archlab.files import write_text
-from archlab.model.facts import ModelFacts, TrainingFacts
+from archlab.model.facts import DistillationFacts, ModelFacts, TrainingFacts
 from archlab.model.model import Model
 
 
@@ -36,9 +36,10 @@ def write_card(model: Model, folder: Path, prompt: str, inherited: dict[str, Any
 
 def _card(model: Model, folder: Path, prompt: str) -> Iterator[str]:
     facts, spec, cost = model.facts, model.spec, count(model.spec)
+    how = "trained" if facts.distillation is None else "distilled"
     yield from (f"# {model.name}", "")
     yield (
-        f"A text-to-image model, trained by archlab {facts.archlab}: {cost.params_m:.2f} M params, {cost.macs_g:.3f} G "
+        f"A text-to-image model, {how} by archlab {facts.archlab}: {cost.params_m:.2f} M params, {cost.macs_g:.3f} G "
         f"MACs a pass, images of {facts.image_size}×{facts.image_size} pixels from latents of "
         f"{spec.in_channels}×{spec.sample_size}×{spec.sample_size} and contexts of {spec.context_length} tokens × "
         f"{spec.context_dim}. Architecture `{spec.id}`."
@@ -47,6 +48,8 @@ def _card(model: Model, folder: Path, prompt: str) -> Iterator[str]:
     yield from _how_to_draw(model, folder, prompt)
     if facts.training is not None:
         yield from _training(facts, facts.training)
+    if facts.distillation is not None:
+        yield from _distillation(facts, facts.distillation)
 
 
 def _how_to_draw(model: Model, folder: Path, prompt: str) -> Iterator[str]:
@@ -80,6 +83,21 @@ def _training(facts: ModelFacts, training: TrainingFacts) -> Iterator[str]:
         yield f"- It began with weights of `{training.inherited['parent']}`: {params}. Layer by layer in `card.json`."
     yield from ("", "| setting | value |", "| :-- | :-- |")
     yield from (f"| {key} | {_cell(value)} |" for key, value in settings.items() if value is not None)
+
+
+def _distillation(facts: ModelFacts, distillation: DistillationFacts) -> Iterator[str]:
+    yield from ("## How it was distilled", "")
+    yield (
+        f"From {distillation.of}, by {distillation.method}: {'; '.join(distillation.phases)}. It draws in "
+        f"{facts.steps} steps and in no other number. The teacher's guidance {distillation.guidance:g} is folded in."
+    )
+    if distillation.teacher != distillation.of:
+        yield from ("", f"- Teacher: {distillation.teacher}.")
+    batch = distillation.settings["batch_size"]
+    yield from ("", f"- {distillation.steps:,} steps of {batch} images, {distillation.seconds:,.0f} s; `curve.csv`.")
+    yield f"- Data: {facts.data}, content hash `{facts.data_id}`."
+    yield from ("", "| setting | value |", "| :-- | :-- |")
+    yield from (f"| {key} | {_cell(value)} |" for key, value in distillation.settings.items() if value is not None)
 
 
 def _cell(value: object) -> str:

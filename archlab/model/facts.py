@@ -33,6 +33,32 @@ class TrainingFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DistillationFacts:
+    """How a model came to draw in fewer steps.
+
+    Attributes:
+        method: progressive, ufogen or dmd2.
+        of: the model that it was, by name; its weights are what the student began with.
+        teacher: whom it learnt from, by name.
+        guidance: the teacher's, which the student needs no second pass for.
+        phases: what was learnt one after the other, in words.
+        settings: all of them, as YAML has them.
+        steps, seconds: of the optimiser, and in these steps alone.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    method: str
+    of: str
+    teacher: str
+    guidance: float
+    phases: tuple[str, ...]
+    settings: dict[str, Any]
+    steps: Whole
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelFacts:
     """What a folder of diffusers' does not say.
 
@@ -44,7 +70,8 @@ class ModelFacts:
         data_id: content hash of the data at the image size.
         context_length: tokens of a context.
         vocabulary: words that the data's captions have; empty where they are not known.
-        training: None where it was trained elsewhere.
+        training: None where it was trained elsewhere, or distilled.
+        distillation: None for a model that draws in as many steps as it is asked to.
         archlab: the version that made it.
     """
 
@@ -61,4 +88,5 @@ class ModelFacts:
     data_id: str | None = None
     vocabulary: tuple[str, ...] = ()
     training: TrainingFacts | None = None
+    distillation: DistillationFacts | None = None
     archlab: str

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import diffusers
-from diffusers import DPMSolverMultistepScheduler, SchedulerMixin
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, LCMScheduler, SchedulerMixin
 
 from archlab.diffusion.configured import configured_process
 from archlab.diffusion.objectives import OBJECTIVES
@@ -50,6 +50,27 @@ def scheduler_for(settings: DiffusionSettings, sample_size: int, largest: float)
         steps_offset=1,  # as pipelines set it, who warn of another; it matters to none of these
         **further,
     )
+
+
+def few_step_scheduler(settings: DiffusionSettings, sample_size: int, steps: int, *, adds_noise: bool) -> Any:
+    """What a network is drawn with that was distilled to so many steps: it takes exactly these.
+
+    On the variance-preserving path DDIM, on the straight one Euler's method, which is DPM-Solver++ of first order. One
+    that adds noise between two steps to what it has drawn is the sampler of consistency models.
+
+    Args:
+        steps: they divide 1,000, for diffusers rounds times.
+        adds_noise: in between; on the straight path there is nothing like it that diffusers' pipelines take.
+    """
+    process = configured_process(settings, sample_size)
+    path, kind = process.path, process.objective.prediction_type
+    further: dict[str, Any] = {"num_train_timesteps": TRAIN_TIMESTEPS, "prediction_type": kind, "steps_offset": 1}
+    if not isinstance(path, VariancePreserving):
+        return DPMSolverMultistepScheduler(solver_order=1, use_flow_sigmas=True, **further)
+    further |= {"clip_sample": False, "timestep_spacing": "trailing", **path.betas}
+    if adds_noise and steps > 1:
+        return LCMScheduler(original_inference_steps=steps, **further)
+    return DDIMScheduler(**further)
 
 
 def read_scheduler(folder: Path) -> Any:

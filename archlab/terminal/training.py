@@ -52,7 +52,7 @@ class TrainingDisplay(TrainingWatcher):
         """Say what is trained, and where it goes on."""
         self.start, self._began = start, time.monotonic()
         self._latest.extend(start.curve[-1:])
-        done, steps = len(start.curve), start.settings.steps
+        done, steps = len(start.curve), start.steps
         self._val_loss = next((p.val_loss for p in reversed(start.curve) if p.val_loss is not None), None)
         going_on = f"going on after {done:,} of {steps:,} steps" if done else f"{steps:,} steps"
         self._print(f"{start.name}: {start.params / 1e6:.2f} M params, {going_on} of {start.images_per_step} images")
@@ -99,7 +99,7 @@ class TrainingDisplay(TrainingWatcher):
         if seconds > 0:
             images = self.start.images_per_step * (len(latest) - 1)
             parts.append(f"{shown(images / seconds)} images/s")
-        left = self.start.settings.steps - latest[-1].step
+        left = self.start.steps - latest[-1].step
         if left and self._made:
             parts.append(f"about {duration((time.monotonic() - self._began) / self._made * left)} left")
         return ", ".join(parts)

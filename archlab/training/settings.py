@@ -62,13 +62,18 @@ class AdversarialDistillation(Section):
     discriminator_learning_rate: Amount = 1e-4
 
 
-class DistributionMatching(Section):
-    """A generator whose images a second network learns to denoise (DMD2, arXiv 2405.14867)."""
+class SecondNetworkSettings(Section):
+    """How what a generator draws is learnt by a second network, and what that one teaches (DMD2, arXiv 2405.14867)."""
 
-    steps: Count  # of the network
-    guidance: Amount = 2.0  # of the teacher
     fake_updates: Count = 5  # of the second network in each step
     fake_learning_rate: Amount = 1e-4
     adversarial: Annotated[float, Field(ge=0)] = 1e-3  # weight of the discriminator's part of the generator's loss
     discriminator: Annotated[float, Field(ge=0)] = 1e-2  # weight of the second network's loss as a discriminator
-    imitation: Distillation | None = None  # of a teacher with few steps (K-DMD, arXiv 2601.08303)
+    imitation: Distillation | None = None  # of a teacher with as few steps (K-DMD of SnapGen++, for small networks)
+
+
+class DistributionMatching(SecondNetworkSettings):
+    """A generator whose images a second network learns to denoise."""
+
+    steps: Count  # of the generator
+    guidance: Amount = 2.0  # of the teacher

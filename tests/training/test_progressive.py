@@ -49,23 +49,26 @@ def test_a_student_with_exact_targets_makes_two_steps_in_one(
     process = process_of(objective, schedule)
     teaching, teacher = lesson(process, prepared, steps), Denoiser(Teacher(), process)
     start = 1 if objective != "epsilon" else steps - 1  # a network of the noise knows nothing of place 1
+
+    def place(step: float) -> Tensor:
+        return torch.full((COUNT,), process.path.first_place * step / steps)
+
     for step in range(max(1, start), steps + 1):
-        places = torch.full((COUNT,), step / steps)
-        noisy = add_noise(process.path, LATENTS, NOISE, places)
-        target = teaching.target(noisy, places, CONTEXT)
-        end = torch.full((COUNT,), (step - 1) / steps)
-        one = ddim_step(process.path, noisy, target, places, end)
+        noisy = add_noise(process.path, LATENTS, NOISE, place(step))
+        target = teaching.target(noisy, place(step), CONTEXT)
+        one = ddim_step(process.path, noisy, target, place(step), place(step - 1))
         two = noisy
-        for half in (0, 1):
-            here, there = (torch.full((COUNT,), (step - k / 2) / steps) for k in (half, half + 1))
-            two = ddim_step(process.path, two, teacher.clean(two, here, CONTEXT), here, there)
+        for here, there in ((step, step - 0.5), (step - 0.5, step - 1)):
+            clean = teacher.clean(two, place(here), CONTEXT)
+            two = ddim_step(process.path, two, clean, place(here), place(there))
         scale = two.abs().max().clamp(min=1)  # in float64 with moments of float32
         torch.testing.assert_close(one / scale, two / scale, atol=1e-6, rtol=0)
 
 
 def test_steps_begin_at_each_of_the_ends_of_equal_parts() -> None:
-    assert steps_from(torch.tensor([0.0, 0.1, 0.25, 0.6, 0.999, 1.0]), 4).tolist() == [0.25, 0.25, 0.5, 0.75, 1.0, 1.0]
-    assert set(steps_from(torch.rand(50), 1).tolist()) == {1.0}
+    path, places = process_of("v", "cosine").path, torch.tensor([0.0, 0.1, 0.25, 0.6, 0.999, 1.0])
+    assert steps_from(places, 4, path).tolist() == [0.25, 0.25, 0.5, 0.75, 1.0, 1.0]
+    assert set(steps_from(torch.rand(50), 1, path).tolist()) == {1.0}
 
 
 def test_a_student_that_answers_its_targets_has_no_loss(prepared: Prepared) -> None:

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from torch import Tensor
+
 from archlab.data.captioned import CaptionedImages
 from archlab.data.pictures import grid
 from archlab.model.model import Model
@@ -19,7 +21,8 @@ def shown_prompts(data: CaptionedImages) -> list[str]:
 
 def draw_pictures(
     model: Model, prompts: Sequence[str], path: Path, at_once: int, progress: ShareDone = silent_share
-) -> None:
-    """Write what the model draws of the prompts as one PNG; the noise of each place is always the same."""
+) -> Tensor:
+    """What the model draws of the prompts: [N, C, H, W], written as one PNG; each place has always the same noise."""
     images = model.draw(prompts, range(len(prompts)), at_once=at_once, progress=progress)
     grid(images, prompts, path)
+    return images

@@ -185,6 +185,7 @@ class TrainingRun:
             folder=self._state.model,
             uid=self._uid,
             settings=self._settings,
+            steps=self._settings.steps,
             architecture=self._ingredients.spec.id,
             params=sum(weight.numel() for weight in self._training.network.parameters()),
             images_per_step=self._ingredients.images_per_step,

@@ -1,7 +1,7 @@
 """A training on disk: ``state/`` in the model's folder, from which it goes on."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,24 +11,12 @@ import filelock
 from pydantic import ConfigDict
 
 from archlab.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from archlab.compute import ComputeSettings
-from archlab.data.settings import DataSettings
-from archlab.encoders.settings import EncoderSettings
 from archlab.errors import BadInput, RunFailed
 from archlab.evaluation.fact import STRICT, Whole, read_fact, write_fact
 from archlab.files import is_full, writable_folder
 from archlab.model.folder import is_model
-from archlab.model.settings import ModelSettings
-from archlab.scores.settings import JudgeSettings
+from archlab.section import Section
 
-_DECIDES_NOTHING = {  # by what data, encoders and teacher hold, not by where they lie
-    *DataSettings.model_fields,
-    *EncoderSettings.model_fields,
-    *ComputeSettings.model_fields,
-    *JudgeSettings.model_fields,
-    *("teacher", "batch_size", "steps", "sampling_steps", "guidance"),
-    *("validate_every", "draw_every", "checkpoint_seconds", "keep"),
-}
 _RECORD = "training.json"
 _NAME = "step-{step:06}.safetensors"
 _LEFT = {"curve.csv", "samples", "wandb"}  # of a training whose state was removed
@@ -152,41 +140,43 @@ class State:
                 f"{self.model}: the disk is full; {kept}free some of it and go on with the same command"
             ) from None
 
-    def check_settings(self, begun: Begun, settings: ModelSettings) -> None:
+    def check_settings(self, begun: Begun, settings: Section, decides_nothing: Set[str]) -> None:
         """Refuse to go on with other settings, as far as the settings alone tell.
+
+        Args:
+            decides_nothing: settings that may be others.
 
         Raises:
             BadInput: it would not be the same training; the message has the key and both values.
         """
         was, are = begun.settings, settings.model_dump(mode="json")
         for key in are:
-            if key not in _DECIDES_NOTHING and was.get(key) != are[key]:
-                raise self._refused(f"{key} was {_said(was.get(key))} when it began and is {_said(are[key])} now")
-        if settings.steps < was["steps"]:
-            raise self._refused(f"steps was {was['steps']} when it began and is {settings.steps} now")
+            if key not in decides_nothing and was.get(key) != are[key]:
+                raise self.refused(f"{key} was {_said(was.get(key))} when it began and is {_said(are[key])} now")
 
     def check(self, begun: Begun, now: Begun) -> None:
         """Refuse to go on with something else than it was begun with, likewise."""
         source, other = now.settings["data"], begun.settings["data"]
         if begun.data_id != now.data_id:
             is_other = f"it began with the data {other}, which are not {source}"
-            raise self._refused(f"the data {source} have changed since it began" if source == other else is_other)
+            raise self.refused(f"the data {source} have changed since it began" if source == other else is_other)
         if begun.encoders_id != now.encoders_id:
-            raise self._refused("vae or text are other encoders than when it began")
+            raise self.refused("vae or text are other encoders than when it began")
         if begun.architecture != now.architecture:
-            raise self._refused(f"it began with the architecture {begun.architecture}, not {now.architecture}")
+            raise self.refused(f"it began with the architecture {begun.architecture}, not {now.architecture}")
         if begun.images_per_step != now.images_per_step:
             of_all = f"{begun.images_per_step} when it began and is {now.images_per_step} now"
-            raise self._refused(f"batch_size times the number of processes was {of_all}")
+            raise self.refused(f"batch_size times the number of processes was {of_all}")
         if begun.teacher_id != now.teacher_id:
-            raise self._refused("teacher is another, or has changed since it began")
+            raise self.refused("teacher is another, or has changed since it began")
 
     @property
     def _mend(self) -> str:
         gone = self.model if is_model(self.model) else self.path
         return f"give --out another folder, or remove {gone} to begin anew"
 
-    def _refused(self, why: str) -> BadInput:
+    def refused(self, why: str) -> BadInput:
+        """The error of a training that would not be the same."""
         return BadInput(f"{self.model} cannot go on: {why}; {self._mend}")
 
     def _check_place(self) -> None:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import archlab
 from archlab.architecture import UNetSpec
-from archlab.compute import device_of, naming_out_of_memory, torch_threads
+from archlab.compute import ComputeSettings, device_of, naming_out_of_memory, torch_threads
+from archlab.data.settings import DataSettings
+from archlab.encoders.settings import EncoderSettings
 from archlab.evaluation.fact import read_fact
 from archlab.model.facts import ModelFacts
 from archlab.model.folder import FACTS_FILE
@@ -18,7 +20,17 @@ from archlab.model.train.state import Begun, State
 from archlab.model.train.teacher import Teacher, find_teacher
 from archlab.model.train.watcher import TrainingWatcher
 from archlab.progress import tell, throttled
+from archlab.scores.settings import JudgeSettings
 from archlab.training.processes import Processes, launched
+
+_DECIDES_NOTHING = {  # by what data, encoders and teacher hold, not by where they lie
+    *DataSettings.model_fields,
+    *EncoderSettings.model_fields,
+    *ComputeSettings.model_fields,
+    *JudgeSettings.model_fields,
+    *("teacher", "batch_size", "steps", "sampling_steps", "guidance"),
+    *("validate_every", "draw_every", "checkpoint_seconds", "keep"),
+}
 
 
 def train_model(
@@ -58,7 +70,10 @@ def _train(
 ) -> None:
     begun = state.begun() if processes.is_first else None
     if begun is not None:
-        state.check_settings(begun, settings)
+        state.check_settings(begun, settings, _DECIDES_NOTHING)
+        if settings.steps < begun.settings["steps"]:
+            was = begun.settings["steps"]
+            raise state.refused(f"steps was {was} when it began and is {settings.steps} now")
     if finished_steps(state.model) == settings.steps:
         tell(watchers, "notice", f"{state.model} is finished, {settings.steps:,} steps: nothing to do")
         return

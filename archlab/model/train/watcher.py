@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from archlab.model.settings import ModelSettings
 from archlab.model.train.curve import Point
+from archlab.section import Section
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,6 +15,7 @@ class Start:
     Attributes:
         folder: of the model.
         uid: of this training, however often it goes on.
+        steps: of the optimiser in all.
         params: of the network.
         architecture: content hash.
         images_per_step: of all processes together.
@@ -24,7 +25,8 @@ class Start:
 
     folder: Path
     uid: str
-    settings: ModelSettings
+    settings: Section
+    steps: int
     architecture: str
     params: int
     images_per_step: int

@@ -103,14 +103,14 @@ class Dmd2Lesson(Lesson[LatentBatch]):
 
         It gets there as it does when it is used: by its own earlier steps, with noise again.
         """
-        steps, noises = self._settings.steps, batch.noises
-        places = steps_from(batch.places[:, _STEP], steps)
+        steps, noises, first = self._settings.steps, batch.noises, self._path.first_place
+        places = steps_from(batch.places[:, _STEP], steps, self._path)
         noisy = noises[:, 0]
         with torch.no_grad():
             for step in range(1, steps):
-                before = torch.full_like(places, 1 - (step - 1) / steps)
+                before = torch.full_like(places, first * (1 - (step - 1) / steps))
                 clean = self._student.clean(noisy, before, batch.context)
-                after = torch.full_like(places, 1 - step / steps)
+                after = torch.full_like(places, first * (1 - step / steps))
                 still = each(after > places - 0.5 / steps)
                 noisy = torch.where(still, add_noise(self._path, clean, noises[:, step], after), noisy)
         if self._imitation is None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from archlab.diffusion.denoiser import Denoiser, add_noise, ddim_step, moments
+from archlab.diffusion.paths import NoisePath
 from archlab.diffusion.process import error
 from archlab.training.examples import Examples, LatentBatch
 from archlab.training.lessons.lesson import Lesson, Materials
@@ -37,7 +38,7 @@ class ProgressiveLesson(Lesson[LatentBatch]):
         return self._examples.latent_batches(generator, noises=1, places=2)
 
     def losses(self, batch: LatentBatch) -> Tensor:
-        places = steps_from(batch.places[:, _STEP], self._settings.steps)
+        places = steps_from(batch.places[:, _STEP], self._settings.steps, self._path)
         noisy = add_noise(self._path, batch.latents, batch.noises[:, 0], places)
         scale = None
         if self._student.guidance_dim is not None:
@@ -50,7 +51,7 @@ class ProgressiveLesson(Lesson[LatentBatch]):
 
     def target(self, noisy: Tensor, places: Tensor, context: Tensor, guidance: Tensor | None = None) -> Tensor:
         """The clean latents by which one step of the student's ends where two of the teacher's do: [B, C, H, W]."""
-        step = 1 / self._settings.steps
+        step = self._path.first_place / self._settings.steps
         middle, end = places - step / 2, (places - step).clamp(min=0)
         clean = self._teacher.clean(noisy, places, context, guidance)
         between = ddim_step(self._path, noisy, clean, places, middle)
@@ -61,6 +62,6 @@ class ProgressiveLesson(Lesson[LatentBatch]):
         return (ended - ratio * noisy) / (alpha_end - ratio * alpha)
 
 
-def steps_from(places: Tensor, steps: int) -> Tensor:
-    """The place at which one of so many equal steps begins, each as likely, for places spread over [0, 1]: [B]."""
-    return ((places * steps).floor().clamp(max=steps - 1) + 1) / steps
+def steps_from(places: Tensor, steps: int, path: NoisePath) -> Tensor:
+    """Where one of so many equal steps begins, each as likely, for places spread over [0, 1]: [B]."""
+    return path.first_place * ((places * steps).floor().clamp(max=steps - 1) + 1) / steps
