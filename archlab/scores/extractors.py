@@ -38,7 +38,7 @@ class Extractor(Protocol):
 
 
 def load_extractor(source: str, data: CaptionedImages, device: torch.device, progress: Progress) -> Extractor:
-    """The extractor that ``proxy.extractor`` names.
+    """The extractor that ``extractor`` names.
 
     Args:
         source: ``reader``, the file of an Inception v3, or a transformers folder with CLIP or DINOv2.

@@ -55,7 +55,7 @@ class Scorer:
     ) -> None:
         self._settings, self._sampling_steps = settings, sampling_steps
         if missing := what_metrics_lack(prepared.data, settings.samples, judges).get(settings.quality):
-            raise BadInput(f"proxy.quality: {settings.quality} {missing}")
+            raise BadInput(f"quality: {settings.quality} {missing}")
         self._validation = ValidationLoss(prepared, diffusion, at_once)
         self._images = ImageScorer(prepared.data, settings.samples, judges, device, progress)
         self.prompts, self.too_few_images = self._images.prompts, self._images.too_few_images

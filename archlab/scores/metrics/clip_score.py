@@ -10,7 +10,7 @@ class MeanClipScore(ImageMetric):
     """How well images fit their prompts in CLIP's eyes, on average; see `archlab.scores.clip_score.ClipScore`."""
 
     def lacks(self, conditions: Conditions) -> str | None:
-        return None if conditions.has_clip else "needs proxy.clip, a transformers folder with CLIP"
+        return None if conditions.has_clip else "needs clip, a transformers folder with CLIP"
 
     def judge(self, judges: Judges) -> str:
         return judges.clip.name if judges.clip else ""

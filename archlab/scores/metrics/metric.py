@@ -71,7 +71,7 @@ class ImageMetric(ABC):
 
     @abstractmethod
     def lacks(self, conditions: Conditions) -> str | None:
-        """What it needs and cannot have, like ``needs proxy.clip``; None where it can be computed."""
+        """What it needs and cannot have, like ``needs clip``; None where it can be computed."""
 
     @abstractmethod
     def judge(self, judges: Judges) -> str:
@@ -97,7 +97,7 @@ class FeatureMetric(ImageMetric):
 
     def lacks(self, conditions: Conditions) -> str | None:
         if conditions.samples < self.least_images:
-            return f"needs proxy.samples of at least {self.least_images}"
+            return f"needs samples of at least {self.least_images}"
         if (real := len(conditions.data.images)) < self.least_real:
             return f"needs a data set of at least {self.least_real} images, not {real}"
         return None
