@@ -92,7 +92,8 @@ def train(
         click.echo(mirror.remark)
     click.echo(f"model   {folder}")
     if display.start is not None:
-        click.echo(f"next    {shlex.join(['archlab', 'generate', str(folder), display.start.prompt])} --seeds 0,1,2")
+        draw = ["archlab", "generate", str(folder), "--prompt", display.start.prompt]
+        click.echo(f"next    {shlex.join(draw)} --seeds 0,1,2")
 
 
 def _print_plan(spec: "UNetSpec", settings: "ModelSettings", has_data: bool, processes: int) -> None:

@@ -59,7 +59,7 @@ def _how_to_draw(model: Model, folder: Path, prompt: str) -> Iterator[str]:
         f"{facts.steps} steps of {type(model.scheduler).__name__} with guidance {facts.guidance:g}: "
         f"{model.passes()} passes of the UNet an image, unless you ask otherwise."
     )
-    yield from ("", "```bash", f'archlab generate {folder} "{prompt}" --seeds 0,1,2', "```", "", "```python")
+    yield from ("", "```bash", f'archlab generate {folder} --prompt "{prompt}" --seeds 0,1,2', "```", "", "```python")
     yield "from archlab.model import load_model"
     yield from ("", f'images = load_model("{folder}").generate(["{prompt}"], seeds=[0, 1, 2])', "```", "")
     if not (isinstance(model.codec, Pixels) or isinstance(model.text, Words)):
@@ -75,7 +75,7 @@ def _training(facts: ModelFacts, training: TrainingFacts) -> Iterator[str]:
     yield f"- Data: {facts.data}, content hash `{facts.data_id}`."
     if training.val_loss is not None:
         label = "" if settings["objective"] == "epsilon" else f" ({settings['objective']})"
-        yield f"- Validation loss{label}: {training.val_loss:.4f}. For other scores: `archlab score {facts.name}`."
+        yield f"- Validation loss{label}: {training.val_loss:.4f}. `archlab score` has the others."
     if training.teacher is not None:
         yield f"- Teacher: {training.teacher}; its parts of the loss: {settings['distill'] or 'none'}."
     if training.inherited is not None:

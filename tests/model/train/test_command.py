@@ -35,7 +35,7 @@ def test_it_leaves_a_model_and_says_what_comes_next(folder: Path) -> None:
     result = CliRunner().invoke(cli, shlex.split(command), catch_exceptions=False)
     assert result.exit_code == 0
     assert "model   models/mine\n" in result.stdout
-    assert "next    archlab generate models/mine 'a handwritten zero' --seeds 0,1,2\n" in result.stdout
+    assert "next    archlab generate models/mine --prompt 'a handwritten zero' --seeds 0,1,2\n" in result.stdout
     facts = load_model(folder / "models" / "mine").facts
     assert facts.training is not None
     assert facts.name == "mine"
