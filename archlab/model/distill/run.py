@@ -1,6 +1,6 @@
 """A distillation under way: phases, pictures, checkpoints."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -135,7 +135,7 @@ class DistillRun:
     def _begin(self) -> tuple[Training, Lesson[Any]]:
         return self._given.begin(self._index, self._before, self._prepared)
 
-    def _go_through(self, phase: Phase, save_now_and_then: Any) -> None:
+    def _go_through(self, phase: Phase, save_now_and_then: Callable[[], None]) -> None:
         """Make the steps of a phase, with Ctrl-C between two of them, and draw now and then, and where it ends."""
 
         def after_step() -> None:
