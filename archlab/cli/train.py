@@ -74,7 +74,7 @@ def train(
         return
     settings = requested_settings(*written)
 
-    from archlab.model.train.launch import is_launched, launch
+    from archlab.model.train.launch import is_first, is_launched, launch
 
     if processes > 1 and not is_launched():
         click.get_current_context().exit(launch(processes, sys.argv[1:]))
@@ -88,6 +88,8 @@ def train(
     mirror = TrainingMirror(wandb)
     with TrainingDisplay(Console(stderr=True)) as display, mirror:
         folder = train_model(spec, settings, out, watchers=(display, mirror))
+    if not is_first():
+        return
     if mirror.remark:
         click.echo(mirror.remark)
     click.echo(f"model   {folder}")

@@ -18,6 +18,7 @@ def test_plain_lines_have_losses_speed_and_time_left() -> None:
         folder=Path("models/knee"),
         uid="u",
         settings=ModelSettings(data="digits", steps=300),
+        steps=300,
         architecture="a",
         params=2_940_000,
         images_per_step=64,

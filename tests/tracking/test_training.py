@@ -23,6 +23,7 @@ def start(folder: Path, done: int) -> Start:
         folder=folder,
         uid="u",
         settings=ModelSettings(data="digits"),
+        steps=1000,
         architecture="aaaaaaaaaaaa",
         params=7,
         images_per_step=64,

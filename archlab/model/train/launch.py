@@ -18,6 +18,11 @@ def is_launched() -> bool:
     return "WORLD_SIZE" in os.environ
 
 
+def is_first() -> bool:
+    """Whether this process speaks for all that a launcher has started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def launch(processes: int, arguments: Sequence[str]) -> int:
     """Run ``archlab`` with these arguments in so many processes, by torch's launcher, on which accelerate's stands.
 

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -58,6 +58,8 @@ class State:
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process; the lock ends with the process, however it ends.
 
+        Where nothing was begun in the end there is no folder that was not there before.
+
         Raises:
             BadInput: another run holds it, or the folder cannot be written, or it holds something else.
         """
@@ -74,6 +76,10 @@ class State:
             yield
         finally:
             lock.release()
+            if not (self.path / _RECORD).is_file() and not self._checkpoints():
+                shutil.rmtree(self.path, ignore_errors=True)
+                with suppress(OSError):  # it is not empty
+                    self.model.rmdir()
 
     def begun(self) -> Begun | None:
         """What the training was begun with; None for a new one.
@@ -161,7 +167,7 @@ class State:
             is_other = f"it began with the data {other}, which are not {source}"
             raise self.refused(f"the data {source} have changed since it began" if source == other else is_other)
         if begun.encoders_id != now.encoders_id:
-            raise self.refused("vae or text are other encoders than when it began")
+            raise self.refused("vae or text are other encoders than when it began, or run on another device")
         if begun.architecture != now.architecture:
             raise self.refused(f"it began with the architecture {begun.architecture}, not {now.architecture}")
         if begun.images_per_step != now.images_per_step:
