@@ -11,7 +11,7 @@ import torch
 from diffusers import DDIMScheduler, FlowMatchEulerDiscreteScheduler, PNDMScheduler
 from torch import Tensor
 
-from archlab.convert import CoreMLProgram
+from archlab.convert import CoreMLProgram, Parity
 from archlab.diffusion.objectives import OBJECTIVES
 from archlab.diffusion.settings import DiffusionSettings
 from archlab.errors import RunFailed
@@ -20,9 +20,11 @@ from archlab.export import Judging, Plan, export_model
 from archlab.export.forms.coreml import CoreML
 from archlab.export.forms.coreml.prediction import prediction_of
 from archlab.export.forms.coreml.swift import remarks
+from archlab.export.forms.form import ExportedFile, compared
 from archlab.export.model_card import ModelExport
 from archlab.export.networks import networks_of_model
 from archlab.model import Model
+from archlab.model.facts import DistillationFacts
 from archlab.model.schedulers import scheduler_for
 from tests.export.models import latent_model, pixel_model
 
@@ -169,6 +171,28 @@ def test_schedulers_that_do_not_fit_are_said(tmp_path: Path) -> None:
     assert "do not fit: their √β rises from √0.00085 to √0.012" in notes[0]
     assert "do not fit a straight path" in notes[1]
     assert "decoderScaleFactor" not in notes[0] + notes[1]
+
+
+def test_schedulers_of_distilled_models_are_said(tmp_path: Path) -> None:
+    how = DistillationFacts(
+        method="dmd2", of="a", teacher="a", guidance=2.0, phases=(), settings={}, steps=1, seconds=1.0
+    )
+    scheduler = DDIMScheduler(clip_sample=False, **STABLE_DIFFUSION)
+    said = [
+        remarks(networks_of_model(latent_model(tmp_path / str(steps), scheduler, steps=steps, distillation=how)), 1.0)[
+            0
+        ]
+        for steps in (1, 8)
+    ]
+    assert ".dpmSolverMultistepScheduler of ml-stable-diffusion, timestepSpacing .linspace, stepCount 1" in said[0]
+    assert "its few steps are none of ml-stable-diffusion's schedulers" in said[1]
+
+
+def test_output_that_is_not_finite_is_said_and_no_number() -> None:
+    file = ExportedFile(component="decoder", runtime="Core ML", precision="fp16", file="x.mlpackage", note="compared")
+    said = compared(file, Parity(float("nan"), float("nan")))
+    assert said.parity_max_abs is None
+    assert said.note == "compared; it needs more precision: its output is infinite or NaN"
 
 
 def test_script_lays_out_the_resources(exported: Path, tmp_path: Path) -> None:

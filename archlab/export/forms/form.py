@@ -1,13 +1,15 @@
 """What a form is, and what is known of a file that one has written."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Protocol
 
 from pydantic import ConfigDict
 from torch import Tensor
 
+from archlab.convert import Parity
 from archlab.evaluation.fact import STRICT, Whole
 from archlab.export.networks import Network, Networks
 
@@ -95,6 +97,14 @@ class Form(Protocol):
 def not_written(form: Form, network: Network, precision: str, why: object) -> ExportedFile:
     """The fact of a file that there is not."""
     return ExportedFile(component=network.name, runtime=form.runtime, precision=precision, file=None, note=str(why))
+
+
+def compared(file: ExportedFile, parity: Parity) -> ExportedFile:
+    """The fact of the file with how far its output is from torch's."""
+    if not math.isfinite(parity.max_abs):
+        said = [note for note in (file.note, "it needs more precision: its output is infinite or NaN") if note]
+        return replace(file, note="; ".join(said))
+    return replace(file, parity_max_abs=parity.max_abs, parity_max_relative=parity.max_relative)
 
 
 def size_mb(path: Path) -> float:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from archlab.convert import check_onnx, load_onnx, parity_of, to_onnx, torch_output
 from archlab.errors import RunFailed
-from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, not_written, ports_of, size_mb
+from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, compared, not_written, ports_of, size_mb
 from archlab.export.networks import Network, Networks
 
 _INPUTS = {
@@ -49,7 +49,7 @@ class Onnx(Form):
             return not_written(self, network, precision, error)
         expected = torch_output(network.module, network.inputs)
         parity = parity_of(expected, _run(path)(network.inputs).numpy())
-        return ExportedFile(
+        file = ExportedFile(
             component=network.name,
             runtime=self.runtime,
             precision=precision,
@@ -57,10 +57,9 @@ class Onnx(Form):
             inputs=tuple(_named(port) for port in ports_of(network)),
             outputs=(Port(name=output, shape=expected.shape, dtype="float32"),),
             size_mb=sum(map(size_mb, written)),
-            parity_max_abs=parity.max_abs,
-            parity_max_relative=parity.max_relative,
             note="any batch",
         )
+        return compared(file, parity)
 
 
 def _run(path: Path) -> Run:

@@ -6,7 +6,7 @@ from pathlib import Path
 from archlab.convert import load_tflite, parity_of, run_tflite, to_tflite, torch_output, unaccelerated_operators
 from archlab.convert.tflite import PRECISIONS
 from archlab.errors import RunFailed, require
-from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, not_written, ports_of, size_mb
+from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, compared, not_written, ports_of, size_mb
 from archlab.export.networks import Network, Networks
 
 OUTPUT = "output_0"
@@ -43,7 +43,7 @@ class TFLite(Form):
         expected = torch_output(network.module, network.inputs)
         parity = parity_of(expected, run_tflite(path, network.inputs))
         unaccelerated = unaccelerated_operators(path)
-        return ExportedFile(
+        file = ExportedFile(
             component=network.name,
             runtime=self.runtime,
             precision=precision,
@@ -51,10 +51,9 @@ class TFLite(Form):
             inputs=ports_of(network),
             outputs=(Port(name=OUTPUT, shape=expected.shape, dtype="float32"),),
             size_mb=size_mb(path),
-            parity_max_abs=parity.max_abs,
-            parity_max_relative=parity.max_relative,
             unaccelerated=None if unaccelerated is None else tuple(unaccelerated),
         )
+        return compared(file, parity)
 
 
 TFLITE = TFLite()

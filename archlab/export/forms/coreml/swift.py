@@ -64,7 +64,7 @@ def _said(networks: Networks, model: Model, decoder_scale: float | None) -> list
 
 def _schedulers(model: Model) -> str:
     if _fits(model.scheduler):
-        return "it draws with .pndmScheduler and .dpmSolverMultistepScheduler of ml-stable-diffusion"
+        return _fitting(model)
     if getattr(model.scheduler, "alphas_cumprod", None) is None or model.scheduler.config.get("use_flow_sigmas"):
         return (
             "ml-stable-diffusion's schedulers for ε do not fit a straight path; write one with the steps of "
@@ -74,6 +74,17 @@ def _schedulers(model: Model) -> str:
         "ml-stable-diffusion's schedulers do not fit: their √β rises from √0.00085 to √0.012, this model's do not; "
         "write one with the steps of scheduler.json"
     )
+
+
+def _fitting(model: Model) -> str:
+    if model.facts.distillation is None:
+        return "it draws with .pndmScheduler and .dpmSolverMultistepScheduler of ml-stable-diffusion"
+    if model.facts.steps == 1:
+        return (
+            "it draws with .dpmSolverMultistepScheduler of ml-stable-diffusion, timestepSpacing .linspace, stepCount 1 "
+            "and a guidanceScale below 1, which takes a UNet of --unet-batch-one"
+        )
+    return "its few steps are none of ml-stable-diffusion's schedulers; write one with the steps of scheduler.json"
 
 
 def _fits(scheduler: Any) -> bool:

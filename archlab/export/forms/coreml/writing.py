@@ -11,7 +11,7 @@ from archlab.encoders.clip import Clip
 from archlab.errors import RunFailed
 from archlab.export.forms.coreml.parts import DecoderPart, Part, UNetPart, parts_of
 from archlab.export.forms.coreml.swift import SCRIPT, remarks, script
-from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, not_written, size_mb
+from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, compared, not_written, size_mb
 from archlab.export.networks import Networks
 from archlab.export.tokenizer import write_tokenizer
 
@@ -84,7 +84,7 @@ class CoreML(Form):
         programs = [CoreMLProgram(path) for path in paths]
         expected = torch_output(part.module, part.examples)
         parity = parity_of(expected, _output(programs, part, part.examples).numpy())
-        return [
+        files = [
             ExportedFile(
                 component=part.network.name,
                 runtime=self.runtime,
@@ -93,12 +93,11 @@ class CoreML(Form):
                 inputs=_ports(program.inputs),
                 outputs=_ports(program.outputs),
                 size_mb=size_mb(path),
-                parity_max_abs=parity.max_abs,
-                parity_max_relative=parity.max_relative,
                 note=_HOW,
             )
             for path, program in zip(paths, programs, strict=True)
         ]
+        return [compared(file, parity) for file in files]
 
 
 def _typed(part: Part, precision: str) -> dict[str, Tensor]:
