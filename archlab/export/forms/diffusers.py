@@ -7,6 +7,7 @@ import torch
 
 from archlab.architecture import ArchitectureError
 from archlab.convert import FlatInputs, parity_of, torch_output
+from archlab.convert.quiet import quiet
 from archlab.export.forms.form import ExportedFile, Form, Run, Say, not_written, ports_of, size_mb
 from archlab.export.networks import Network, Networks
 from archlab.model import Model
@@ -44,7 +45,8 @@ class Diffusers(Form):
     def _write_model(self, model: Model, path: Path, precision: str, say: Say) -> ExportedFile:
         say(f"writing {path.name}")
         path.mkdir()
-        write_model(model, path)
+        with quiet():  # diffusers remarks on other libraries that it finds
+            write_model(model, path)
         return ExportedFile(
             component="pipeline", runtime=self.runtime, precision=precision, file=path.name, size_mb=size_mb(path)
         )
