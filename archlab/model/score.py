@@ -73,7 +73,7 @@ def score_models(
     if (accuracy := scorer.reader_accuracy) is not None and accuracy < LEAST_ACCURACY:
         say(f"adherence: its judge reads only {accuracy:.0%} of what real images show rightly")
     for metric, missing in scorer.too_few_images.items():
-        say(f"{metric} {missing.replace('proxy.', '--')}")
+        say(f"{metric} {missing}")
     latency = {name: _latencies(model, scoring.devices, progress) for name, model in models.items()}
     judging = _Judging(data, scorer, scoring, progress)
     return [

@@ -5,7 +5,6 @@ The lesson's own losses and their gradients are computed on tensors that have sh
 allocator cannot give out again, what a convolution borrows while it runs, and what a lesson does after the step.
 """
 
-import weakref
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,12 +14,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from archlab.architecture import UNetSpec
 from archlab.architecture.parts import AppliedNormalizer
 from archlab.diffusion.process import NoisyBatch, Process
 from archlab.encoders.prepare import Prepared
+from archlab.surgery.torch_meta import Allocations, fused_attention
 from archlab.training.examples import Examples
 from archlab.training.lessons import LESSONS
 from archlab.training.lessons.lesson import Lesson, Materials
@@ -78,7 +77,7 @@ def step_memory(
         teacher: that the lesson learns from.
     """
     kernels = _Kernels(device, training.precision)
-    with _Allocations() as allocated, kernels, torch.device("meta"):
+    with Allocations() as allocated, kernels, torch.device("meta"):
         student, made_up = build(spec), _no_examples(training.batch_size)
         student.checkpointing = checkpointing
         kernels.compute(student)
@@ -127,46 +126,6 @@ def _bytes(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-class _Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    """Adds up the memory of every tensor from when it is made until its last view is gone.
-
-    Attributes:
-        peak: the most that there was at a time, in bytes.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.peak = self._now = 0
-        self._known: dict[int, weakref.ref[torch.UntypedStorage]] = {}
-
-    def forget_peak(self) -> int:
-        """What there is now, from which ``peak`` begins anew."""
-        self.peak = self._now
-        return self._now
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
-    ) -> Any:
-        results = func(*args, **(kwargs or {}))
-        for result in results if isinstance(results, (tuple, list)) else (results,):
-            if isinstance(result, Tensor):
-                self._note(result.untyped_storage())
-        return results
-
-    def _note(self, storage: torch.UntypedStorage) -> None:
-        place, size = id(storage), storage.nbytes()
-        if place in self._known:
-            return
-
-        def gone(_: object) -> None:
-            self._now -= size
-            del self._known[place]
-
-        self._known[place] = weakref.ref(storage, gone)
-        self._now += size
-        self.peak = max(self.peak, self._now)
-
-
 class _Kernels(TorchFunctionMode):
     """What tensors without numbers would be computed by on a device of that kind."""
 
@@ -193,7 +152,7 @@ class _Kernels(TorchFunctionMode):
         if dtype is not None:
             args = [_cast(value, dtype) for value in args]
         if func is F.scaled_dot_product_attention:
-            return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(*args)[0]  # which has a form for meta
+            return fused_attention(*args)
         return func(*args, **(kwargs or {}))
 
     def _attend(

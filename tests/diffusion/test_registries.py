@@ -35,6 +35,9 @@ class CleanLatents(Objective):
     def clean(self, noisy: Tensor, prediction: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
         return prediction
 
+    def noise(self, noisy: Tensor, prediction: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+        return (noisy - alpha * prediction) / sigma
+
     def snr_weight(self, limited: Tensor, snr: Tensor, sigma: Tensor) -> Tensor:
         return limited
 

@@ -99,7 +99,7 @@ def test_data_that_changed_are_said(model: Model) -> None:
     stale = replace(model, facts=replace(model.facts, data_id="0" * 16))
     score_models({"small": stale}, replace(QUICK, samples=3, steps=(1,)), say=said.append)
     assert said[0].startswith("small: digits has changed since it was trained on it")
-    assert said[1] == "precision needs --samples of at least 8"
+    assert said[1] == "precision needs samples of at least 8"
 
 
 def test_what_draws_no_numbers_has_no_scores(model: Model) -> None:

@@ -60,7 +60,7 @@ def test_a_part_has_the_section_s_values_and_no_others(section: type[Section]) -
     ("change", "place", "message"),
     [
         ({"objective": "flov"}, ("objective",), "no 'flov'; did you mean 'flow'?"),
-        ({"schedule": 3}, ("schedule",), "no 3; valid: cosine, linear, shifted"),
+        ({"schedule": 3}, ("schedule",), "no 3; valid: cosine, linear, scaled_linear, shifted"),
         ({"sampler": ["dpm"]}, ("sampler",), "no ['dpm']"),
         ({"quality": "fit"}, ("quality",), "no 'fit'; did you mean 'fid'?"),
         ({"batch_size": True}, ("batch_size",), "must be a number, not true"),
