@@ -8,6 +8,7 @@ import click
 
 from archlab.cli.go_on import how_to_go_on
 from archlab.cli.interrupt import say_when_interrupted
+from archlab.cli.options import wandb_option
 from archlab.errors import BadInput, shown
 
 if TYPE_CHECKING:
@@ -32,13 +33,7 @@ _PATIENCE_SECONDS = 120.0  # after Ctrl-C, for a step to end and the state to be
 @click.option("--learning-rate", type=float, help="[default: 0.001]")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="[default: fp32]")
 @click.option("--seed", type=click.IntRange(min=0), help="[default: 0]")
-@click.option(
-    "--wandb",
-    type=click.Choice(["auto", "offline", "online", "disabled"]),
-    default="auto",
-    show_default=True,
-    help="auto: online when logged in, offline otherwise.",
-)
+@wandb_option
 def distill(
     model: str,
     steps: str,

@@ -11,3 +11,10 @@ reports_option = click.option("--reports", type=click.Path(path_type=Path), defa
 format_option = click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
 )
+wandb_option = click.option(
+    "--wandb",
+    type=click.Choice(["auto", "offline", "online", "disabled"]),
+    default="auto",
+    show_default=True,
+    help="auto: online when logged in, offline otherwise.",
+)

@@ -10,7 +10,7 @@ import click
 
 from archlab.cli.go_on import how_to_go_on
 from archlab.cli.interrupt import say_when_interrupted
-from archlab.cli.options import reports_option, studies_option
+from archlab.cli.options import reports_option, studies_option, wandb_option
 from archlab.errors import BadInput, RunFailed, nearest, shown
 from archlab.studies import ROOT, study_names
 
@@ -37,13 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option("--address", help="Of the Ray cluster: host:port.  [default: $RAY_ADDRESS, or one on this computer]")
 @click.option("--storage", help="Share the study with other runs: postgresql://user@host/database.")
-@click.option(
-    "--wandb",
-    type=click.Choice(["auto", "offline", "online", "disabled"]),
-    default="auto",
-    show_default=True,
-    help="auto: online when logged in, offline otherwise.",
-)
+@wandb_option
 def study(
     space: str,
     name: str | None,

@@ -10,6 +10,7 @@ import click
 from archlab.cli.architectures import find_architecture, study_of
 from archlab.cli.go_on import how_to_go_on
 from archlab.cli.interrupt import say_when_interrupted
+from archlab.cli.options import wandb_option
 
 if TYPE_CHECKING:
     from archlab.architecture import UNetSpec
@@ -37,13 +38,7 @@ _PATIENCE_SECONDS = 120.0  # after Ctrl-C, for a step to end and the state to be
 @click.option("--sample-size", type=click.IntRange(min=1), help="Side of latents.  [default: the study's, or ARCH's]")
 @click.option("--seed", type=click.IntRange(min=0), help="[default: 0]")
 @click.option("--processes", type=click.IntRange(min=1), default=1, show_default=True, help="Train in so many at once.")
-@click.option(
-    "--wandb",
-    type=click.Choice(["auto", "offline", "online", "disabled"]),
-    default="auto",
-    show_default=True,
-    help="auto: online when logged in, offline otherwise.",
-)
+@wandb_option
 @click.option("--dry-run", is_flag=True, help="Say what memory a step takes, and train nothing.")
 def train(
     architecture: str,

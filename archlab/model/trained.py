@@ -8,7 +8,14 @@ from archlab.encoders.words import Words
 from archlab.model.facts import ModelFacts, TrainingFacts
 from archlab.model.model import Model
 from archlab.model.schedulers import scheduler_for
-from archlab.unet import UNet
+from archlab.unet import UNet, build
+
+
+def deployed(network: UNet) -> UNet:
+    """A copy of a network in the form that is deployed, on the CPU, in evaluation mode."""
+    unet = build(network.spec.deployed)
+    unet.load_state_dict({name: weight.cpu() for name, weight in network.state_dict().items()})
+    return unet.eval()
 
 
 def trained_model(

@@ -1,6 +1,5 @@
 """A UNet's folder: diffusers computes what archlab computes, and archlab reads back what it wrote."""
 
-import json
 import shutil
 import subprocess
 import sys
@@ -22,11 +21,11 @@ from archlab.proxy.evaluate import proxy_spec
 from archlab.study import load_definition
 from archlab.unet import UNet
 from archlab.unet.untrained import untrained
+from tests.damaged_unet import WEIGHTS, changed, configured
 
 from .without_archlab import run_without_archlab
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "mobilediffusion.yaml"
-WEIGHTS = "diffusion_pytorch_model.safetensors"
 CODE = "modeling_archlab.py"
 NAME = "down.0.0.residual.conv1.pointwise.weight"
 
@@ -166,27 +165,6 @@ def saved_plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plain") / "unet"
     write_unet(untrained(PLAIN, 3), folder)
     return folder
-
-
-def configured(**change: Any) -> Callable[[Path], object]:
-    """Change the config."""
-
-    def damage(folder: Path) -> None:
-        path = folder / "config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | change))
-
-    return damage
-
-
-def changed(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], object]:
-    """Change the tensors."""
-
-    def damage(folder: Path) -> None:
-        tensors = load_file(folder / WEIGHTS)
-        change(tensors)
-        save_file(tensors, folder / WEIGHTS)
-
-    return damage
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {

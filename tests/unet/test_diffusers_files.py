@@ -1,22 +1,20 @@
 """Folders of diffusers: the ways their weights are kept, and what is said about damaged ones."""
 
 import codecs
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
-from safetensors.torch import load_file, save_file
 
 from archlab.architecture import UNetSpec, diff, find
 from archlab.errors import BadInput
 from archlab.unet import UNet, build, from_diffusers, to_diffusers
+from tests.damaged_unet import WEIGHTS, changed, configured
 
-WEIGHTS = "diffusion_pytorch_model.safetensors"
 NAME = "mid_block.attentions.0.proj_in.weight"
 
 
@@ -89,27 +87,6 @@ def test_a_failed_write_leaves_the_old_unet(ours: UNet, folder: Path, monkeypatc
         to_diffusers(ours, folder)
     assert [path.name for path in folder.parent.iterdir()] == ["unet"]
     assert (folder / WEIGHTS).is_file()
-
-
-def configured(**change: Any) -> Callable[[Path], object]:
-    """Change the config."""
-
-    def damage(folder: Path) -> None:
-        path = folder / "config.json"
-        path.write_text(json.dumps(json.loads(path.read_text()) | change))
-
-    return damage
-
-
-def changed(change: Callable[[dict[str, torch.Tensor]], object]) -> Callable[[Path], object]:
-    """Change the tensors."""
-
-    def damage(folder: Path) -> None:
-        tensors = load_file(folder / WEIGHTS)
-        change(tensors)
-        save_file(tensors, folder / WEIGHTS)
-
-    return damage
 
 
 def sharded(content: str) -> Callable[[Path], object]:

@@ -18,11 +18,12 @@ from archlab.model.train.deferred import deferred_interrupt
 from archlab.model.train.pictures import draw_pictures, shown_prompts
 from archlab.model.train.state import State
 from archlab.model.train.watcher import Start, TrainingWatcher
+from archlab.model.trained import deployed
 from archlab.progress import tell
 from archlab.training.learning_rate import learning_rate_at
 from archlab.training.lessons.lesson import Lesson
 from archlab.training.training import Training
-from archlab.unet import UNet, build
+from archlab.unet import UNet
 
 _MOST_STEPS = 25  # between two looks at the losses, which a GPU gives when it has made all of them
 _REAL = 1024  # images of the data with which drawn ones are compared
@@ -87,8 +88,6 @@ class DistillRun:
 
     def model(self) -> Model:
         """The student in the form that is deployed, with everything that draws from it, on the CPU."""
-        unet = build(self._before.spec.deployed)
-        unet.load_state_dict({name: weight.cpu() for name, weight in self._training.network.state_dict().items()})
         given = self._given
         facts = DistillationFacts(
             method=self._settings.method,
@@ -100,7 +99,7 @@ class DistillRun:
             steps=self._step,
             seconds=self._points()[-1].seconds,
         )
-        return self._drawing(unet.eval(), facts)
+        return self._drawing(deployed(cast(UNet, self._training.network)), facts)
 
     @cached_property
     def prompts(self) -> list[str]:

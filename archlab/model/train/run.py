@@ -17,12 +17,12 @@ from archlab.model.train.ingredients import Ingredients
 from archlab.model.train.pictures import draw_pictures, shown_prompts
 from archlab.model.train.state import State
 from archlab.model.train.watcher import Start, TrainingWatcher
-from archlab.model.trained import trained_model
+from archlab.model.trained import deployed, trained_model
 from archlab.progress import tell
 from archlab.scores.validation import ValidationLoss
 from archlab.training.learning_rate import learning_rate_at
 from archlab.training.training import Training, finite
-from archlab.unet import UNet, build
+from archlab.unet import UNet
 
 _MOST_STEPS = 25  # between two looks at the losses, which a GPU gives when it has made all of them
 
@@ -89,8 +89,6 @@ class TrainingRun:
 
     def model(self) -> Model:
         """The averaged weights in the form that is deployed, with everything that draws from them, on the CPU."""
-        unet = build(self._ingredients.spec.deployed)
-        unet.load_state_dict({name: weight.cpu() for name, weight in self._training.network.state_dict().items()})
         settings = self._settings
         inherited = self._inherited and {key: self._inherited[key] for key in ("parent", "params", "params_dropped")}
         training = TrainingFacts(
@@ -102,7 +100,7 @@ class TrainingRun:
             inherited=inherited,
             teacher=settings.teacher,
         )
-        return self._drawing(unet, training)
+        return self._drawing(deployed(cast(UNet, self._training.network)), training)
 
     @property
     def inherited(self) -> dict[str, Any] | None:
