@@ -14,8 +14,8 @@ from archlab.errors import BadInput, nearest, shown
 from archlab.evaluation.evaluation import interval_columns
 from archlab.evaluation.measures import direction, find_column
 
-WORDS = ("knee", "fastest", "best", "smallest", "cheapest")
-WITHIN = 0.1  # of the front's quality range: what `fastest` may give away of the best quality
+WORDS = ("knee", "good_and_fast", "good_and_cheap", "best", "smallest", "fastest", "cheapest")
+WITHIN = 0.1  # of the front's quality range: what `good_and_fast` may give away of the best quality
 
 _MOST_DIGITS = 10
 
@@ -33,17 +33,18 @@ def picks(
     """Picks of a front by what they are called, as far as its objectives allow them; empty for an empty front.
 
     - ``knee``: nearest to the best of every objective at once, objectives scaled to the front's range
-    - ``fastest``: the least of the first cost objective among those whose quality is near the best
+    - ``good_and_fast``: the least latency among those whose quality is near the best; where the first cost objective is
+      no latency it is ``good_and_cheap``: the least of that
     - ``best``: the best quality; all of the front is under the limits
     - ``smallest``: the fewest parameters
-    - ``cheapest``: the least of the first cost objective, whatever its quality
+    - ``fastest``: the least latency, whatever its quality; where the first cost objective is no latency, ``cheapest``
 
     Of equals, the first objectives decide, then the earlier trial. A sentence says which others are as good within the
     noise of measuring, and that a number is noisy.
 
     Args:
         limits: the study's hard limits, for the sentences.
-        within: how far ``fastest`` may be from the best quality, as a share of the front's range.
+        within: how far ``good_and_fast`` may be from the best quality, as a share of the front's range.
     """
     if front.empty:
         return {}
@@ -51,9 +52,10 @@ def picks(
     front = front.loc[order.index]
     costs = cost_objectives(objectives)
     chosen = {"knee": _knee(front, objectives)}
+    good, least = _names_by_cost(objectives)
     if "quality" in objectives:
         if costs:
-            chosen["fastest"] = _fastest(front, costs[0], within)
+            chosen[good] = _good_and_cheap(front, costs[0], within)
         chosen["best"] = _best(front, costs, limits or {})
     if "params_m" in front and front["params_m"].notna().all():
         row = front.sort_values("params_m", kind="stable").iloc[0]
@@ -61,7 +63,7 @@ def picks(
     if costs:
         row = front.sort_values(costs[0], kind="stable").iloc[0]
         why = f"least {costs[0]} on the front: {amount(costs[0], row)}"
-        chosen["cheapest"] = _pick(row, why + _as_cheap(front, costs[0], row))
+        chosen[least] = _pick(row, why + _as_cheap(front, costs[0], row))
     return {word: _with_noise(choice, front, costs) for word, choice in chosen.items()}
 
 
@@ -72,7 +74,7 @@ def pick(
     word: str,
     limits: Mapping[str, float] | None = None,
 ) -> Pick:
-    """The trial that ``word`` names: a pick, ``fastest:25%`` for another share of the quality range, or a number.
+    """The trial that ``word`` names: a pick, ``good_and_fast:25%`` for another share of the quality range, or a number.
 
     Raises:
         BadInput: no such pick, no such trial, or one without trained weights.
@@ -84,13 +86,23 @@ def pick(
     if not (word.isdecimal() and len(word) < _MOST_DIGITS):
         if not chosen:
             raise BadInput("--pick: the front is empty")
-        raise BadInput(f"--pick: no {shown(word)}{nearest(name, chosen)}; or a trial's number")
+        raise BadInput(f"--pick: no {shown(word)}{_instead(name, objectives, chosen)}; or a trial's number")
     rows = table[table["trial"] == int(word)]
     if rows.empty:
         raise BadInput(f"--pick: there is no trial {word}; the last is {table['trial'].max()}")
     if rows.iloc[0]["status"] != "complete":
         raise BadInput(f"--pick: trial {word} is {rows.iloc[0]['status']} ({rows.iloc[0]['reason']}), not trained")
     return Pick(int(word), "chosen by number")
+
+
+def next_to_export(chosen: Mapping[str, Pick], table: pd.DataFrame, baseline: str) -> str | None:
+    """The first pick that is not the baseline itself, by its word; None where there is none.
+
+    Args:
+        baseline: the content hash of the baseline's architecture.
+    """
+    architectures = table.set_index("trial")["architecture"]
+    return next((word for word, pick in chosen.items() if architectures[pick.trial] != baseline), None)
 
 
 def amount(column: str, row: Mapping[str, float] | pd.Series) -> str:
@@ -111,7 +123,7 @@ def _knee(front: pd.DataFrame, objectives: Sequence[str]) -> Pick:
     return _pick(row, why + _as_near(front, objectives, distances))
 
 
-def _fastest(front: pd.DataFrame, cost: str, within: float) -> Pick:
+def _good_and_cheap(front: pd.DataFrame, cost: str, within: float) -> Pick:
     best = front["quality"].min()
     slack = within * (front["quality"].max() - best)
     candidates = front[front["quality"] <= best + slack]
@@ -165,10 +177,32 @@ def _pick(row: pd.Series, why: str) -> Pick:
     return Pick(int(row["trial"]), why)
 
 
+def _names_by_cost(objectives: Sequence[str]) -> tuple[str, str]:
+    """What the least of the first cost objective is called, near the best quality and whatever its quality."""
+    costs = cost_objectives(objectives)
+    found = find_column(costs[0]) if costs else None
+    is_latency = found is not None and found.measure.name == "latency_ms"
+    return ("good_and_fast", "fastest") if is_latency else ("good_and_cheap", "cheapest")
+
+
+def _instead(name: str, objectives: Sequence[str], chosen: Mapping[str, Pick]) -> str:
+    """What to say in place of a word that names another cost than the first objective's, or nothing."""
+    if name not in WORDS or not cost_objectives(objectives):
+        return nearest(name, chosen)
+    good, least = _names_by_cost(objectives)
+    right = good if name.startswith("good") else least
+    return f": {right!r} is the least {cost_objectives(objectives)[0]}, the study's first cost objective"
+
+
 def _share(word: str) -> tuple[str, float]:
-    """``fastest:25%`` as its name and share."""
+    """``good_and_fast:25%`` as its name and share."""
     name, colon, share = word.partition(":")
-    if name != "fastest" or not colon:
+    if not colon:
+        return word, WITHIN
+    if name in ("fastest", "cheapest"):
+        good = {"fastest": "good_and_fast", "cheapest": "good_and_cheap"}[name]
+        raise BadInput(f"--pick: {name!r} is the least of all and takes no share; {good}:{share} may be meant")
+    if not name.startswith("good_and_") or name not in WORDS:
         return word, WITHIN
     found = re.fullmatch(r"(\d{1,3}(?:\.\d{1,9})?) ?%", share)
     if not found or float(found[1]) > 100:

@@ -60,6 +60,7 @@ def study(
     from rich.console import Console
 
     from archlab.analysis.health import health
+    from archlab.analysis.picks import next_to_export
     from archlab.cache import root as cache_root
     from archlab.cli.resumption import Resumption
     from archlab.files import writable_folder
@@ -102,9 +103,13 @@ def study(
     if mirror.remark:
         click.echo(mirror.remark)
     click.echo(f"report  {page}")
-    if not finished.front.empty:
-        where = [] if studies == ROOT else ["--studies", str(studies)]
-        click.echo(f"next    {shlex.join(['archlab', 'export', name, '--pick', 'knee', *where])}")
+    where = [] if studies == ROOT else ["--studies", str(studies)]
+    if word := next_to_export(finished.picks, finished.trials, finished.baseline_spec.id):
+        click.echo(f"next    {shlex.join(['archlab', 'export', name, '--pick', word, *where])}")
+    elif not finished.front.empty:
+        click.echo(
+            f"next    the front is the baseline alone: {shlex.join(['archlab', 'study', name, '--more', '20', *where])}"
+        )
     elif (finished.trials["status"] == "failed").all():
         raise RunFailed(f"every trial failed; the last one: {finished.trials['reason'].iloc[-1]}")
 

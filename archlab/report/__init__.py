@@ -24,7 +24,7 @@ def write_report(
     Further objectives have a picture each: a latency ``pareto_<device>``, a memory, size or score ``pareto_<column>``.
 
     Args:
-        picks: what to mark on the front: a name (knee, fastest, best, …) and the trial's number.
+        picks: what to mark on the front: a name (knee, best, fastest, …) and the trial's number.
         samples_mb: what samples may take of the page, as MB of text; those of the front come first.
 
     Returns:

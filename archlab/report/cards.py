@@ -8,7 +8,7 @@ import pandas as pd
 
 from archlab.analysis.table import StudyTable
 
-Picks = Mapping[str, int]  # what a pick is called (knee, fastest, best, …) → the trial's number
+Picks = Mapping[str, int]  # what a pick is called (knee, best, fastest, …) → the trial's number
 
 
 @dataclass(frozen=True, kw_only=True)

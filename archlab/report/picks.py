@@ -8,7 +8,7 @@ from archlab.report.cards import Card, NotYetError, Picks
 
 
 def picks_card(study: StudyTable, picks: Picks) -> Card:
-    """A row for each pick with its reason.
+    """A row for each trial that is picked, with all that it is picked as and why.
 
     Raises:
         NotYetError: nothing was picked.
@@ -17,7 +17,17 @@ def picks_card(study: StudyTable, picks: Picks) -> Card:
         raise NotYetError("The front is empty, so there is nothing to pick from yet.")
     known = reasoned(study.front, study.objectives, study.limits)
     whys = {(word, pick.trial): pick.why for word, pick in known.items()}
-    rows = [{"pick": word, "trial": trial, "why": whys.get((word, trial), "")} for word, trial in picks.items()]
+    words: dict[int, list[str]] = {}
+    for word, trial in picks.items():
+        words.setdefault(trial, []).append(word)
+    rows = [
+        {
+            "pick": ", ".join(named),
+            "trial": trial,
+            "why": "; ".join(filter(None, (whys.get((word, trial)) for word in named))),
+        }
+        for trial, named in words.items()
+    ]
     return Card(
         key="picks",
         title="Which one to take",

@@ -190,7 +190,7 @@ class Study:
 
     @property
     def picks(self) -> dict[str, Pick]:
-        """``knee``, ``fastest``, ``best``, ``smallest`` and ``cheapest`` of the front, each with its reason."""
+        """``knee``, ``good_and_fast``, ``best``, ``smallest`` and ``fastest`` of the front, each with its reason."""
         return picks(self.front, self.objectives, self.limits)
 
     def pick(self, word: str) -> Pick:

@@ -111,7 +111,7 @@ def test_front_and_picks_follow_what_was_measured_side_by_side(tmp_path: Path) -
     study = run(definition, tmp_path / "disturbed", clock)
     found = rows(study)
     assert set(study.front["trial"]) == true_front(study) == set(undisturbed.front["trial"])
-    assert study.picks["cheapest"].trial == fast["trial"]
+    assert study.picks["fastest"].trial == fast["trial"]
     assert found["latency_ms"][fast["trial"]] == pytest.approx(true_ms(spec), rel=0.03)
     assert not found["latency_noisy"].any()
     assert (found["latency_rounds"][list(study.front["trial"])] >= 3).all()
@@ -136,7 +136,7 @@ def test_two_equals_of_which_one_was_disturbed_are_told_to_be_equal(tmp_path: Pa
     assert found["latency_ms"].tolist() == pytest.approx([7.0, 7.05], rel=0.03)
     assert found["on_front"].all()
     assert equals(study.trials, "latency_ms", int(found["trial"].iloc[0])) == [int(found["trial"].iloc[1])]
-    assert "may need less" in study.picks["cheapest"].why
+    assert "may need less" in study.picks["fastest"].why
 
 
 def test_what_is_surely_beaten_is_not_measured_again(tmp_path: Path) -> None:
