@@ -1,6 +1,6 @@
 """``archlab check SPACE.yaml``"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -9,6 +9,8 @@ from archlab.cli.options import format_option
 from archlab.terminal.listing import print_facts, print_listing
 
 if TYPE_CHECKING:
+    from archlab.evaluation.record import Label
+    from archlab.space.knobs import Value
     from archlab.study import StudyDefinition
     from archlab.study.settings import Share
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 @click.argument("space", type=click.Path())
 @format_option
 def check(space: str, form: str) -> None:
-    """Validate a search space, count it and the arms of its plan, and say whether its limits can be met."""
+    """Validate a search space, count it, say what each change alone costs, and whether its limits can be met."""
     from archlab.study import load_definition
 
     loaded = load_definition(space)
@@ -26,7 +28,7 @@ def check(space: str, form: str) -> None:
     if plan.arms:
         facts |= {"plan": strategy, "arms": len(plan.arms)}
     if not plan.arms or strategy == "grid":
-        print_facts(facts, form)
+        _print_search(loaded, facts, form)
         return
     dropped = [arm._asdict() for arm in plan.dropped]
     title, arms = _arms(loaded)
@@ -39,6 +41,44 @@ def check(space: str, form: str) -> None:
         print_facts(facts | {strategy: arms, "left_out": dropped}, form)
     else:
         print_listing(arms, form)
+
+
+def _print_search(definition: "StudyDefinition", facts: dict[str, Any], form: str) -> None:
+    """The facts, and every single change with what it costs, as text or JSON."""
+    from archlab.analysis.single_changes import single_changes
+
+    space = definition.space
+    changes = single_changes(space, definition.settings.latency_columns)
+    if form == "json":
+        kept = ("knob", "value", "against", "costs", "changes")
+        facts["changes"] = [{name: getattr(each, name) for name in kept} for each in changes]
+    print_facts(facts, form)
+    if form != "table":
+        return
+    rows = [
+        {
+            "change": f"{each.knob} = {each.value}",
+            "against": each.against,
+            **{name: _share(each.costs.get(name), value) for name, value in each.baseline.items()},
+            **({"": each.missing} if any(other.missing for other in changes) else {}),
+        }
+        for each in changes
+    ]
+    print_listing(rows, form, title="every change alone, against the baseline")
+    if space.find_baseline() is None:
+        outside = [name for name, value in space.baseline_values.items() if not _has(space.knobs[name].values, value)]
+        why = f"it has its own {', '.join(outside)}" if outside else "require excludes it"
+        click.secho(f"note    the baseline is outside the space: {why}; no trial is the baseline", fg="yellow")
+
+
+def _share(value: float | None, baseline: float) -> str:
+    return "" if value is None else f"{value / baseline - 1:+.1%}"
+
+
+def _has(values: Sequence["Value"], wanted: "Label") -> bool:
+    from archlab.space import label
+
+    return any(label(value) == wanted for value in values)
 
 
 def _space_facts(definition: "StudyDefinition") -> dict[str, Any]:

@@ -39,7 +39,8 @@ class _Chosen(NamedTuple):
 @click.argument("name")
 @click.option(
     "--pick",
-    help="Of a study: knee, good_and_fast (good_and_fast:25%), best, smallest, fastest, or a trial's number. [default: knee]",
+    help="Of a study: knee, good_and_fast (with a share: good_and_fast:25%), best, smallest, fastest, or a trial's "
+    "number.  [default: knee]",
 )
 @click.option(
     "--forms",

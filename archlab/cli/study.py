@@ -97,7 +97,7 @@ def study(
         )
     page = write_report(finished, reports / name, {word: pick.trial for word, pick in finished.picks.items()})
     mirror.study_finished(finished, reports / name / "pareto.png")
-    _print_front(finished)
+    _print_outcome(finished)
     for line in health(finished):
         click.secho(f"note    {line}", fg="yellow")
     if mirror.remark:
@@ -143,10 +143,9 @@ def _executor(kind: str, workers: int | None, address: str | None) -> "Executor"
     return Inline() if workers == 0 else Processes(1 if workers is None else workers)
 
 
-def _print_front(study: "Study") -> None:
-    from archlab.evaluation.evaluation import interval_columns, kind_column, noisy_column
-    from archlab.evaluation.measures import COSTS, better, beyond
-    from archlab.terminal.listing import print_listing
+def _print_outcome(study: "Study") -> None:
+    from archlab.evaluation.measures import beyond
+    from archlab.terminal.front import print_front
 
     click.echo(f"{study.name}: {study.counts}")
     if study.front.empty:
@@ -157,17 +156,4 @@ def _print_front(study: "Study") -> None:
         return
     if study.reader_accuracy is not None:
         click.echo(f"the data's reader reads {study.reader_accuracy:.1%} of what held-out images show")
-    picked: dict[int, list[str]] = {}
-    for word, pick in study.picks.items():
-        picked.setdefault(pick.trial, []).append(word)
-    kinds = [kind for column in study.latency_columns if (kind := kind_column(column)) is not None]
-    unusual = [name for name in kinds if study.front[name].dropna().ne("measured").any()]
-    noisy = [name for column in study.latency_columns if (name := noisy_column(column)) is not None]
-    unusual += [name for name in noisy if study.front[name].eq(True).any()]
-    objectives = [name for column in study.objectives for name in (column, *(interval_columns(column) or ()))]
-    columns = ["trial", *objectives, *unusual, *COSTS, *study.knobs]
-    rows = [
-        {"pick": " ".join(picked.get(int(row["trial"]), [])), **{name: row[name] for name in dict.fromkeys(columns)}}
-        for _, row in study.front.iterrows()
-    ]
-    print_listing(rows, "table", title=f"Pareto front (quality: {study.quality_label}; {better(study.objectives)})")
+    print_front(study, {word: pick.trial for word, pick in study.picks.items()})

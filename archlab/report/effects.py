@@ -16,7 +16,7 @@ from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
 from archlab.report.picture import DPI, write_picture
 from archlab.report.style import FRONT, INK, MUTED, figure_layout
-from archlab.report.table import estimated, scored
+from archlab.report.table import estimated
 from archlab.report.tables import write_tables
 
 _ROW_PIXELS, _FRAME_PIXELS = 26, 90
@@ -31,8 +31,6 @@ def effects_card(study: StudyTable, picks: Picks) -> Card:
     """
     if not study.knobs:
         raise NotYetError("The search space has no knobs.")
-    if scored(study).empty:
-        raise NotYetError("No trial has been trained to the end yet, so no knob has a price.")
     try:
         found = effects(study) if is_ablation(study) else price_list(study)
     except BadInput as error:
@@ -71,9 +69,10 @@ def sentence(found: pd.DataFrame, study: StudyTable) -> str:
     parts = ["Each change against what it replaces, other things equal; a quality that falls is better."]
     if not is_ablation(study):
         parts.append(
-            "This was a search and no experiment: a value's price is the mean over pairs of trials that differ in that "
-            "knob alone, or, with fewer than three pairs, its coefficient in a main-effects fit over the trials in "
-            "which the knob has an effect. The contexts are those that the search liked."
+            "Params and MACs, and latencies by a table, are those of the change alone on the baseline, and exact. For "
+            "the rest this was a search and no experiment: a price is the mean over pairs of trials that differ in the "
+            "knob alone, or, with fewer than three pairs, a coefficient in a main-effects fit over the trials in which "
+            "the knob has an effect. The contexts are those that the search liked."
         )
         if (study.trials["status"] == "stopped").any():
             parts.append("Trials that a rung stopped are not among them: what does badly looks less bad than it is.")

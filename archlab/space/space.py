@@ -54,6 +54,14 @@ class SearchSpace:
                 raise BadInput(f"{shown(name)} is not a knob of this space{nearest(name, self.knobs)}")
         return {name: self.knobs[name].find(value) for name, value in values.items()}
 
+    def changed(self, knob: str, value: Value) -> UNetSpec:
+        """The baseline with one knob set, also where a condition or requirement would not have it so.
+
+        Raises:
+            BadInput: the knob cannot take the value on the baseline itself.
+        """
+        return self._build({knob: value})
+
     def find_baseline(self) -> dict[str, Value] | None:
         """The values in effect that make the baseline itself; None where the space does not contain it."""
         wanted = {name: value for name, value in self.baseline_values.items() if value is not None}

@@ -60,7 +60,11 @@ def _print_table(rows: Sequence[Mapping[str, Any]], title: str | None) -> None:
     table = Table(title=title and Text(title), box=box.SIMPLE_HEAD, title_justify="left")
     for name in rows[0]:
         numeric = any(isinstance(row[name], (int, float)) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        if numeric:
+            widest = max(len(shown(row[name])) for row in rows)
+            table.add_column(name, justify="right", min_width=widest, overflow="fold")
+        else:
+            table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*(Text(shown(value)) for value in row.values()))
     console = Console()

@@ -32,7 +32,7 @@ class LiveDisplay(Watcher):
         self.trial_bars: dict[str, TaskID] = {}
         self.stages: dict[str, str] = {}
         self.done = 0
-        self.best: tuple[float, int] | None = None  # quality, trial
+        self.best: Record | None = None
         self.seconds: list[float] = []
         self.wanted = 0
 
@@ -133,17 +133,15 @@ class LiveDisplay(Watcher):
 
     def _count(self, record: Record) -> None:
         self.done += record.counts
-        if record.evaluation.status == "complete":
-            quality = float(record.evaluation.cells()["quality"])
-            if self.best is None or quality < self.best[0]:
-                self.best = quality, record.trial
+        if record.evaluation.status == "complete" and (self.best is None or _quality(record) < _quality(self.best)):
+            self.best = record
 
     @property
     def _note(self) -> str:
         parts = [f"{self.done} of {self.wanted} trials"]
         if self.best is not None:
-            quality, trial = self.best
-            parts.append(f"best quality {shown(quality)} in trial {trial}")
+            best = [f"best quality {shown(_quality(self.best))}", *_latencies(self.best.evaluation)]
+            parts.append(f"{' at '.join(best)} in trial {self.best.trial}")
         if self.seconds and self.done < self.wanted:
             at_once = 1 + len(self.trial_bars)
             left = sum(self.seconds) / len(self.seconds) * (self.wanted - self.done) / at_once
@@ -156,6 +154,10 @@ class LiveDisplay(Watcher):
     def _print(self, line: str) -> None:
         stamp = "" if self.console.is_terminal else f"{time.strftime('%H:%M:%S')} "
         self.console.print(f"{stamp}{line}", highlight=False, soft_wrap=True)
+
+
+def _quality(record: Record) -> float:
+    return float(record.evaluation.cells()["quality"])
 
 
 def _name(number: int | None) -> str:

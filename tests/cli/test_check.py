@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from archlab.architecture import preset
 from archlab.cli.check import check
+from archlab.cost import count
 from archlab.study.definition import load_definition
 from tests.study.spaces import MINI, write_space
 
@@ -64,3 +66,23 @@ def test_limits_and_objectives_by_any_measure_are_said_with_their_direction(tmp_
     assert facts["model_mb_limit"] == "60% of the baseline"
     assert facts["adherence_limit"] == "at least 0.5"
     assert facts["objectives"] == "quality (lower is better), model_mb (lower is better), adherence (higher is better)"
+
+
+def test_every_change_alone_is_priced_before_anything_runs(tmp_path: Path) -> None:
+    path = SPACES / "mobilediffusion.yaml"
+    space = load_definition(path).space
+    before = count(space.baseline)
+    changes = json.loads(checked(path, "json"))["changes"]
+    assert len(changes) == sum(len(domain.values) - 1 for domain in space.knobs.values())
+    found = {(each["knob"], each["value"]): each for each in changes}
+    alone = count(preset("sd15").with_channels((320, 640, 1024, 1024)))
+    assert found["channels", "320 640 1024 1024"]["costs"]["macs_g"] == pytest.approx(alone.macs / 1e9)
+    assert found["conv", "separable"]["changes"]["params_m"] < -0.5 * before.params_m
+    assert "conv = separable" in checked(path, "table")
+
+
+def test_a_baseline_outside_the_space_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "outside.yaml"
+    path.write_text("baseline: sd15\nknobs: {ff_ratio: [4, 6], conv: [standard]}\nproxy: {data: digits}\n")
+    assert "note    the baseline is outside the space: it has its own ff_ratio" in checked(path, "table")
+    assert "outside" not in checked(SPACES / "mobilediffusion.yaml", "table")

@@ -41,16 +41,16 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
         )
         display.trial_finished(record(2, 0.0, Evaluation(status="repeat", reason="same architecture as trial 0")))
     lines = [line.split(" ", 1)[1] for line in output.getvalue().splitlines()]
+    best = "best quality 0.125 at 7.5 ms in trial 0"
     assert lines == [
         "data: reading images",
         "data: encoding images and captions",
         "baseline: conv=standard",
         "trial 0: transformers=0 1 1 [2]",
         "trial 0: training the proxy",
-        "trial 0: quality 0.125, 7.5 ms in 30 s (1 of 6 trials, best quality 0.125 in trial 0, about 2 min left)",
-        "trial 1: gated: macs_g 5 is over [4] in 10 s (2 of 6 trials, best quality 0.125 in trial 0, about 80 s left)",
-        "trial 2: repeat: same architecture as trial 0 in 0 s "
-        "(2 of 6 trials, best quality 0.125 in trial 0, about 80 s left)",
+        f"trial 0: quality 0.125, 7.5 ms in 30 s (1 of 6 trials, {best}, about 2 min left)",
+        f"trial 1: gated: macs_g 5 is over [4] in 10 s (2 of 6 trials, {best}, about 80 s left)",
+        f"trial 2: repeat: same architecture as trial 0 in 0 s (2 of 6 trials, {best}, about 80 s left)",
     ]
 
 

@@ -11,7 +11,8 @@ import pandas as pd
 
 from archlab.analysis.effects.effect import Effect
 from archlab.analysis.effects.intervals import METHOD_NAMES, IntervalMethod, paired_difference, t_difference
-from archlab.analysis.table import StudyTable, cost_columns
+from archlab.analysis.single_changes import single_changes
+from archlab.analysis.table import StudyTable, cost_columns, latency_columns
 from archlab.space import SearchSpace, label
 
 LEAST_PAIRS = 3
@@ -24,7 +25,7 @@ def search_effects(study: StudyTable, method: IntervalMethod) -> list[Effect]:
 
     From `LEAST_PAIRS` pairs of trials on that differ in this knob alone: the mean of their differences. With fewer:
     least squares on all knobs, one coefficient a value, with HC3 errors (MacKinnon and White 1985), over the trials in
-    which the knob has an effect.
+    which the knob has an effect. Costs that a formula or a table tells are those of this change alone on the baseline.
 
     Raises:
         BadInput: the study's settings are damaged.
@@ -34,6 +35,7 @@ def search_effects(study: StudyTable, method: IntervalMethod) -> list[Effect]:
     labels = pd.DataFrame({knob: [_shown(value) for value in trained[knob]] for knob in study.knobs}, trained.index)
     costs = trained[cost_columns(study)].astype(float)
     facts = costs.assign(quality=trained["quality"].astype(float))
+    exact = _single_changes(study)
     effects = []
     for knob in study.knobs:
         base, contexts = _shown(study.baseline.get(knob)), _contexts(labels, knob)
@@ -41,8 +43,16 @@ def search_effects(study: StudyTable, method: IntervalMethod) -> list[Effect]:
         for value in _values(space, knob, base):
             known = Effect(change=f"{knob} = {value}", against=base, knob=knob, value=value, baseline=base)
             pairs = _pairs(contexts, base, value, trained["architecture"])
-            effects.append(_matched(known, facts, pairs, method) if len(pairs) >= LEAST_PAIRS else fit.effect(known))
+            effect = _matched(known, facts, pairs, method) if len(pairs) >= LEAST_PAIRS else fit.effect(known)
+            effects.append(replace(effect, costs={**effect.costs, **exact.get((knob, value), {})}))
     return effects
+
+
+def _single_changes(study: StudyTable) -> dict[tuple[str, str], dict[str, float]]:
+    """What each knob value alone changes on the baseline, as far as formulas and tables tell."""
+    entries = {entry.name: entry for entry in study.measure}
+    measured = {column: entries[device] for column, device in latency_columns(study).items() if device in entries}
+    return {(each.knob, _shown(each.value)): each.changes for each in single_changes(study.space, measured)}
 
 
 def _matched(known: Effect, facts: pd.DataFrame, pairs: list[tuple[Any, Any]], method: IntervalMethod) -> Effect:
