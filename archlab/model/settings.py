@@ -20,11 +20,21 @@ class ModelScale(Section):
     sample_size: Count | None = None  # absent: the architecture's own
 
 
+class RunSettings(TrainingSettings):
+    """How anything of a model is trained: by these steps, with pictures and checkpoints between them."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    batch_size: Count = 64
+    draw_every: Count = 500  # steps of the optimiser
+    checkpoint_seconds: Amount = 60.0
+    keep: Count = 2  # checkpoints to go on from
+
+
 class ModelSettings(
     DataSettings,
     EncoderSettings,
     DiffusionSettings,
-    TrainingSettings,
+    RunSettings,
     LessonSettings,
     JudgeSettings,
     ComputeSettings,
@@ -33,17 +43,11 @@ class ModelSettings(
 
     scale: ModelScale = ModelScale()
     steps: Count = 1000  # of the optimiser
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    batch_size: Count = 64
-    ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     init: Literal["random", "inherit"] = "random"  # inherit: begin with the teacher's weights
     teacher: str | None = None  # a model's folder, one of diffusers', or study:baseline
     sampling_steps: Count = 50  # with which the model draws unless asked otherwise
     guidance: Annotated[float, Field(ge=0)] = 2.0
     validate_every: Count = 100  # steps of the optimiser
-    draw_every: Count = 500
-    checkpoint_seconds: Amount = 60.0
-    keep: Count = 2  # checkpoints to go on from
 
     @model_validator(mode="after")
     def _learns_from_somebody(self) -> "ModelSettings":

@@ -48,7 +48,8 @@ class Training:
     for.
 
     Args:
-        network: learns, on the device where it is. Its parameters that need no gradient stay as they are.
+        network: learns, on the device where it is. Its parameters that need no gradient stay as they are, and are
+            neither copied nor part of the state.
         lesson: what it learns from; made for this network.
         steps: of the whole training, which ``softmax->relu`` transformers end with relu, and over which the learning
             rate decays.
@@ -81,7 +82,8 @@ class Training:
         self._runs_ahead = self._device.type != "cpu" if runs_ahead is None else runs_ahead
         self._micro_batch = micro_batch or settings.batch_size
         self._steps, self._relu_from = steps, first_relu_step(steps, settings.finetune_share)
-        self.network: nn.Module = copy.deepcopy(network).eval()
+        self._fixed = {name: each for name, each in network.named_parameters() if not each.requires_grad}
+        self.network: nn.Module = copy.deepcopy(network, {id(each): each for each in self._fixed.values()}).eval()
         parameters = [*network.parameters(), *lesson.modules.parameters()]
         learnt = [parameter for parameter in parameters if parameter.requires_grad]
         self._optimizer = FlatAdamW(learnt, settings.learning_rate, processes)
@@ -137,8 +139,8 @@ class Training:
         """
         self._read_losses()
         return {
-            **prefixed("unet", self._learner.state_dict()),
-            **prefixed("averaged", self.network.state_dict()),
+            **prefixed("unet", self._learnt_part(self._learner)),
+            **prefixed("averaged", self._learnt_part(self.network)),
             **prefixed("modules", self._lesson.modules.state_dict()),
             **prefixed("lesson", self._lesson.state()),
             **prefixed("optimizer", self._optimizer.state()),
@@ -148,14 +150,17 @@ class Training:
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Go on from what `state` gave."""
-        self._learner.load_state_dict(below("unet", state))
-        self.network.load_state_dict(below("averaged", state))
+        self._learner.load_state_dict({**self._fixed, **below("unet", state)})
+        self.network.load_state_dict({**self._fixed, **below("averaged", state)})
         self._lesson.modules.load_state_dict(below("modules", state))
         self._lesson.load_state(below("lesson", state))
         self._optimizer.load_state(below("optimizer", state))
         self._generator.set_state(state["generator"])
         self.curve = curve_rows(state["curve"])
         self._set_normalizer(relu=self.step >= self._relu_from)
+
+    def _learnt_part(self, network: nn.Module) -> dict[str, Tensor]:
+        return {name: tensor for name, tensor in network.state_dict().items() if name not in self._fixed}
 
     def _backward(self, part: Any, images: int) -> Tensor:
         """The part's share of the mean loss over all ``images``."""

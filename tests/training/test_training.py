@@ -17,6 +17,7 @@ from archlab.errors import BadInput, RunFailed
 from archlab.proxy.settings import ProxySettings
 from archlab.proxy.training import Trained, begin_training, examples, train
 from archlab.training.average import average_weights
+from archlab.training.lessons.denoising import Denoising
 from archlab.training.settings import Distillation
 from archlab.training.training import Diverged, Training, first_relu_step
 from archlab.unet import UNet, transformer
@@ -154,6 +155,36 @@ def test_first_relu_step(steps: int, share: float, first: int) -> None:
 
 def test_ordinary_softmax_is_never_switched(trained: Trained) -> None:
     assert {m.normalizer for m in trained.unet.modules() if hasattr(m, "normalizer")} == {"softmax"}
+
+
+def test_what_does_not_learn_is_neither_copied_nor_part_of_the_state(
+    small_unet: UNetSpec, prepared: Prepared, settings: ProxySettings
+) -> None:
+    network = untrained(small_unet, 0)
+    before = {name: weight.clone() for name, weight in network.state_dict().items()}
+    learns = {name for name in before if "attention" in name}
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name in learns)
+
+    def begin(network: UNet) -> Training:
+        lesson = Denoising(network, examples(prepared, settings))
+        return Training(network, lesson, settings, steps=4, seed=0)
+
+    halfway, other = begin(network), untrained(small_unet, 0)
+    for name, parameter in other.named_parameters():
+        parameter.requires_grad_(name in learns)
+    halfway.run(2)
+    state = {name: tensor.clone() for name, tensor in halfway.state().items()}
+    assert below("unet", state).keys() == below("averaged", state).keys() == learns
+    halfway.run(4)
+    taken_up = begin(other)
+    taken_up.load_state(state)
+    taken_up.run(4)
+    assert_same_state(taken_up.state(), halfway.state())
+    moved = {name for name, weight in halfway.network.state_dict().items() if not weight.equal(before[name])}
+    assert moved == learns
+    ours, averaged = dict(network.named_parameters()), dict(halfway.network.named_parameters())
+    assert {name for name in ours if ours[name] is averaged[name]} == before.keys() - learns
 
 
 @pytest.mark.parametrize(

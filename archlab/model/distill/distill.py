@@ -13,6 +13,7 @@ from archlab.model.distill.run import DistillRun
 from archlab.model.distill.settings import DistillSettings
 from archlab.model.facts import ModelFacts
 from archlab.model.folder import FACTS_FILE, write_model
+from archlab.model.train.recorder import Recorder
 from archlab.model.train.state import Begun, State
 from archlab.model.train.watcher import TrainingWatcher
 from archlab.progress import tell, throttled
@@ -75,7 +76,7 @@ def _begin(
         state.check(begun, now)
     state.begin(now)
     checkpoint = state.newest(now.uid, lambda line: tell(watchers, "notice", line))
-    return DistillRun(given, prepared, state, now.uid, checkpoint, watchers)
+    return DistillRun(given, prepared, Recorder(state, now.uid, watchers), checkpoint)
 
 
 def _is_finished(folder: Path) -> bool:

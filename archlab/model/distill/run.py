@@ -1,11 +1,9 @@
-"""A distillation under way: phases, pictures, checkpoints."""
+"""A distillation under way: phase after phase, and the student that it leaves."""
 
-from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
-from archlab.checkpoint import Checkpoint, below, now_and_then, prefixed
+from archlab.checkpoint import Checkpoint
 from archlab.diffusion.process import AT_ONCE
 from archlab.encoders.prepare import Prepared
 from archlab.model.distill.ingredients import DistillIngredients
@@ -13,19 +11,14 @@ from archlab.model.distill.plan import Phase
 from archlab.model.distill.signs import signs
 from archlab.model.facts import DistillationFacts
 from archlab.model.model import Model
-from archlab.model.train.curve import Point, write_curve
-from archlab.model.train.deferred import deferred_interrupt
-from archlab.model.train.pictures import draw_pictures, shown_prompts
-from archlab.model.train.state import State
-from archlab.model.train.watcher import Start, TrainingWatcher
+from archlab.model.train.curve import Point
+from archlab.model.train.loop import StepLoop, earlier_of, kept_of
+from archlab.model.train.pictures import shown_prompts
+from archlab.model.train.recorder import Recorder
+from archlab.model.train.watcher import Start
 from archlab.model.trained import deployed
-from archlab.progress import tell
-from archlab.training.learning_rate import learning_rate_at
-from archlab.training.lessons.lesson import Lesson
-from archlab.training.training import Training
 from archlab.unet import UNet
 
-_MOST_STEPS = 25  # between two looks at the losses, which a GPU gives when it has made all of them
 _REAL = 1024  # images of the data with which drawn ones are compared
 
 
@@ -33,31 +26,20 @@ class DistillRun:
     """One run of a distillation, from a checkpoint or from the first phase to the end of the last.
 
     Args:
-        uid: of the distillation.
         checkpoint: from which it goes on, if it was under way.
     """
 
     def __init__(
-        self,
-        given: DistillIngredients,
-        prepared: Prepared,
-        state: State,
-        uid: str,
-        checkpoint: Checkpoint | None,
-        watchers: Sequence[TrainingWatcher],
+        self, given: DistillIngredients, prepared: Prepared, recorder: Recorder, checkpoint: Checkpoint | None
     ) -> None:
-        self._given, self._prepared, self._state, self._uid = given, prepared, state, uid
-        self._settings, self._watchers = given.settings, watchers
-        self._earlier: list[Point] = []  # of phases that are over
-        self._index, self._before = 0, given.student()
+        self._given, self._prepared = given, prepared
+        self._settings, self._recorder = given.settings, recorder
+        before, earlier, index = given.student(), [], 0
         if checkpoint is not None:
-            self._index = checkpoint.facts["phase"]
-            self._earlier = [Point(*row) for row in checkpoint.facts["earlier"]]
-            self._before.load_state_dict(below("before", checkpoint.tensors))
-        self._training, self._lesson = self._begin()
-        if checkpoint is not None:
-            self._training.load_state(below("training", checkpoint.tensors))
-        self._told = self._step
+            kept = kept_of(checkpoint)
+            index, earlier = kept.facts["phase"], earlier_of(checkpoint)
+            before.load_state_dict(kept.tensors)
+        self._begin(index, before, earlier, checkpoint)
 
     def go(self) -> None:
         """Make the phases that are left.
@@ -66,25 +48,14 @@ class DistillRun:
             Diverged: a loss is infinite or NaN.
             KeyboardInterrupt: between two steps; the state is written.
         """
-        tell(self._watchers, "training_started", self._start())
-        save_now_and_then = now_and_then(self._save, self._settings.checkpoint_seconds)
-        try:
-            while True:
-                tell(
-                    self._watchers,
-                    "notice",
-                    f"phase {self._index + 1} of {len(self._given.phases)}: {self._phase.name}",
-                )
-                self._go_through(self._phase, save_now_and_then)
-                if self._index == len(self._given.phases) - 1:
-                    break
-                self._before, self._earlier = cast(UNet, self._training.network), self._points()
-                self._index += 1
-                self._training, self._lesson = self._begin()
-        except KeyboardInterrupt:
-            self._save()
-            raise
-        self._save()
+        phases = self._given.phases
+        self._recorder.tell("training_started", self._start())
+        while True:
+            self._recorder.tell("notice", f"phase {self._index + 1} of {len(phases)}: {self._phase.name}")
+            self._loop.go(self._look, (self._settings.draw_every,))
+            if self._is_last:
+                break
+            self._begin(self._index + 1, self._unet, self._loop.curve(), None)
 
     def model(self) -> Model:
         """The student in the form that is deployed, with everything that draws from it, on the CPU."""
@@ -96,96 +67,75 @@ class DistillRun:
             guidance=given.guidance,
             phases=tuple(phase.name for phase in given.phases),
             settings=self._settings.model_dump(mode="json"),
-            steps=self._step,
-            seconds=self._points()[-1].seconds,
+            steps=self._loop.step,
+            seconds=self._loop.curve()[-1].seconds,
         )
-        return self._drawing(deployed(cast(UNet, self._training.network)), facts)
+        return self._drawing(deployed(self._unet), facts)
 
     @cached_property
     def prompts(self) -> list[str]:
         """Of the pictures."""
         return shown_prompts(self._prepared.data)
 
-    def draw(self, model: Model, name: str) -> Path:
+    def draw(self, model: Model, name: str) -> None:
         """Write a picture of what the model draws in its own steps; tell of it, and of what is wrong with it."""
-        path = self._state.model / "samples" / f"{name}.png"
-
-        def report(share: float) -> None:
-            tell(self._watchers, "drawing", share)
-
-        drawn = draw_pictures(model, self.prompts, path, max(1, min(AT_ONCE, self._given.micro_batch)), report)
-        tell(self._watchers, "drawn", self._step, path)
-        for line in (
-            *signs(drawn, self._prepared.data.images[self._prepared.data.train[:_REAL]]),
-            *self._lesson.remarks(),
-        ):
-            tell(self._watchers, "notice", f"step {self._step:,}: {line}")
-        return path
+        step, at_once = self._loop.step, max(1, min(AT_ONCE, self._given.micro_batch))
+        drawn = self._recorder.draw(model, self.prompts, step, name, at_once)
+        real = self._prepared.data.images[self._prepared.data.train[:_REAL]]
+        for line in (*signs(drawn, real), *self._lesson.remarks()):
+            self._recorder.tell("notice", f"step {step:,}: {line}")
 
     @property
     def _phase(self) -> Phase:
         return self._given.phases[self._index]
 
     @property
-    def _step(self) -> int:
-        """Of all phases."""
-        return len(self._earlier) + self._training.step
+    def _is_last(self) -> bool:
+        return self._index == len(self._given.phases) - 1
 
-    def _begin(self) -> tuple[Training, Lesson[Any]]:
-        return self._given.begin(self._index, self._before, self._prepared)
+    @property
+    def _unet(self) -> UNet:
+        """With averaged weights."""
+        return cast(UNet, self._loop.training.network)
 
-    def _go_through(self, phase: Phase, save_now_and_then: Callable[[], None]) -> None:
-        """Make the steps of a phase, with Ctrl-C between two of them, and draw now and then, and where it ends."""
+    def _begin(self, index: int, before: UNet, earlier: list[Point], checkpoint: Checkpoint | None) -> None:
+        """Begin a phase, or go on with it.
 
-        def after_step() -> None:
-            self._tell_steps()
-            save_now_and_then()
-            if came():
-                raise KeyboardInterrupt
+        Args:
+            before: the network with which it begins.
+        """
+        self._index = index
+        training, self._lesson = self._given.begin(index, before, self._prepared)
+        self._loop = StepLoop(
+            training,
+            self._phase.updates,
+            self._settings,
+            self._recorder,
+            earlier=earlier,
+            kept=Checkpoint(before.state_dict(), {"phase": index}),
+            checkpoint=checkpoint,
+        )
 
-        while (step := self._training.step) < phase.updates:
-            every = self._settings.draw_every
-            until = min(phase.updates, step + every - step % every, step + _MOST_STEPS - step % _MOST_STEPS)
-            with deferred_interrupt() as came:
-                self._training.run(until, after_step)
-            is_last = self._step == self._given.updates
-            if not is_last and (until == phase.updates or until % every == 0):
-                unet = cast(UNet, self._training.network)
-                self.draw(self._drawing(unet, None), f"step-{self._step:06}")
+    def _look(self) -> None:
+        """Draw now and then, and where a phase ends, unless an earlier run has."""
+        loop = self._loop
+        is_due = loop.is_at_end or loop.is_due(self._settings.draw_every)
+        if is_due and not (loop.is_at_end and self._is_last) and not loop.is_drawn:
+            self.draw(self._drawing(self._unet, None), loop.picture)
 
     def _drawing(self, unet: UNet, facts: DistillationFacts | None) -> Model:
-        name = self._state.model.resolve().name
+        name = self._recorder.folder.resolve().name
         return self._given.drawing(name, unet, self._phase, self._prepared, facts)
 
     def _start(self) -> Start:
         return Start(
-            folder=self._state.model,
-            uid=self._uid,
+            folder=self._recorder.folder,
+            uid=self._recorder.uid,
             settings=self._settings,
             steps=self._given.updates,
-            architecture=self._before.spec.id,
-            params=sum(weight.numel() for weight in self._before.parameters()),
+            architecture=self._unet.spec.id,
+            params=sum(weight.numel() for weight in self._unet.parameters()),
             images_per_step=self._settings.batch_size,
             prompt=self.prompts[0],
-            curve=self._points(),
+            curve=self._loop.curve(),
         )
-
-    def _tell_steps(self) -> None:
-        if points := self._points(self._told):
-            self._told = points[-1].step
-            tell(self._watchers, "stepped", points)
-
-    def _points(self, after: int = 0) -> list[Point]:
-        """Those of the curve after so many steps."""
-        done = self._earlier[-1].seconds if self._earlier else 0.0
-        offset, updates = len(self._earlier), self._phase.updates
-        return self._earlier[after:] + [
-            Point(offset + step, loss, None, learning_rate_at(step, updates, self._settings), done + seconds)
-            for step, loss, seconds in self._training.curve[max(0, after - offset) :]
-        ]
-
-    def _save(self) -> None:
-        tensors = {**prefixed("before", self._before.state_dict()), **prefixed("training", self._training.state())}
-        facts = {"phase": self._index, "earlier": [list(point) for point in self._earlier]}
-        self._state.write(self._step, self._uid, Checkpoint(tensors, facts), self._settings.keep)
-        write_curve(self._state.model / "curve.csv", self._points())

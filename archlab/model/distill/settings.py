@@ -6,13 +6,14 @@ from pydantic import Field, model_validator
 
 from archlab.compute import ComputeSettings
 from archlab.diffusion.paths import TRAIN_TIMESTEPS
+from archlab.model.settings import RunSettings
 from archlab.section import Amount, Count
-from archlab.training.settings import AdversarialDistillation, SecondNetworkSettings, TrainingSettings
+from archlab.training.settings import AdversarialDistillation, SecondNetworkSettings
 
 Method = Literal["progressive", "ufogen", "dmd2"]
 
 
-class DistillSettings(TrainingSettings, ComputeSettings):
+class DistillSettings(RunSettings, ComputeSettings):
     """What is learnt, from whom and for how long. A phase is one lesson: folding guidance in, or halving the steps."""
 
     method: Method = "progressive"
@@ -23,17 +24,12 @@ class DistillSettings(TrainingSettings, ComputeSettings):
     data: str | None = None  # absent: what the model was trained on
     from_steps: Count = 32  # progressive begins with at least so many
     updates: Count = 500  # steps of the optimiser in each phase
-    batch_size: Count = 64
     learning_rate: Amount = 1e-3
     decay: Literal["constant", "linear", "cosine"] = "linear"  # of the learning rate, in each phase
     prompt_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # a student with guidance folded in has no use for it
     finetune_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # a trained network has its last normaliser
     ufogen: AdversarialDistillation = AdversarialDistillation()
     dmd2: SecondNetworkSettings = SecondNetworkSettings()
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    draw_every: Count = 500  # steps of the optimiser
-    checkpoint_seconds: Amount = 60.0
-    keep: Count = 2  # checkpoints to go on from
 
     @model_validator(mode="after")
     def _are_possible(self) -> "DistillSettings":

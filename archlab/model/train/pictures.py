@@ -2,15 +2,24 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from torch import Tensor
 
 from archlab.data.captioned import CaptionedImages
 from archlab.data.pictures import grid
-from archlab.model.model import Model
 from archlab.progress import ShareDone, silent_share
 
 _MOST_ROWS, _COLUMNS, _MOST = 12, 4, 32
+
+
+class Drawing(Protocol):
+    """What draws: an `archlab.model.Model`."""
+
+    def draw(
+        self, prompts: Sequence[str], seeds: Sequence[int], *, at_once: int | None = None, progress: ShareDone = ...
+    ) -> Tensor:
+        """One image for each prompt with its seed: float32 [N, C, H, W] in [-1, 1]."""
 
 
 def shown_prompts(data: CaptionedImages) -> list[str]:
@@ -20,7 +29,7 @@ def shown_prompts(data: CaptionedImages) -> list[str]:
 
 
 def draw_pictures(
-    model: Model, prompts: Sequence[str], path: Path, at_once: int, progress: ShareDone = silent_share
+    model: Drawing, prompts: Sequence[str], path: Path, at_once: int, progress: ShareDone = silent_share
 ) -> Tensor:
     """What the model draws of the prompts: [N, C, H, W], written as one PNG; each place has always the same noise."""
     images = model.draw(prompts, range(len(prompts)), at_once=at_once, progress=progress)

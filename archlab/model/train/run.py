@@ -1,30 +1,23 @@
-"""A training under way: steps, validation, pictures, checkpoints."""
+"""A training under way: what is done between its steps, and the model that it leaves."""
 
-from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, cast
 
-from archlab.checkpoint import Checkpoint, now_and_then
+from archlab.checkpoint import Checkpoint
 from archlab.diffusion.process import AT_ONCE
 from archlab.diffusion.settings import DiffusionSettings
 from archlab.encoders.prepare import Prepared
 from archlab.model.facts import TrainingFacts
 from archlab.model.model import Model
-from archlab.model.train.curve import Point, write_curve
-from archlab.model.train.deferred import deferred_interrupt
 from archlab.model.train.ingredients import Ingredients
-from archlab.model.train.pictures import draw_pictures, shown_prompts
-from archlab.model.train.state import State
-from archlab.model.train.watcher import Start, TrainingWatcher
+from archlab.model.train.loop import StepLoop, kept_of
+from archlab.model.train.pictures import shown_prompts
+from archlab.model.train.recorder import Recorder
+from archlab.model.train.watcher import Start
 from archlab.model.trained import deployed, trained_model
-from archlab.progress import tell
 from archlab.scores.validation import ValidationLoss
-from archlab.training.learning_rate import learning_rate_at
 from archlab.training.training import Training, finite
 from archlab.unet import UNet
-
-_MOST_STEPS = 25  # between two looks at the losses, which a GPU gives when it has made all of them
 
 
 class TrainingRun:
@@ -34,7 +27,6 @@ class TrainingRun:
 
     Args:
         training: before its first step.
-        uid: of the training.
         checkpoint: from which it goes on, if it was under way.
         inherited: what the network began with, of a training that begins.
     """
@@ -44,30 +36,21 @@ class TrainingRun:
         ingredients: Ingredients,
         prepared: Prepared,
         training: Training,
-        state: State,
-        uid: str,
+        recorder: Recorder,
         checkpoint: Checkpoint | None,
         inherited: dict[str, Any] | None,
-        watchers: Sequence[TrainingWatcher],
     ) -> None:
-        self._ingredients, self._prepared, self._training = ingredients, prepared, training
-        self._state, self._uid, self._watchers = state, uid, watchers
-        self._settings, self._is_first = ingredients.settings, ingredients.processes.is_first
-        self._val_losses: dict[int, float] = {}
-        self._inherited, self._lengths = inherited, [(0, self._settings.steps)]
-        if checkpoint is not None:
-            training.load_state(checkpoint.tensors)
-            self._val_losses = {int(step): loss for step, loss in checkpoint.facts["val_losses"]}
-            self._inherited = checkpoint.facts["inherited"]
-            self._lengths = [(first, steps) for first, steps in checkpoint.facts["lengths"]]
-            if self._lengths[-1][1] != self._settings.steps:
-                self._lengths.append((training.step, self._settings.steps))
-        self._began_at = self._told = training.step
-        self._save_now_and_then = now_and_then(self._save, self._settings.checkpoint_seconds)
-
-    @property
-    def _step(self) -> int:
-        return self._training.step
+        self._ingredients, self._prepared = ingredients, prepared
+        self._settings, self._recorder = ingredients.settings, recorder
+        self.inherited = inherited if checkpoint is None else kept_of(checkpoint).facts["inherited"]
+        self._loop = StepLoop(
+            training,
+            self._settings.steps,
+            self._settings,
+            recorder,
+            kept=Checkpoint({}, {"inherited": self.inherited}),
+            checkpoint=checkpoint,
+        )
 
     def go(self) -> None:
         """Make the steps that are left.
@@ -76,89 +59,48 @@ class TrainingRun:
             Diverged: the loss is infinite or NaN.
             KeyboardInterrupt: between two steps; the state is written.
         """
-        tell(self._watchers, "training_started", self._start())
-        try:
-            self._look()
-            while self._step < self._settings.steps:
-                self._run()
-                self._look()
-        except KeyboardInterrupt:
-            self._save()
-            raise
-        self._save()
+        self._recorder.tell("training_started", self._start())
+        self._loop.go(self._look, (self._settings.validate_every, self._settings.draw_every))
 
     def model(self) -> Model:
         """The averaged weights in the form that is deployed, with everything that draws from them, on the CPU."""
         settings = self._settings
-        inherited = self._inherited and {key: self._inherited[key] for key in ("parent", "params", "params_dropped")}
+        inherited = self.inherited and {key: self.inherited[key] for key in ("parent", "params", "params_dropped")}
         training = TrainingFacts(
             settings=settings.model_dump(mode="json"),
-            steps=self._step,
-            seconds=self._training.seconds,
+            steps=self._loop.step,
+            seconds=self._loop.training.seconds,
             seed=settings.seed,
-            val_loss=self._val_losses.get(self._step),
+            val_loss=self._loop.val_loss,
             inherited=inherited,
             teacher=settings.teacher,
         )
-        return self._drawing(deployed(cast(UNet, self._training.network)), training)
-
-    @property
-    def inherited(self) -> dict[str, Any] | None:
-        """What the network began with, layer by layer."""
-        return self._inherited
+        return self._drawing(deployed(self._unet), training)
 
     @cached_property
     def prompts(self) -> list[str]:
         """Of the pictures."""
         return shown_prompts(self._prepared.data)
 
-    def points(self) -> list[Point]:
-        """The whole curve."""
-        return self._points(0)
-
-    def draw(self, model: Model, name: str) -> Path:
+    def draw(self, model: Model, name: str) -> None:
         """Write a picture of what the model draws, and tell of it."""
-        path = self._state.model / "samples" / f"{name}.png"
         at_once = max(1, min(AT_ONCE, self._ingredients.micro_batch // 2))  # guidance asks twice
+        self._recorder.draw(model, self.prompts, self._loop.step, name, at_once)
 
-        def report(share: float) -> None:
-            tell(self._watchers, "drawing", share)
-
-        draw_pictures(model, self.prompts, path, at_once, report)
-        tell(self._watchers, "drawn", self._step, path)
-        return path
-
-    def _run(self) -> None:
-        """Make steps until the next look, with Ctrl-C between two of them."""
-        every = (self._settings.validate_every, self._settings.draw_every, _MOST_STEPS)
-        until = min(self._settings.steps, *(self._step + each - self._step % each for each in every))
-
-        def after_step() -> None:
-            self._tell_steps()
-            if self._is_first:
-                self._save_now_and_then()
-            if came():
-                raise KeyboardInterrupt
-
-        with deferred_interrupt() as came:
-            self._training.run(until, after_step)
+    @property
+    def _unet(self) -> UNet:
+        """With averaged weights."""
+        return cast(UNet, self._loop.training.network)
 
     def _look(self) -> None:
         """Validate and draw where it is time for that, unless an earlier run has."""
-        step, settings = self._step, self._settings
-        self._tell_steps()
-        if not (self._is_first and step):
+        loop, settings = self._loop, self._settings
+        if not self._recorder.is_first:
             return
-        is_last = step == settings.steps
-        if (is_last or step % settings.validate_every == 0) and step not in self._val_losses:
-            self._val_losses[step] = finite(self._validation(self._training.network), step, "the validation loss")
-            tell(self._watchers, "validated", self._points(step - 1)[0])
-        name = f"step-{step:06}"
-        if not is_last and step % settings.draw_every == 0 and not (step == self._began_at and self._is_drawn(name)):
-            self.draw(self._drawing(cast(UNet, self._training.network), None), name)
-
-    def _is_drawn(self, name: str) -> bool:
-        return (self._state.model / "samples" / f"{name}.png").is_file()
+        if (loop.is_at_end or loop.is_due(settings.validate_every)) and loop.val_loss is None:
+            loop.validated(finite(self._validation(self._unet), loop.step, "the validation loss"))
+        if not loop.is_at_end and loop.is_due(settings.draw_every) and not loop.is_drawn:
+            self.draw(self._drawing(self._unet, None), loop.picture)
 
     @cached_property
     def _validation(self) -> ValidationLoss:
@@ -168,7 +110,7 @@ class TrainingRun:
     def _drawing(self, unet: UNet, training: TrainingFacts | None) -> Model:
         settings = self._settings
         return trained_model(
-            self._state.model.resolve().name,
+            self._recorder.folder.resolve().name,
             unet,
             self._prepared,
             settings.part(DiffusionSettings),
@@ -180,37 +122,13 @@ class TrainingRun:
 
     def _start(self) -> Start:
         return Start(
-            folder=self._state.model,
-            uid=self._uid,
+            folder=self._recorder.folder,
+            uid=self._recorder.uid,
             settings=self._settings,
             steps=self._settings.steps,
             architecture=self._ingredients.spec.id,
-            params=sum(weight.numel() for weight in self._training.network.parameters()),
+            params=sum(weight.numel() for weight in self._unet.parameters()),
             images_per_step=self._ingredients.images_per_step,
             prompt=self.prompts[0],
-            curve=self.points(),
+            curve=self._loop.curve(),
         )
-
-    def _tell_steps(self) -> None:
-        if points := self._points(self._told):
-            self._told = points[-1].step
-            tell(self._watchers, "stepped", points)
-
-    def _points(self, after: int) -> list[Point]:
-        """Those of the curve after so many steps."""
-        return [
-            Point(row.step, row.loss, self._val_losses.get(row.step), self._learning_rate(row.step), row.seconds)
-            for row in self._training.curve[after:]
-        ]
-
-    def _learning_rate(self, step: int) -> float:
-        """That of a step, which the training's length at that time decides."""
-        steps = next(steps for first, steps in reversed(self._lengths) if step > first)
-        return learning_rate_at(step, steps, self._settings)
-
-    def _save(self) -> None:
-        if not self._is_first:
-            return
-        facts = {"val_losses": list(self._val_losses.items()), "inherited": self._inherited, "lengths": self._lengths}
-        self._state.write(self._step, self._uid, Checkpoint(self._training.state(), facts), self._settings.keep)
-        write_curve(self._state.model / "curve.csv", self.points())

@@ -15,6 +15,7 @@ from archlab.model.folder import FACTS_FILE
 from archlab.model.settings import ModelSettings
 from archlab.model.train.finish import finish
 from archlab.model.train.ingredients import Ingredients, gather
+from archlab.model.train.recorder import Recorder
 from archlab.model.train.run import TrainingRun
 from archlab.model.train.state import Begun, State
 from archlab.model.train.teacher import Teacher, find_teacher
@@ -121,7 +122,8 @@ def _begin(
         report("inherit", 0.0)
         start, inherited = ingredients.heir(prepared, teacher)
     training = ingredients.begin(prepared, teacher if settings.distill else None, start)
-    return TrainingRun(ingredients, prepared, training, state, now.uid, checkpoint, inherited, watchers)
+    recorder = Recorder(state, now.uid, watchers, processes.is_first)
+    return TrainingRun(ingredients, prepared, training, recorder, checkpoint, inherited)
 
 
 def _begun(ingredients: Ingredients, teacher: Teacher | None, uid: str) -> Begun:
