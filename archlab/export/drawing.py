@@ -14,6 +14,7 @@ from archlab.evaluation.fact import STRICT, Whole
 from archlab.export.forms.form import ExportedFile, Port
 from archlab.export.steps import Steps, clip_range, steps_of
 from archlab.model import Model
+from archlab.model.schedulers import most_steps
 
 DRAWING_FILE, TOKENIZER_FOLDER = "scheduler.json", "tokenizer"
 
@@ -131,7 +132,6 @@ class Drawing:
 def drawing_of(model: Model, files: Iterable[ExportedFile]) -> Drawing:
     """What ``model`` needs, whose scheduler `expressible` gave; with its TFLite files."""
     config = model.scheduler.config
-    counts = sorted({model.facts.steps, *_COUNTS}, reverse=True)
     return Drawing(
         name=model.name,
         prediction_type=config.get("prediction_type", "flow_prediction"),
@@ -144,8 +144,15 @@ def drawing_of(model: Model, files: Iterable[ExportedFile]) -> Drawing:
         latents=_latents(model),
         text=_text(model.text),
         networks=_networks(files),
-        schedules={str(count): steps_of(model.scheduler, count) for count in counts},
+        schedules={str(count): steps_of(model.scheduler, count) for count in _counts(model)},
     )
+
+
+def _counts(model: Model) -> list[int]:
+    """Numbers of steps that it may be asked for: of a student its own alone."""
+    own, most = model.facts.steps, most_steps(model.scheduler)
+    others = () if model.facts.distillation is not None else (count for count in _COUNTS if count <= most)
+    return sorted({own, *others}, reverse=True)
 
 
 def _latents(model: Model) -> LatentFacts:

@@ -21,7 +21,7 @@ from ai_edge_litert.interpreter import Interpreter
 Array = np.ndarray[Any, Any]
 HERE = Path(__file__).resolve().parent
 SPACES = "[\t\n\v\f\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+"
-COLUMNS = ("timesteps", "alphas", "sigmas", "next_alphas", "next_sigmas", "corrections")
+COLUMNS = ("timesteps", "alphas", "sigmas", "next_alphas", "next_sigmas", "corrections", "fresh_sigmas")
 
 
 class Network:
@@ -121,12 +121,17 @@ def guidance_embedding(guidance: float, dim: int) -> Array:
     return np.concatenate([np.sin(angles), np.cos(angles)])[None].astype(np.float32)
 
 
-def draw(facts: dict[str, Any], steps: dict[str, Any], unet: Network, contexts: list[Array], latent: Array) -> Array:
-    """From noise to latents: of one context; or of two, the prompt's and the empty one's, with guidance."""
-    latent, before = steps["init_noise_sigma"] * latent, np.zeros_like(latent)
+def draw(facts: dict[str, Any], steps: dict[str, Any], unet: Network, contexts: list[Array], noises: Array) -> Array:
+    """From noise to latents: of one context; or of two, the prompt's and the empty one's, with guidance.
+
+    noises: the first one, then those that steps add: [`noises_of`, C, H, W].
+    """
+    first, *fresh = np.split(noises, len(noises))
+    latent: Array = steps["init_noise_sigma"] * first
+    before = np.zeros_like(first)
     dim = facts["guidance_dim"]
     further = {} if dim is None else {"guidance": guidance_embedding(facts["guidance"], dim)}
-    for timestep, alpha, sigma, next_alpha, next_sigma, correction in zip(
+    for timestep, alpha, sigma, next_alpha, next_sigma, correction, fresh_sigma in zip(
         *(steps[name] for name in COLUMNS), strict=True
     ):
         given = {"sample": latent, "timestep": np.array([timestep], np.float32), **further}
@@ -137,8 +142,15 @@ def draw(facts: dict[str, Any], steps: dict[str, Any], unet: Network, contexts: 
             clean = clean.clip(-facts["clip_range"], facts["clip_range"])
             noise = (latent - alpha * clean) / sigma if facts["renoises"] else noise
         latent = next_alpha * clean + next_sigma * noise + correction * (clean - before)
+        if fresh_sigma:
+            latent = latent + fresh_sigma * fresh.pop(0)
         before = clean
     return latent
+
+
+def noises_of(steps: dict[str, Any]) -> int:
+    """How many noises the steps take: the first one, and one for each that adds some."""
+    return 1 + int(np.count_nonzero(steps["fresh_sigmas"]))
 
 
 def write_png(path: str, image: Array) -> None:
@@ -168,7 +180,9 @@ def arguments(facts: dict[str, Any]) -> argparse.Namespace:
     )
     parser.add_argument("--precision", choices=precisions, default=precisions[0])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--noise", help="a .npy file with the first noise, instead of the seed's")
+    parser.add_argument(
+        "--noise", help="a .npy file with the noise, instead of the seed's: the first one, then the added"
+    )
     parser.add_argument("--zoom", type=int, default=1, help="pixels become squares of this side")
     parser.add_argument("--out", default="picture.png")
     return parser.parse_args()
@@ -190,10 +204,11 @@ def main() -> None:
         for word in text["vocabulary"] and set(re.findall(r"\w+", given.prompt.lower())) - set(text["vocabulary"]):
             print(f"the word {word!r} is in no caption that the model was trained on")
 
-    shape = (1, latents["channels"], latents["size"], latents["size"])
+    steps = facts["schedules"][given.steps]
+    shape = (noises_of(steps), latents["channels"], latents["size"], latents["size"])
     random = np.random.default_rng(given.seed).standard_normal(shape, np.float32)
-    noise = random if given.noise is None else np.load(given.noise).astype(np.float32).reshape(shape)
-    image = draw(facts, facts["schedules"][given.steps], networks["unet"], contexts, noise)
+    noises = random if given.noise is None else np.load(given.noise).astype(np.float32).reshape(shape)
+    image = draw(facts, steps, networks["unet"], contexts, noises)
     if "decoder" in networks:
         scale, shift = (np.float32(latents[name]).reshape(1, -1, 1, 1) for name in ("scale", "shift"))
         image = networks["decoder"](latents=image / scale + shift)

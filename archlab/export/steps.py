@@ -20,14 +20,15 @@ class Steps:
     A step takes the latent z from the noise of ``alphas[i]``, ``sigmas[i]`` to that of ``next_alphas[i]``,
     ``next_sigmas[i]``. With x̂ and ε̂ as the network's prediction means them, and the x̂ of the step before:
 
-        z ← next_alpha · x̂ + next_sigma · ε̂ + correction · (x̂ − x̂_before)
+        z ← next_alpha · x̂ + next_sigma · ε̂ + correction · (x̂ − x̂_before) + fresh_sigma · ε
 
-    That is DDIM (arXiv 2010.02502) where the corrections are zero, and DPM-Solver++ of second order
-    (arXiv 2211.01095) with them.
+    That is DDIM (arXiv 2010.02502) where the corrections and the fresh sigmas are zero, DPM-Solver++ of second order
+    (arXiv 2211.01095) with corrections, and the sampler of consistency models (arXiv 2303.01469) with fresh noise ε.
 
     Attributes:
         init_noise_sigma: what the first noise is multiplied with.
         timesteps: what the network is given.
+        fresh_sigmas: of standard normal noise that the step adds.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -39,6 +40,7 @@ class Steps:
     next_alphas: tuple[float, ...]
     next_sigmas: tuple[float, ...]
     corrections: tuple[float, ...]
+    fresh_sigmas: tuple[float, ...]
 
 
 def steps_of(scheduler: Any, count: int) -> Steps:
@@ -59,7 +61,7 @@ def expressible(scheduler: Any) -> tuple[Any, str | None]:
         BadInput: it is neither, like one that follows straight paths by another method.
     """
     name, config = type(scheduler).__name__, scheduler.config
-    if name in _KINDS and _is_deterministic(name, config):
+    if name in _KINDS and _has_table(name, config):
         return scheduler, None
     if "beta_schedule" not in config or config.get("use_flow_sigmas"):
         raise BadInput(
@@ -72,7 +74,7 @@ def expressible(scheduler: Any) -> tuple[Any, str | None]:
     return ddim, f"{name} cannot be written as a table of steps: DDIM of the same noise schedule stands in its place"
 
 
-def _is_deterministic(name: str, config: Any) -> bool:
+def _has_table(name: str, config: Any) -> bool:
     if name == "DPMSolverMultistepScheduler":
         chosen = config.algorithm_type, config.solver_type
         if chosen != ("dpmsolver++", "midpoint") or config.solver_order > 2:
@@ -97,12 +99,24 @@ def _ddim(scheduler: Any) -> Steps:
     timesteps = [int(timestep) for timestep in scheduler.timesteps]
 
     def at(timestep: int) -> Pair:
-        signal = scheduler.alphas_cumprod[timestep] if timestep >= 0 else scheduler.final_alpha_cumprod
-        return math.sqrt(signal), math.sqrt(1 - signal)
+        return _of_signal(scheduler.alphas_cumprod[timestep] if timestep >= 0 else scheduler.final_alpha_cumprod)
 
     return _steps(
         scheduler, [at(timestep) for timestep in timesteps], [at(timestep - stride) for timestep in timesteps]
     )
+
+
+def _lcm(scheduler: Any) -> Steps:
+    """To x̂, and noise again. Of the latent z itself c_skip is kept, next to nothing but at the smallest times."""
+    timesteps = scheduler.timesteps.tolist()
+    now = [_of_signal(scheduler.alphas_cumprod[timestep]) for timestep in timesteps]
+    then = [*now[1:], (1.0, 0.0)]
+    shares = [scheduler.get_scalings_for_boundary_condition_discrete(timestep) for timestep in timesteps]
+    kept = [  # of x̂ and ε̂ in next_alpha (c_out x̂ + c_skip z)
+        (next_alpha * (c_out + c_skip * alpha), next_alpha * c_skip * sigma)
+        for (c_skip, c_out), (alpha, sigma), (next_alpha, _) in zip(shares, now, then, strict=True)
+    ]
+    return _steps(scheduler, now, kept, fresh_sigmas=[sigma for _, sigma in then])
 
 
 def _euler(scheduler: Any) -> Steps:
@@ -128,7 +142,7 @@ def _dpm(scheduler: Any) -> Steps:
     corrections = [
         _correction(*levels[index - 1 : index + 2]) if second else 0.0 for index, second in enumerate(is_second)
     ]
-    return _steps(scheduler, levels[:-1], levels[1:], corrections)
+    return _steps(scheduler, levels[:-1], levels[1:], corrections=corrections)
 
 
 def _correction(before: Pair, now: Pair, then: Pair) -> float:
@@ -142,6 +156,11 @@ def _log_ratio(level: Pair) -> float:
     return math.log(alpha) - math.log(sigma) if alpha > 0 else -math.inf
 
 
+def _of_signal(signal: float) -> Pair:
+    """α and σ of α²."""
+    return math.sqrt(signal), math.sqrt(1 - signal)
+
+
 def _variance_preserving(ratio: float) -> Pair:
     """α and σ whose ratio σ / α is this."""
     alpha = 1 / math.sqrt(ratio**2 + 1)
@@ -153,7 +172,13 @@ def _straight(sigma: float) -> Pair:
 
 
 def _steps(
-    scheduler: Any, now: list[Pair], then: list[Pair], corrections: list[float] | None = None, init_factor: float = 1.0
+    scheduler: Any,
+    now: list[Pair],
+    then: list[Pair],
+    *,
+    corrections: list[float] | None = None,
+    fresh_sigmas: list[float] | None = None,
+    init_factor: float = 1.0,
 ) -> Steps:
     return Steps(
         init_noise_sigma=init_factor * float(getattr(scheduler, "init_noise_sigma", 1.0)),
@@ -163,11 +188,13 @@ def _steps(
         next_alphas=tuple(alpha for alpha, _ in then),
         next_sigmas=tuple(sigma for _, sigma in then),
         corrections=tuple(corrections or [0.0] * len(now)),
+        fresh_sigmas=tuple(fresh_sigmas or [0.0] * len(now)),
     )
 
 
 _KINDS: dict[str, Callable[[Any], Steps]] = {
     "DDIMScheduler": _ddim,
+    "LCMScheduler": _lcm,
     "EulerDiscreteScheduler": _euler,
     "FlowMatchEulerDiscreteScheduler": _straight_euler,
     "DPMSolverMultistepScheduler": _dpm,

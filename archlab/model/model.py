@@ -19,6 +19,7 @@ from archlab.encoders.vae import Vae
 from archlab.errors import BadInput
 from archlab.model.facts import ModelFacts
 from archlab.model.sampling import noise_of, sample
+from archlab.model.schedulers import most_steps
 from archlab.progress import ShareDone, silent_share
 from archlab.unet import UNet
 
@@ -160,7 +161,7 @@ class Model:
         """
         if not prompts or len(prompts) != len(seeds):
             raise BadInput(f"draw: needs as many seeds as prompts, at least one, not {len(seeds)} and {len(prompts)}")
-        most = self.scheduler.config.num_train_timesteps
+        most = most_steps(self.scheduler)
         if not 1 <= steps <= most:
             raise BadInput(f"steps: between 1 and {most:,} are possible, not {steps:,}")
         if not (math.isfinite(guidance) and guidance >= 0):

@@ -73,6 +73,12 @@ def few_step_scheduler(settings: DiffusionSettings, sample_size: int, steps: int
     return DDIMScheduler(**further)
 
 
+def most_steps(scheduler: Any) -> int:
+    """How many steps it takes at most."""
+    config = scheduler.config
+    return int(config.get("original_inference_steps", config.num_train_timesteps))
+
+
 def read_scheduler(folder: Path) -> Any:
     """The scheduler whose ``scheduler_config.json`` lies in the folder.
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 
 from archlab.model import Model
@@ -26,11 +27,14 @@ def run_sample(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def drawn_by_program(folder: Path, model: Model, prompt: str, *arguments: str, seed: int = 3) -> np.ndarray:
-    """With torch's noise of the seed."""
+def drawn_by_program(
+    folder: Path, model: Model, prompt: str, *arguments: str, seed: int = 3, fresh: int = 0
+) -> np.ndarray:
+    """With torch's noise of the seed: the first one, and so many that steps add."""
     spec = model.spec
-    noise, _ = noise_of([seed], (spec.in_channels, spec.sample_size, spec.sample_size))
-    np.save(folder.parent / "noise.npy", noise.numpy())
+    noise, (generator,) = noise_of([seed], (spec.in_channels, spec.sample_size, spec.sample_size))
+    noises = torch.cat([noise, *(torch.randn(noise.shape, generator=generator) for _ in range(fresh))])
+    np.save(folder.parent / "noise.npy", noises.numpy())
     out = folder.parent / "picture.png"
     run_sample(folder, prompt, "--noise", str(folder.parent / "noise.npy"), "--out", str(out), *arguments)
     return np.asarray(Image.open(out), dtype=int)

@@ -10,6 +10,7 @@ from diffusers import (
     EulerDiscreteScheduler,
     FlowMatchEulerDiscreteScheduler,
     FlowMatchHeunDiscreteScheduler,
+    LCMScheduler,
     PNDMScheduler,
 )
 from torch import Tensor
@@ -38,6 +39,10 @@ SCHEDULERS: dict[str, Any] = {
     ),
     "dpm to the smallest noise": DPMSolverMultistepScheduler(final_sigmas_type="sigma_min", **SD),
     "dpm flow": DPMSolverMultistepScheduler(prediction_type="flow_prediction", use_flow_sigmas=True, flow_shift=0.5),
+    "lcm": LCMScheduler(**SD),
+    "lcm v to the smallest times": LCMScheduler(
+        prediction_type="v_prediction", original_inference_steps=1000, timestep_scaling=0.01, **COSINE
+    ),
 }
 
 
@@ -47,18 +52,19 @@ def network(latent: Tensor, timestep: Tensor) -> Tensor:
 
 def by_diffusers(scheduler: Any, steps: int, noise: Tensor) -> Tensor:
     scheduler.set_timesteps(steps)
+    further = {"generator": torch.Generator().manual_seed(1)} if isinstance(scheduler, LCMScheduler) else {}
     latent = noise * getattr(scheduler, "init_noise_sigma", 1.0)
     for timestep in scheduler.timesteps:
         given = scheduler.scale_model_input(latent, timestep) if hasattr(scheduler, "scale_model_input") else latent
-        latent = scheduler.step(network(given, timestep), timestep, latent).prev_sample
+        latent = scheduler.step(network(given, timestep), timestep, latent, **further).prev_sample
     return latent
 
 
 def by_table(scheduler: Any, steps: int, noise: Tensor) -> Tensor:
     table, config = steps_of(scheduler, steps), scheduler.config
     kind = config.get("prediction_type", "flow_prediction")
-    latent, before = table.init_noise_sigma * noise, torch.zeros(())
-    for timestep, alpha, sigma, next_alpha, next_sigma, correction in zip(
+    latent, before, generator = table.init_noise_sigma * noise, torch.zeros(()), torch.Generator().manual_seed(1)
+    for timestep, alpha, sigma, next_alpha, next_sigma, correction, fresh_sigma in zip(
         *(getattr(table, column) for column in COLUMNS), strict=True
     ):
         answer = network(latent, torch.tensor(timestep))
@@ -67,6 +73,8 @@ def by_table(scheduler: Any, steps: int, noise: Tensor) -> Tensor:
             clean = clean.clip(-limit, limit)
             direction = (latent - alpha * clean) / sigma if config.get("thresholding") else direction
         latent = next_alpha * clean + next_sigma * direction + correction * (clean - before)
+        if fresh_sigma:
+            latent = latent + fresh_sigma * torch.randn(latent.shape, generator=generator)
         before = clean
     return latent
 
