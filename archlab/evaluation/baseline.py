@@ -5,19 +5,22 @@ from typing import Any, ClassVar
 
 from pydantic import ConfigDict
 
-from archlab.evaluation.evaluation import latency_cells
+from archlab.evaluation.evaluation import Evaluation
 from archlab.evaluation.fact import STRICT, Whole
 from archlab.evaluation.latency import AnyLatency
+from archlab.evaluation.proxy import ProxyResult
 from archlab.evaluation.record import Label
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """The baseline, measured once: shares in limits, charts and the noise of rungs refer to it.
+    """The baseline, measured and trained once, whatever limits say: shares in limits, charts, prices and the noise of
+    rungs refer to it.
 
     Attributes:
         knobs: labels of its own knob values; None where no single one describes it.
         latency: by the name of the device.
+        proxy: what its training came to; None where it failed, and in a plan, whose arms have it.
         limits: every hard limit of the study by column, shares of the baseline resolved.
         noise: standard deviation of quality between seeds, by optimiser steps of a rung; None where it was not asked
             for, empty where it is not known.
@@ -29,9 +32,13 @@ class Baseline:
     params_m: float
     macs_g: float
     latency: dict[str, AnyLatency] = field(default_factory=dict)
+    proxy: ProxyResult | None = None
     limits: dict[str, float] = field(default_factory=dict)
     noise: dict[Whole, float] | None = None
 
     def row(self) -> dict[str, Any]:
-        """It as a row of the table: knob values, cost, and latency where measured."""
-        return {**self.knobs, "params_m": self.params_m, "macs_g": self.macs_g, **latency_cells(self.latency)}
+        """It as a row of the table: knob values, cost, and latency and scores where known."""
+        known = Evaluation(
+            status="complete", params_m=self.params_m, macs_g=self.macs_g, latency=self.latency, proxy=self.proxy
+        )
+        return {**self.knobs, **known.cells()}

@@ -1,4 +1,4 @@
-"""The baseline is measured once: shares in limits, charts and the pruner's noise refer to it."""
+"""The baseline is measured and trained once: shares in limits, charts and the pruner's noise refer to it."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -36,7 +36,7 @@ def known_baseline(
 
     Args:
         tell: takes the events of a `Watcher`.
-        submit: evaluates a job; None where nothing is pruned.
+        submit: evaluates a job; None for a plan, whose arms have the baseline and are not pruned.
         stages: how its latency is measured.
 
     Raises:
@@ -49,11 +49,11 @@ def known_baseline(
         known = _measured(definition, Callbacks(progress=partial(tell, "progress", None)), stages)
         for line in _doubts(definition, known):
             tell("notice", line)
-    if known.noise is None and submit is not None and _needs_noise(definition):
-        evaluation = submit(_noise_job(definition, folder.path / "baseline"))
+    if known.proxy is None and submit is not None:
+        evaluation = submit(_training(definition, folder.path / "baseline"))
         if evaluation.status == "failed":
-            tell("notice", f"how far two seeds are apart is not known, the baseline failed: {evaluation.reason}")
-        known = replace(known, noise=_noise(evaluation))
+            tell("notice", f"how good the baseline is is not known, its training failed: {evaluation.reason}")
+        known = replace(known, proxy=evaluation.proxy, noise=_noise(definition, evaluation))
     if known != folder.baseline():
         folder.write_baseline(known)
     if known != shared:
@@ -118,11 +118,11 @@ def _needs_noise(definition: StudyDefinition) -> bool:
     return len(proxy.rungs) > 1 and proxy.seeds == 1 and search.noise is None
 
 
-def _noise_job(definition: StudyDefinition, folder: Path) -> Job:
-    """The baseline's proxy trained with two seeds, not measured."""
-    settings = definition.settings
-    proxy = settings.proxy.model_copy(update={"seeds": _NOISE_SEEDS})
-    baseline = definition.space.baseline
+def _training(definition: StudyDefinition, folder: Path) -> Job:
+    """The baseline's proxy trained, with two seeds where their difference has to be known; not measured."""
+    settings, baseline = definition.settings, definition.space.baseline
+    seeds = max(settings.proxy.seeds, _NOISE_SEEDS) if _needs_noise(definition) else settings.proxy.seeds
+    proxy = settings.proxy.model_copy(update={"seeds": seeds})
     return Job(
         spec=baseline,
         settings=settings.model_copy(update={"proxy": proxy, "measure": ()}),
@@ -132,9 +132,9 @@ def _noise_job(definition: StudyDefinition, folder: Path) -> Job:
     )
 
 
-def _noise(evaluation: Evaluation) -> dict[int, float]:
-    """Sample standard deviation of quality at each rung; empty where the training failed."""
+def _noise(definition: StudyDefinition, evaluation: Evaluation) -> dict[int, float] | None:
+    """Sample standard deviation of quality at each rung, where it is needed; empty where the training failed."""
+    if not _needs_noise(definition):
+        return None
     runs = evaluation.proxy.by_seed if evaluation.proxy else ()
-    if len(runs) < 2:
-        return {}
-    return {step: stdev(run.rungs[step] for run in runs) for step in runs[0].rungs}
+    return {step: stdev(run.rungs[step] for run in runs) for step in runs[0].rungs} if len(runs) > 1 else {}

@@ -20,7 +20,7 @@ from tests.study.spaces import write_space
 
 
 class Judge:
-    """Stands in for `evaluate`: quality falls with params. Remembers what it was asked, and can be interrupted."""
+    """Stands in for `evaluate`: quality falls with params. Remembers trials it was asked; can be interrupted."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -28,10 +28,11 @@ class Judge:
         self.verdict: Callable[[Job], Evaluation] | None = None
 
     def __call__(self, job: Job, callbacks: Callbacks) -> Evaluation:
-        if self.interrupt_at == len(self.asked):
-            self.interrupt_at = None
-            raise KeyboardInterrupt
-        self.asked.append(job.spec.id)
+        if job.number is not None:
+            if self.interrupt_at == len(self.asked):
+                self.interrupt_at = None
+                raise KeyboardInterrupt
+            self.asked.append(job.spec.id)
         cost = count(job.spec)
         if self.verdict is not None:
             return self.verdict(job)

@@ -272,3 +272,13 @@ def test_a_deleted_record_is_made_up_for_by_another_trial(
     (study.folder / "trials" / "1" / "evaluation.json").unlink()
     again = judge.run(definition, root=tmp_path)
     assert again.trials["status"].eq("complete").sum() == 6
+
+
+def test_the_baseline_is_judged_although_limits_exclude_it_and_uses_up_no_trial(judge: Judge, tmp_path: Path) -> None:
+    text = MINI.replace("measure: []", "measure: []\nconstraints: {macs_g: {max: 60%}}")
+    study = judge.run(load_definition(write_space(tmp_path, text)), root=tmp_path)
+    baseline = study.baseline_spec.id
+    assert baseline not in set(study.trials["architecture"])
+    assert len(judge.asked) == study.trials_wanted
+    assert study.baseline["quality"] == pytest.approx(1 / count(study.baseline_spec).params_m)
+    assert load_study("mini", tmp_path).baseline == study.baseline

@@ -55,10 +55,10 @@ def random_space(folder: Path, trials: int, **replaced: str) -> StudyDefinition:
 def test_several_trials_at_once_ask_for_what_one_at_a_time_would(judge: Judge, tmp_path: Path) -> None:
     definition, three, begun = random_space(tmp_path, 20), threading.Barrier(3), itertools.count()
 
-    def slow(*arguments: Any) -> Evaluation:
-        if next(begun) < 3:
+    def slow(job: Job, callbacks: Callbacks) -> Evaluation:
+        if job.number is not None and next(begun) < 3:
             three.wait(timeout=60)  # fails unless three are under way
-        return judge(*arguments)
+        return judge(job, callbacks)
 
     judge.run(definition, root=tmp_path / "one")
     with closing(Threads(3, slow)) as executor:
@@ -105,12 +105,12 @@ def test_hopeless_trials_are_stopped_at_a_rung_with_the_reason(judge: Judge, tmp
 
 def test_a_trial_that_is_taken_up_keeps_its_verdicts(judge: Judge, tmp_path: Path) -> None:
     definition = random_space(tmp_path, 12, **RUNGS)
-    asked: list[tuple[str, int]] = []
+    asked: list[tuple[int | None, int]] = []
 
     def interrupted(job: Job, callbacks: Callbacks) -> Evaluation:
         def listen(rung: int, qualities: Any, known: Evaluation | None = None, /) -> bool:
-            goes_on = callbacks.goes_on(rung, qualities if (job.spec.id, rung) not in asked else [1e9])
-            asked.append((job.spec.id, rung))
+            goes_on = callbacks.goes_on(rung, qualities if (job.number, rung) not in asked else [1e9])
+            asked.append((job.number, rung))
             if len(asked) == 9:
                 raise KeyboardInterrupt
             return goes_on
@@ -159,7 +159,8 @@ def test_a_repeat_becomes_another_seed_where_seeds_are_wanted(slots: int, tmp_pa
     trained: list[tuple[str, int]] = []
 
     def seeded(job: Job, callbacks: Callbacks) -> Evaluation:
-        trained.append((job.spec.id, job.settings.proxy.seeds))
+        if job.number is not None:
+            trained.append((job.spec.id, job.settings.proxy.seeds))
         time.sleep(0.01)
         seeds = tuple(seed_result(seed) for seed in range(job.settings.proxy.seeds))
         return replace(costed(job.spec, {}), proxy=proxy_result(1.0 / len(seeds), by_seed=seeds))

@@ -21,7 +21,7 @@ _CERTAIN = 1 - 1e-9  # leverage of a trial that a coefficient is made for
 
 
 def search_effects(study: StudyTable, method: IntervalMethod) -> list[Effect]:
-    """The price of every knob value against the baseline's, over the trials that were trained to the end.
+    """The price of every knob value against the baseline's, over the baseline and the trials trained to the end.
 
     From `LEAST_PAIRS` pairs of trials on that differ in this knob alone: the mean of their differences. With fewer:
     least squares on all knobs, one coefficient a value, with HC3 errors (MacKinnon and White 1985), over the trials in
@@ -163,9 +163,13 @@ def _acts(space: SearchSpace, knob: str, architectures: pd.Series) -> Callable[[
 
 
 def _comparable(study: StudyTable) -> pd.DataFrame:
-    """Trials trained to the end, their quality under one label."""
+    """Trials trained to the end and the baseline, their quality under one label."""
     trials = study.trials
     trained: pd.DataFrame = trials[(trials["status"] == "complete") & trials["quality"].notna()]
+    own = {"architecture": study.baseline_spec.id, **study.baseline}
+    if own.get("quality") is not None and own["architecture"] not in set(trained["architecture"]):
+        known = pd.DataFrame([own]).reindex(columns=trained.columns).dropna(axis="columns")
+        trained = pd.concat([trained, known], ignore_index=True)
     if study.proxy.quality == "fid" and trained["fid_label"].nunique() > 1:
         trained = trained[trained["fid_label"] == trained["fid_label"].mode()[0]]
     return trained

@@ -53,12 +53,23 @@ def made_up_study(
     seeds: int = 1,
     trials: list[dict[str, Any]] | None = None,
     gated: tuple[int, ...] = (),
+    baseline: float | None = None,
 ) -> Study:
-    """The study of a space: each arm, or each of ``trials``, scored by ``quality(changed knobs, seed)``."""
+    """The study of a space: each arm, or each of ``trials``, scored by ``quality(changed knobs, seed)``.
+
+    ``baseline``: its own quality, where it was judged apart from the trials.
+    """
     files = study_folder("made-up", folder)
     open_folder(files, definition)
     cost = count(definition.space.baseline)
-    files.write_baseline(Baseline(knobs=definition.space.baseline_values, params_m=cost.params_m, macs_g=cost.macs_g))
+    files.write_baseline(
+        Baseline(
+            knobs=definition.space.baseline_values,
+            params_m=cost.params_m,
+            macs_g=cost.macs_g,
+            proxy=None if baseline is None else proxy_result(baseline),
+        )
+    )
     for number, values in enumerate([arm.values for arm in definition.plan().arms] if trials is None else trials):
         spec = definition.space.spec(values)
         scores = [quality(changed(definition, values), seed) for seed in range(seeds)]

@@ -125,6 +125,29 @@ def test_a_search_is_priced_by_pairs_where_there_are_three(write: Write, run: Ru
     )
 
 
+def test_the_baseline_that_is_no_trial_makes_pairs_too(write: Write, run: Run) -> None:
+    definition = write("random")
+    some = [{"conv": "separable"}, {"ff_ratio": 4}, {"ff_ratio": 4, "conv": "separable"}]
+    some += [{"kv_sharing": "self"}, {"kv_sharing": "self", "conv": "separable"}]
+    prices: Any = price_list(run(definition, noisy, trials=some, baseline=0.5)).set_index("change")
+    changes = [noisy({"conv"}, 0) - 0.5]
+    changes += [noisy({other, "conv"}, 0) - noisy({other}, 0) for other in ("ff_ratio", "kv_sharing")]
+    row = prices.loc["conv = separable"]
+    assert row["how"] == "matched pairs, paired t, 3 pairs"
+    assert row["quality_change"] == pytest.approx(sum(changes) / 3)
+
+
+def test_costs_of_a_change_are_exact_without_any_training(write: Write, run: Run) -> None:
+    definition = write("random")
+    prices: Any = price_list(run(definition, noisy, trials=[{"conv": "separable", "ff_ratio": 4}])).set_index("change")
+    before, after = count(definition.space.baseline), count(definition.space.spec({"conv": "separable"}))
+    row = prices.loc["conv = separable"]
+    assert (row["params_m_change"], row["macs_g_change"]) == pytest.approx(
+        (after.params_m - before.params_m, after.macs_g - before.macs_g)
+    )
+    assert np.isnan(row["quality_change"])
+
+
 def test_a_search_without_pairs_is_fitted(write: Write, run: Run) -> None:
     """A half fraction: any two of its trials differ in two knobs at least."""
     half = [arm.values for arm in write("factorial", {"resolution": 5}).plan().arms]
