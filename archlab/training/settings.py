@@ -6,6 +6,8 @@ from pydantic import BeforeValidator, Field
 
 from archlab.section import Amount, Count, Section, refuse_bool
 
+Share = Annotated[float, Field(gt=0, le=1)]
+
 
 class TrainingSettings(Section):
     """The optimiser's steps. All of it decides a training."""
@@ -17,7 +19,7 @@ class TrainingSettings(Section):
     precision: Literal["fp32", "bf16"] = "fp32"  # bf16 on CUDA only
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = 0.99
     prompt_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
-    finetune_share: Annotated[float, Field(gt=0, le=1)] = 0.2  # last steps of softmax->relu, run with relu
+    finetune_share: Share = 0.2  # last steps of softmax->relu, run with relu
 
 
 class Distillation(Section):
@@ -51,22 +53,30 @@ class ProgressiveDistillation(GuidanceDistillation):
     steps: Count  # of the network; the teacher takes twice as many
 
 
-class AdversarialDistillation(Section):
-    """A generator and a discriminator of noisy latents (UFOGen, arXiv 2311.09257)."""
+class AdversarialSettings(Section):
+    """How a discriminator of noisy latents teaches a generator (UFOGen, arXiv 2311.09257)."""
 
-    gap: Annotated[float, Field(gt=0, le=1)] = 0.25  # how much less noise the discriminator sees, of the whole path
+    learning_rate_share: Share = 0.2  # of the learning rate, for the generator
+    gap: Share = 0.25  # how much less noise the discriminator sees, of the whole path
     reconstruction: Annotated[float, Field(ge=0)] = 1.0  # weight of min(SNR, most_snr) · ‖x̂ − x‖²
     most_snr: Amount = 5.0
     clamp: Amount = 0.5  # logits beyond it teach nothing
     discriminator_every: Count = 2  # steps
-    discriminator_learning_rate: Amount = 1e-4
+    discriminator_learning_rate: Amount | None = None  # constant; absent: that with which the generator begins
+
+
+class AdversarialDistillation(AdversarialSettings):
+    """A generator and a discriminator."""
+
+    discriminator_learning_rate: Amount
 
 
 class SecondNetworkSettings(Section):
     """How what a generator draws is learnt by a second network, and what that one teaches (DMD2, arXiv 2405.14867)."""
 
-    fake_updates: Count = 5  # of the second network in each step
-    fake_learning_rate: Amount = 1e-4
+    learning_rate_share: Share = 0.2  # of the learning rate, for the generator
+    fake_updates: Count = 3  # of the second network in each step
+    fake_learning_rate: Amount | None = None  # constant; absent: that with which the generator begins
     adversarial: Annotated[float, Field(ge=0)] = 1e-3  # weight of the discriminator's part of the generator's loss
     discriminator: Annotated[float, Field(ge=0)] = 1e-2  # weight of the second network's loss as a discriminator
     imitation: Distillation | None = None  # of a teacher with as few steps (K-DMD of SnapGen++, for small networks)
@@ -77,3 +87,4 @@ class DistributionMatching(SecondNetworkSettings):
 
     steps: Count  # of the generator
     guidance: Amount = 2.0  # of the teacher
+    fake_learning_rate: Amount

@@ -45,8 +45,10 @@ LESSON_SETTINGS: dict[str, Section] = {
     "guidance as an input": GuidanceDistillation(guidance=1.0, most_guidance=4.0),
     "progressive": ProgressiveDistillation(steps=4),
     "ufogen": AdversarialDistillation(discriminator_learning_rate=1e-2, discriminator_every=1),
-    "dmd2": DistributionMatching(steps=2, fake_updates=2),
-    "dmd2 and imitation": DistributionMatching(steps=1, fake_updates=1, imitation=Distillation(features=0.5)),
+    "dmd2": DistributionMatching(steps=2, fake_updates=2, fake_learning_rate=1e-4),
+    "dmd2 and imitation": DistributionMatching(
+        steps=1, fake_updates=1, fake_learning_rate=1e-4, imitation=Distillation(features=0.5)
+    ),
 }
 
 
@@ -193,7 +195,7 @@ def test_dmd2_has_no_gradient_while_its_second_network_is_its_teacher(small_unet
         unguided,
         Denoiser(copy.deepcopy(teacher), examples.process),
         Discriminator(untrained(small_unet, 3), 0),
-        DistributionMatching(steps=2, adversarial=0),
+        DistributionMatching(steps=2, fake_learning_rate=1e-4, adversarial=0),
         examples,
     )
     torch.autograd.backward(lesson.losses(batch_of(lesson)).sum())
@@ -246,7 +248,7 @@ def ufogen(student: nn.Module, discriminator: nn.Module, examples: Examples, **s
     return UfogenLesson(
         Denoiser(student, examples.process),
         discriminator,
-        AdversarialDistillation.model_validate(settings),
+        AdversarialDistillation.model_validate({"discriminator_learning_rate": 1e-4, **settings}),
         examples,
     )
 

@@ -58,7 +58,7 @@ class DistillIngredients:
         beginning = Beginning(
             predicts_noise=_diffusion(self.model).objective == "epsilon",
             is_folded=_is_folded(self.model),
-            steps=_own_steps(self.model) if self.settings.method == "progressive" else None,
+            steps=_own_steps(self.model),
             teacher_steps=None if teacher is None else _own_steps(teacher),
         )
         return plan(self.settings, beginning, self.guidance)
@@ -121,18 +121,22 @@ class DistillIngredients:
             seed=settings.seed + index,
             teacher=teacher,
             teacher_process=process,
-            few_step_teacher=self.model.unet,
+            few_step_teacher=before,
         )
         lesson = LESSONS[phase.lesson](materials)
         training = Training(
             network,
             lesson,
-            settings.part(TrainingSettings),
+            self.settings_of(phase).part(TrainingSettings),
             steps=phase.updates,
             seed=settings.seed + index,
             micro_batch=self.micro_batch,
         )
         return training, lesson
+
+    def settings_of(self, phase: Phase) -> DistillSettings:
+        """The settings, with the phase's own learning rate."""
+        return self.settings.model_copy(update={"learning_rate": phase.learning_rate})
 
     @property
     def micro_batch(self) -> int:
@@ -147,7 +151,7 @@ class DistillIngredients:
         if phase.steps is None:
             scheduler = scheduler_for(self.diffusion, side, largest_latent(prepared))
         else:
-            adds_noise = self.settings.method != "progressive"
+            adds_noise = phase.lesson != "progressive"
             scheduler = few_step_scheduler(self.diffusion, side, phase.steps, adds_noise=adds_noise)
         return Model(
             unet=unet,
@@ -177,7 +181,9 @@ class DistillIngredients:
         steps = None if self.teacher is self.model else _own_steps(self.teacher)
         if phase.lesson == "guidance":
             source = self.teacher if steps is None else self.model
-        elif phase.lesson == "dmd2" or (steps is not None and phase.steps is not None and steps == 2 * phase.steps):
+        elif phase.lesson in ("dmd2", "ufogen") or (
+            steps is not None and phase.steps is not None and steps == 2 * phase.steps
+        ):
             source = self.teacher
         else:
             return before, self.process
@@ -219,8 +225,9 @@ def _check(given: DistillIngredients, name: str) -> None:
             f"dmd2: {settings.teacher or name} draws in {teacher.facts.steps} steps and knows nothing of any other "
             "amount of noise; give the model that it was distilled from as --teacher"
         )
-    if settings.dmd2.imitation is not None and _own_steps(model) != settings.steps:
-        raise BadInput(f"dmd2.imitation: {name} does not draw in {settings.steps} steps; begin with a model that does")
+    draws_already = _own_steps(model) == settings.steps or any(phase.lesson == "progressive" for phase in given.phases)
+    if settings.dmd2.imitation is not None and not draws_already:
+        raise BadInput(f"dmd2.imitation: nothing draws in {settings.steps} steps yet; leave from_steps out")
 
 
 def _asked(model: Model) -> str:

@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from archlab.errors import BadInput
 from archlab.model.distill.settings import DistillSettings
 from archlab.section import Section
-from archlab.training.settings import DistributionMatching, GuidanceDistillation, ProgressiveDistillation
+from archlab.training.settings import (
+    AdversarialDistillation,
+    DistributionMatching,
+    GuidanceDistillation,
+    ProgressiveDistillation,
+)
 
-_ALONE = 4  # times as many updates for a method of one phase
 _LAST = 2  # times as many for the halvings to 2 steps and to 1, which are the hardest
 
 
@@ -22,6 +27,7 @@ class Phase:
         settings: its own.
         updates: steps of the optimiser.
         steps: in how many the student draws afterwards; None: in as many as it is asked to.
+        learning_rate: at its beginning.
     """
 
     name: str
@@ -29,6 +35,7 @@ class Phase:
     settings: Section
     updates: int
     steps: int | None
+    learning_rate: float
 
 
 @dataclass(frozen=True)
@@ -61,25 +68,42 @@ def plan(settings: DistillSettings, beginning: Beginning, guidance: float) -> tu
 
 
 def _phases(settings: DistillSettings, beginning: Beginning, guidance: float) -> Iterator[Phase]:
+    rate = settings.learning_rate
     folding = GuidanceDistillation(guidance=guidance, most_guidance=settings.most_guidance)
     if beginning.predicts_noise or not beginning.is_folded:
         until = "" if settings.most_guidance is None else f" to {settings.most_guidance:g} as an input"
-        yield Phase(f"guidance {guidance:g}{until}", "guidance", folding, settings.updates, None)
-    match settings.method:
-        case "progressive":
-            before = first = (
-                beginning.teacher_steps or beginning.steps or _at_least(settings.steps, settings.from_steps)
-            )
-            for steps in halvings(first, settings.steps):
-                lesson = ProgressiveDistillation(steps=steps, **folding.model_dump())
-                updates = settings.updates * (_LAST if steps <= 2 else 1)
-                yield Phase(f"{before} → {steps} steps", "progressive", lesson, updates, steps)
-                before = steps
-        case "ufogen":
-            yield Phase("ufogen", "ufogen", settings.ufogen, _ALONE * settings.updates, settings.steps)
-        case "dmd2":
-            matching = DistributionMatching(steps=settings.steps, guidance=guidance, **dict(settings.dmd2))
-            yield Phase("dmd2", "dmd2", matching, _ALONE * settings.updates, settings.steps)
+        yield Phase(f"guidance {guidance:g}{until}", "guidance", folding, settings.updates, None, rate)
+    before = _first(settings, beginning)
+    is_ready = settings.method != "progressive" and before == settings.steps
+    for steps in [] if is_ready else halvings(before, settings.steps):
+        lesson = ProgressiveDistillation(steps=steps, **folding.model_dump())
+        updates = settings.updates * (_LAST if steps <= 2 else 1)
+        yield Phase(f"{before} → {steps} steps", "progressive", lesson, updates, steps, rate)
+        before = steps
+    if settings.method == "ufogen":
+        rate *= settings.ufogen.learning_rate_share
+        adversarial = AdversarialDistillation(**_with_rate(settings.ufogen, "discriminator_learning_rate", rate))
+        yield Phase("ufogen", "ufogen", adversarial, settings.updates, settings.steps, rate)
+    if settings.method == "dmd2":
+        rate *= settings.dmd2.learning_rate_share
+        known = _with_rate(settings.dmd2, "fake_learning_rate", rate)
+        matching = DistributionMatching(steps=settings.steps, guidance=guidance, **known)
+        yield Phase("dmd2", "dmd2", matching, settings.updates, settings.steps, rate)
+
+
+def _first(settings: DistillSettings, beginning: Beginning) -> int:
+    """How many steps the first halving halves."""
+    if own := beginning.teacher_steps or beginning.steps:
+        return own
+    first = settings.steps * (2 if settings.method == "progressive" else 1)
+    while first < settings.from_steps:
+        first *= 2
+    return first
+
+
+def _with_rate(section: Section, key: str, rate: float) -> dict[str, Any]:
+    """The section, with the generator's learning rate for the second network where it has none of its own."""
+    return {key: rate, **section.model_dump(exclude_none=True)}
 
 
 def halvings(first: int, last: int) -> list[int]:
@@ -94,11 +118,3 @@ def halvings(first: int, last: int) -> list[int]:
     if steps[-1] != last or len(steps) == 1:
         raise BadInput(f"steps: {first} cannot be halved to {last}; give half of it, or half of that, and so on")
     return steps[1:]
-
-
-def _at_least(steps: int, least: int) -> int:
-    """``steps`` doubled, at least once, until they are at least ``least``."""
-    steps *= 2
-    while steps < least:
-        steps *= 2
-    return steps

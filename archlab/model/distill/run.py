@@ -109,7 +109,7 @@ class DistillRun:
         self._loop = StepLoop(
             training,
             self._phase.updates,
-            self._settings,
+            self._given.settings_of(self._phase),
             self._recorder,
             earlier=earlier,
             kept=Checkpoint(before.state_dict(), {"phase": index}),

@@ -8,7 +8,7 @@ from archlab.compute import ComputeSettings
 from archlab.diffusion.paths import TRAIN_TIMESTEPS
 from archlab.model.settings import RunSettings
 from archlab.section import Amount, Count
-from archlab.training.settings import AdversarialDistillation, SecondNetworkSettings
+from archlab.training.settings import AdversarialSettings, SecondNetworkSettings
 
 Method = Literal["progressive", "ufogen", "dmd2"]
 
@@ -28,7 +28,7 @@ class DistillSettings(RunSettings, ComputeSettings):
     decay: Literal["constant", "linear", "cosine"] = "linear"  # of the learning rate, in each phase
     prompt_dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0  # a student with guidance folded in has no use for it
     finetune_share: Annotated[float, Field(gt=0, le=1)] = 1.0  # a trained network has its last normaliser
-    ufogen: AdversarialDistillation = AdversarialDistillation()
+    ufogen: AdversarialSettings = AdversarialSettings()
     dmd2: SecondNetworkSettings = SecondNetworkSettings()
 
     @model_validator(mode="after")

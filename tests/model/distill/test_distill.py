@@ -137,8 +137,8 @@ def test_killed_it_comes_to_the_same_weights(teacher: str, student: Path, tmp_pa
 @pytest.mark.parametrize(
     ("changes", "passes"),
     [
-        ({"method": "ufogen", "steps": 1}, 1),
-        ({"method": "dmd2", "steps": 2, "dmd2": {"fake_updates": 1}}, 2),
+        ({"method": "ufogen", "steps": 1, "from_steps": 2}, 1),
+        ({"method": "dmd2", "steps": 2, "from_steps": 2, "dmd2": {"fake_updates": 1}}, 2),
         ({"most_guidance": 5.0, "guidance": 1.5}, 4),
     ],
     ids=["ufogen", "dmd2", "guidance as an input"],

@@ -9,6 +9,7 @@ from archlab.model.distill.plan import Beginning, halvings, plan
 from archlab.model.distill.request import place_of
 from archlab.model.distill.settings import DistillSettings
 from archlab.model.distill.signs import signs
+from archlab.training.settings import DistributionMatching, SecondNetworkSettings
 
 
 def names(beginning: Beginning, **settings: object) -> list[str]:
@@ -56,12 +57,27 @@ def test_a_student_of_few_steps_goes_on_from_its_own_and_another_teacher_from_th
     assert names(Beginning(predicts_noise=True, is_folded=False, teacher_steps=16)) == ["guidance 2", "16 → 8 steps"]
 
 
-def test_hard_phases_are_longer() -> None:
+def test_generators_begin_with_what_progressive_distillation_leaves() -> None:
+    noise, four = Beginning(predicts_noise=True, is_folded=False), Beginning(False, is_folded=True, steps=4)
+    halved = ["guidance 2", "32 → 16 steps", "16 → 8 steps", "8 → 4 steps"]
+    assert names(noise, method="dmd2", steps=4) == [*halved, "dmd2"]
+    assert names(four, method="dmd2", steps=4) == ["dmd2"]
+    assert names(four, method="ufogen", steps=1) == ["4 → 2 steps", "2 → 1 steps", "ufogen"]
+    assert names(noise, method="ufogen", steps=1, from_steps=1) == ["guidance 2", "ufogen"]
+
+
+def test_the_last_halvings_are_longer_and_generators_learn_slower() -> None:
     folded = Beginning(predicts_noise=False, is_folded=True)
-    progressive = plan(DistillSettings(steps=1, updates=10, from_steps=8), folded, 2.0)
-    assert [phase.updates for phase in progressive] == [10, 20, 20]
-    (alone,) = plan(DistillSettings(steps=1, updates=10, method="dmd2"), folded, 2.0)
-    assert alone.updates == 40
+    given = DistillSettings(steps=1, updates=10, from_steps=8, method="dmd2", learning_rate=1e-2)
+    phases = plan(given, folded, 2.0)
+    assert [phase.updates for phase in phases] == [10, 20, 20, 10]
+    assert [phase.learning_rate for phase in phases] == [1e-2, 1e-2, 1e-2, 2e-3]
+    assert isinstance(phases[-1].settings, DistributionMatching)
+    assert phases[-1].settings.fake_learning_rate == 2e-3
+    told = given.model_copy(update={"dmd2": SecondNetworkSettings(fake_learning_rate=1e-3, learning_rate_share=1)})
+    last = plan(told, folded, 2.0)[-1]
+    assert isinstance(last.settings, DistributionMatching)
+    assert (last.learning_rate, last.settings.fake_learning_rate) == (1e-2, 1e-3)
 
 
 def test_steps_that_schedulers_round_are_refused() -> None:
