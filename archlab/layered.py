@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import yaml
 from pydantic import BaseModel
 
-from archlab.document import Place
+from archlab.document import Document, Place
 from archlab.errors import BadInput, nearest, one_line, shown
 from archlab.section import Section, SectionT, read_section, valid_keys, with_paths
 from archlab.yaml12 import Loader
@@ -81,6 +81,29 @@ def read_layers(section: type[SectionT], layers: Sequence[Layer], otherwise: Lay
     """
     whole = _Layers(layers, otherwise)
     return with_paths(read_section(section, whole.data, whole), [], whole)
+
+
+def read_settings(
+    section: type[SectionT], form: str, config: Path | None, options: Mapping[str, Any], assignments: Sequence[str]
+) -> SectionT:
+    """The settings of a command: a YAML, over it options, over them ``--set``.
+
+    Args:
+        form: what the YAML looks like, for an error's message.
+        options: by key; None where an option was not given.
+        assignments: ``key=value``.
+
+    Raises:
+        BadInput: one line that names the option, or file, line and column.
+    """
+    given = Written({key: value for key, value in options.items() if value is not None}, _option)
+    layers: list[Layer] = [] if config is None else [Document(config, form)]
+    layers += [given, *(assignment(section, each) for each in assignments)]
+    return read_layers(section, layers, given)
+
+
+def _option(place: Place) -> str:
+    return f"--{str(place[-1]).replace('_', '-')}" if place else "options"
 
 
 def assignment(section: type[Section], given: str) -> Written:

@@ -27,6 +27,12 @@ ROOT = Path("generated")
 @click.option("--steps", type=click.IntRange(min=1), help="Of sampling.  [default: the model's own]")
 @click.option("--guidance", type=click.FloatRange(min=0), help="1: none.  [default: the model's own]")
 @click.option(
+    "--control",
+    "along",
+    metavar="FOLDER:PICTURE[:SCALE]",
+    help="Draw along a picture, by what archlab control train has made.  [default scale: 1]",
+)
+@click.option(
     "--latency/--no-latency", "timed", default=True, show_default=True, help="Of several models, on this computer."
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: generated/MODEL]")
@@ -37,6 +43,7 @@ def generate(
     seeds: tuple[int, ...],
     steps: int | None,
     guidance: float | None,
+    along: str | None,
     timed: bool,
     out: Path | None,
 ) -> None:
@@ -49,6 +56,7 @@ def generate(
         raise BadInput("name what to draw, either --prompts FILE, one a line, or --prompt TEXT, as often as you like")
 
     from archlab.cost import count
+    from archlab.model.controls.load import load_named_control
     from archlab.model.generate import draw_pictures, read_prompts
     from archlab.model.load import load_models
     from archlab.model.pictures import GRID_FILE, Asked, file_stems
@@ -57,12 +65,14 @@ def generate(
 
     asked = Asked(prompts=read_prompts(file) if file else texts, seeds=seeds, steps=steps, guidance=guidance)
     loaded = load_models(models)
+    controls = {name: None if along is None else load_named_control(along, model) for name, model in loaded.items()}
     folder = out or ROOT / file_name("+".join(loaded))
     stems, columns = file_stems(list(loaded)), []
     with bar() as progress:
         for name, model in loaded.items():
             place = folder / stems[name] if len(loaded) > 1 else folder
-            drawn = draw_pictures(model, name, asked, place, partial(progress, f"draw with {name}"))
+            report = partial(progress, f"draw with {name}")
+            drawn = draw_pictures(model, name, asked, place, report, control=controls[name])
             for line in drawn.remarks:
                 click.echo(f"{name}: {line}", err=True)
             latency = _latency(name, model, progress) if timed and len(loaded) > 1 else None

@@ -10,6 +10,7 @@ from archlab.cli.audit import audit
 from archlab.cli.cache import cache
 from archlab.cli.check import check
 from archlab.cli.compare import compare
+from archlab.cli.control import control
 from archlab.cli.dashboard import dashboard
 from archlab.cli.data import data
 from archlab.cli.devices import devices
@@ -53,6 +54,7 @@ COMMANDS = (
     track,
     train,
     distill,
+    control,
     generate,
     score,
     export,

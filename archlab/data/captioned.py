@@ -41,6 +41,7 @@ class CaptionedImages:
         attributes: what can be read off an image, each with its values; empty where nothing is known.
         facts: int64 [N, A]: each image's value of each attribute; -1 where its caption does not say it.
         id: content hash of images, captions, size and split.
+        names: of the images' files below their root, like ``a/0.png``; empty for images that are made.
     """
 
     name: str
@@ -52,6 +53,7 @@ class CaptionedImages:
     facts: Tensor
     id: str
     origin: Origin = Origin()
+    names: Sequence[str] = ()
 
     @property
     def channels(self) -> int:

@@ -27,7 +27,7 @@ from archlab.files import write_text
 from archlab.progress import Progress
 from archlab.surgery.pillow_blocks import free_at_once
 
-DECODER = (2, PIL.__version__)  # raise the number when images are listed or decoded differently
+DECODER = (3, PIL.__version__)  # raise the number when images are listed or decoded differently
 IMAGES = Kind("images", "decoded images of data sets")
 _HEADER_BYTES = 512  # left at the start of the pixels' file for safetensors' header, which is written last
 _BATCH_SIZE, _BATCH_BYTES = 64, 2**28  # whichever is less
@@ -53,12 +53,13 @@ class CachedImages:
 
     Attributes:
         images: float32 [N, 3, S, S] in [-1, 1], memory-mapped.
-        captions, files, splits: one per image; the split as for `Pair`.
+        names, captions, files, splits: one per image; name and split as for `Pair`.
         kind: of the source, in a few words.
         left_out: by the reason, the most frequent first.
     """
 
     images: Tensor
+    names: list[str]
     captions: list[str]
     files: list[FileFacts]
     splits: list[str]
@@ -96,11 +97,12 @@ def _read(folder: Path) -> CachedImages | None:
             images = file.get_tensor("images")
         files = [FileFacts(*facts) for facts in index["files"]]
         left_out = {reason: Omission(count, tuple(places)) for reason, (count, places) in index["left_out"].items()}
-        captions, splits = index["captions"], index["splits"]
-        cached = CachedImages(images, captions, files, splits, index["kind"], left_out)
+        names, captions, splits = index["names"], index["captions"], index["splits"]
+        cached = CachedImages(images, names, captions, files, splits, index["kind"], left_out)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, AttributeError):
         return None
-    return cached if len(cached.images) == len(captions) == len(files) == len(splits) else None
+    lengths = {len(cached.images), len(names), len(captions), len(files), len(splits)}
+    return cached if len(lengths) == 1 else None
 
 
 def _write(folder: Path, source: Source, image_size: int, progress: Progress) -> None:
@@ -116,6 +118,7 @@ def _write(folder: Path, source: Source, image_size: int, progress: Progress) ->
     index = {
         "source": str(source.location.root),
         "kind": " and ".join(dict.fromkeys(listing.kinds)),
+        "names": [pair.name for pair in usable],
         "captions": [pair.caption for pair in usable],
         "splits": [pair.split for pair in usable],
         "files": [outcome for outcome in outcomes if not isinstance(outcome, str)],

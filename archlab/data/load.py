@@ -76,6 +76,7 @@ def _from_files(path: Path, source: Source, image_size: int, progress: Progress)
         attributes={},
         facts=torch.empty(len(cached.captions), 0, dtype=torch.int64),
         id=content_hash(described, image_size, DECODER),
+        names=cached.names,
         origin=Origin(
             kind=cached.kind,
             sizes=Counter(f"{facts.width}×{facts.height}" for facts in cached.files),

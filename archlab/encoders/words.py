@@ -12,7 +12,7 @@ from torch import Tensor
 
 from archlab.errors import shown
 from archlab.progress import ShareDone, silent_share
-from archlab.unet.unet import sinusoids
+from archlab.unet.time_embedding import sinusoids
 
 CONTEXT_DIM = 64
 MAX_LENGTH = 77  # CLIP's

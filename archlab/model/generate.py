@@ -10,6 +10,7 @@ import archlab
 from archlab.data.pictures import grid
 from archlab.errors import BadInput
 from archlab.files import read_text, writable_folder
+from archlab.model.control import Control
 from archlab.model.model import Model, picture
 from archlab.model.pictures import GRID_FILE, Asked, Drawn, PictureFacts, file_stems, write_picture
 from archlab.progress import ShareDone, silent_share
@@ -27,11 +28,20 @@ def read_prompts(path: Path) -> tuple[str, ...]:
     raise BadInput(f"{path}: an empty prompts file; write one prompt a line")
 
 
-def draw_pictures(model: Model, name: str, asked: Asked, folder: Path, progress: ShareDone = silent_share) -> Drawn:
+def draw_pictures(
+    model: Model,
+    name: str,
+    asked: Asked,
+    folder: Path,
+    progress: ShareDone = silent_share,
+    *,
+    control: Control | None = None,
+) -> Drawn:
     """Draw, and write each picture as soon as it is there: ``<prompt>-seed<k>.png``; at the end all as `GRID_FILE`.
 
     Args:
         name: what the model is called.
+        control: along which all are drawn.
 
     Raises:
         BadInput: the folder cannot be written, or the model does not draw with these steps, guidance or seeds.
@@ -48,9 +58,9 @@ def draw_pictures(model: Model, name: str, asked: Asked, folder: Path, progress:
             progress((before + share * count) / len(pairs))
 
         texts, seeds = zip(*batch, strict=True)
-        made = model.draw(texts, seeds, steps=drawn.steps, guidance=drawn.guidance, progress=report)
+        made = model.draw(texts, seeds, steps=drawn.steps, guidance=drawn.guidance, control=control, progress=report)
         for (prompt, seed), image in zip(batch, made, strict=True):
-            facts = _facts(model, drawn, prompt, seed)
+            facts = _facts(model, drawn, prompt, seed, control)
             write_picture(picture(image), facts, drawn.pictures[prompt, seed])
         images.extend(made)
     grid(torch.stack(images), [prompt for prompt, _ in pairs], folder / GRID_FILE)
@@ -75,7 +85,7 @@ def _drawn(model: Model, name: str, asked: Asked, folder: Path, pairs: Sequence[
     )
 
 
-def _facts(model: Model, drawn: Drawn, prompt: str, seed: int) -> PictureFacts:
+def _facts(model: Model, drawn: Drawn, prompt: str, seed: int, control: Control | None) -> PictureFacts:
     return PictureFacts(
         prompt=prompt,
         seed=seed,
@@ -86,5 +96,6 @@ def _facts(model: Model, drawn: Drawn, prompt: str, seed: int) -> PictureFacts:
         model=drawn.model,
         architecture=drawn.architecture,
         archlab=archlab.__version__,
+        control="" if control is None else f"{control.name}, scale {control.scale:g}",
         remarks=tuple(model.text.remarks([prompt])),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from archlab.architecture import UNetSpec
 from archlab.cost import count
@@ -17,6 +17,7 @@ from archlab.diffusion.samplers.sampler import Predict
 from archlab.encoders.contracts import NULL_PROMPT, Codec, TextEncoder
 from archlab.encoders.vae import Vae
 from archlab.errors import BadInput
+from archlab.model.control import Control
 from archlab.model.facts import ModelFacts
 from archlab.model.sampling import noise_of, sample
 from archlab.model.schedulers import most_steps
@@ -77,12 +78,14 @@ class Model:
         seeds: Sequence[int] = (0,),
         steps: int | None = None,
         guidance: float | None = None,
+        control: Control | None = None,
         progress: ShareDone = silent_share,
     ) -> list[Image.Image]:
         """Images of every prompt with every seed: all of the first prompt, then all of the second, and so on.
 
         Args:
             steps, guidance: absent: the model's own.
+            control: along which all of them are drawn; see `archlab.model.load_control`.
 
         Raises:
             BadInput: there is no prompt, or a number that cannot be.
@@ -96,6 +99,7 @@ class Model:
             [seed for _, seed in pairs],
             steps=steps,
             guidance=guidance,
+            control=control,
             progress=progress,
         )
         return [picture(image) for image in images]
@@ -108,6 +112,7 @@ class Model:
         *,
         steps: int | None = None,
         guidance: float | None = None,
+        control: Control | None = None,
         at_once: int | None = None,
         progress: ShareDone = silent_share,
     ) -> Tensor:
@@ -117,6 +122,7 @@ class Model:
             seeds: one a prompt; the noise of an image follows from its seed alone.
             steps, guidance: absent: the model's own. With a guidance over 1 the UNet has two passes a step,
                 unless it was trained with the guidance as an input.
+            control: along which they are drawn, with one picture or as many as prompts.
             at_once: images in memory; absent: `at_once`.
 
         Raises:
@@ -137,7 +143,8 @@ class Model:
 
             noise, generators = noise_of(seeds[span], (spec.in_channels, spec.sample_size, spec.sample_size))
             context = self.text.encode(prompts[span]).to(device)
-            predict = self._predict(context, null, guidance)
+            unet = self.unet if control is None else control.over(self.unet, span, device)
+            predict = self._predict(unet, context, null, guidance)
             latents = sample(self.scheduler, predict, noise.to(device), generators, steps, report)
             images.append(self.codec.decode(latents.cpu()))
         return torch.cat(images)
@@ -148,10 +155,10 @@ class Model:
         guidance = self.facts.guidance if guidance is None else guidance
         return steps * (2 if guidance > 1 and self.spec.guidance_dim is None else 1)
 
-    def _predict(self, context: Tensor, null: Tensor, guidance: float) -> Predict:
+    def _predict(self, unet: nn.Module, context: Tensor, null: Tensor, guidance: float) -> Predict:
         if self.spec.guidance_dim is not None:
-            return with_embedded_guidance(self.unet, context, guidance, self.spec.guidance_dim)
-        return guided(self.unet, context, null, max(guidance, 1.0))
+            return with_embedded_guidance(unet, context, guidance, self.spec.guidance_dim)
+        return guided(unet, context, null, max(guidance, 1.0))
 
     def check(self, prompts: Sequence[str], seeds: Sequence[int], steps: int, guidance: float) -> None:
         """Refuse what cannot be drawn.

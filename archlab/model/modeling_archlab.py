@@ -4,6 +4,7 @@
 nothing imports this module.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from diffusers.utils import USE_PEFT_BACKEND, scale_lora_layers, unscale_lora_layers
 from torch import Tensor
 
-from archlab.architecture.parts import AddedConditioning, Block, Stage, Transformer
-from archlab.architecture.spec import UNetSpec
-from archlab.unet.unet import Added, UNet
+from archlab.architecture.from_json import spec_of_json
+from archlab.unet.encoder import Added
+from archlab.unet.residuals import Residuals
+from archlab.unet.unet import UNet
 
 
 class ArchlabUNet(UNet, ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: ignore[misc]  # diffusers is untyped
@@ -43,7 +45,7 @@ class ArchlabUNet(UNet, ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: ign
         time_cond_proj_dim: int | None = None,
         addition_time_embed_dim: int | None = None,
     ) -> None:
-        super().__init__(_spec(spec))
+        super().__init__(spec_of_json(spec))
 
     def forward(  # type: ignore[override]  # diffusers' order of arguments
         self,
@@ -53,8 +55,9 @@ class ArchlabUNet(UNet, ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: ign
         timestep_cond: Tensor | None = None,
         cross_attention_kwargs: dict[str, Any] | None = None,
         added_cond_kwargs: Added | None = None,
-        down_block_additional_residuals: tuple[Tensor, ...] | None = None,
+        down_block_additional_residuals: Sequence[Tensor] | None = None,
         mid_block_additional_residual: Tensor | None = None,
+        down_intrablock_additional_residuals: Sequence[Tensor] | None = None,
         return_dict: bool = True,
     ) -> UNet2DConditionOutput | tuple[Tensor]:
         """Predict from a latent, its time and its text.
@@ -64,15 +67,20 @@ class ArchlabUNet(UNet, ModelMixin, ConfigMixin, PeftAdapterMixin):  # type: ign
             timestep_cond: [B, time_cond_proj_dim], the embedded guidance scale of an LCM.
             cross_attention_kwargs: ``scale`` of the LoRA, and nothing else.
             added_cond_kwargs: SDXL's ``text_embeds`` and ``time_ids``.
+            down_block_additional_residuals, mid_block_additional_residual: of a ControlNet.
+            down_intrablock_additional_residuals: of a T2I-Adapter.
         """
-        if down_block_additional_residuals is not None or mid_block_additional_residual is not None:
-            raise ValueError("ArchlabUNet takes no residuals of a ControlNet")
+        residuals = Residuals(
+            skips=tuple(down_block_additional_residuals or ()),
+            middle=mid_block_additional_residual,
+            stages=tuple(down_intrablock_additional_residuals or ()),
+        )
         lora_scale = _lora_scale(cross_attention_kwargs or {})
         times = torch.as_tensor(timestep, device=sample.device).expand(len(sample))
         if USE_PEFT_BACKEND:
             scale_lora_layers(self, lora_scale)
         try:
-            out = super().forward(sample, times, encoder_hidden_states, added_cond_kwargs, timestep_cond)
+            out = super().forward(sample, times, encoder_hidden_states, added_cond_kwargs, timestep_cond, residuals)
         finally:
             if USE_PEFT_BACKEND:
                 unscale_lora_layers(self, lora_scale)
@@ -88,24 +96,3 @@ def _lora_scale(arguments: dict[str, Any]) -> float:
     if unknown := set(arguments) - {"scale"}:
         raise ValueError(f"cross_attention_kwargs of ArchlabUNet: scale alone, not {sorted(unknown)}")
     return float(arguments.get("scale", 1.0))
-
-
-def _spec(plain: dict[str, Any]) -> UNetSpec:
-    """The architecture from JSON."""
-    added = plain["added"]
-    return UNetSpec(
-        **plain
-        | {
-            "stages": tuple(map(_stage, plain["stages"])),
-            "middle": tuple(map(_block, plain["middle"])),
-            "added": None if added is None else AddedConditioning(**added),
-        }
-    )
-
-
-def _stage(plain: dict[str, Any]) -> Stage:
-    return Stage(**plain | {"down": tuple(map(_block, plain["down"])), "up": tuple(map(_block, plain["up"]))})
-
-
-def _block(plain: dict[str, Any]) -> Block:
-    return Block(**plain | {"transformers": tuple(Transformer(**transformer) for transformer in plain["transformers"])})

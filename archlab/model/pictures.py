@@ -64,6 +64,7 @@ class PictureFacts:
         passes: of the UNet, for this picture.
         scheduler: its class in diffusers.
         archlab: the version.
+        control: along which it was drawn, with its scale; empty for none.
         remarks: what its prompt says that the model cannot know.
     """
 
@@ -76,6 +77,7 @@ class PictureFacts:
     model: str
     architecture: str
     archlab: str
+    control: str = ""
     remarks: tuple[str, ...] = ()
 
 

@@ -85,7 +85,7 @@ class TrainingDisplay(TrainingWatcher):
 
     def training_finished(self, folder: Path) -> None:
         """Say how long it took."""
-        self._print(f"[green]{escape(str(folder))} is a model[/green], in {duration(time.monotonic() - self._began)}")
+        self._print(f"[green]{escape(str(folder))} is finished[/green], in {duration(time.monotonic() - self._began)}")
 
     @property
     def _note(self) -> str:

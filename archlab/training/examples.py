@@ -1,6 +1,6 @@
 """What a network learns from, step by step: the same for every architecture."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import NamedTuple
@@ -61,13 +61,23 @@ class Examples:
 
     def batches(self, generator: torch.Generator) -> Iterator[NoisyBatch]:
         """Batches without end; whoever sets the generator's state back gets the same ones again."""
+        return (batch for _, batch in self.indexed_batches(generator, spread_times))
+
+    def indexed_batches(
+        self, generator: torch.Generator, times_of: Callable[[int, torch.Generator], Tensor]
+    ) -> Iterator[tuple[Tensor, NoisyBatch]]:
+        """As `batches`, each with where its images are in the data: int64 [B].
+
+        Args:
+            times_of: draws times of 0 … 999 for so many images: int64 [B].
+        """
         train, part, count = self.prepared.data.train, self.processes.part, self._count
         while True:
             chosen = part(train[torch.randint(len(train), (count,), generator=generator)])
             noise = part(torch.randn((count, *self.prepared.latents.shape[1:]), generator=generator))
-            times = part(spread_times(count, generator))
+            times = part(times_of(count, generator))
             context = self._context(chosen, generator)
-            yield self.process.batch(self.prepared.latents[chosen], noise, times, context)
+            yield chosen, self.process.batch(self.prepared.latents[chosen], noise, times, context)
 
     def latent_batches(self, generator: torch.Generator, *, noises: int, places: int) -> Iterator[LatentBatch]:
         """As `batches`, without noise but with so many noises and places an image."""

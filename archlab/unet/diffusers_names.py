@@ -19,16 +19,17 @@ _STACK = {"norm": "norm", "project_in": "proj_in", "project_out": "proj_out"}
 _ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "out": "to_out.0"}
 _FEED_FORWARD = {"expand": "net.0.proj", "contract": "net.2"}
 _NORMS = {"self_attention": "self_norm", "cross_attention": "cross_norm", "feed_forward": "ff_norm"}
+_CONTROLNET = "controlnet_"  # begins what a ControlNet has beside a UNet's modules, here and there
 _THEIR_PARTS = (("norm1", "attn1"), ("norm2", "attn2"), ("norm3", "ff"))
 
 
-def diffusers_names(unet: nn.Module, spec: UNetSpec) -> dict[str, str]:
-    """diffusers' name of each of the UNet's tensors; the spec is one that diffusers can express."""
+def diffusers_names(network: nn.Module, spec: UNetSpec) -> dict[str, str]:
+    """diffusers' name of each of a UNet's or a ControlNet's tensors; the spec is one that diffusers can express."""
     modules = dict(_modules(spec))
     names = {}
-    for name in unet.state_dict():
+    for name in network.state_dict():
         module, _, tensor = name.rpartition(".")
-        names[name] = f"{modules[module]}.{tensor}"
+        names[name] = name if name.startswith(_CONTROLNET) else f"{modules[module]}.{tensor}"
     return names
 
 

@@ -1,22 +1,26 @@
-"""A UNet with tensors that somebody's file has."""
+"""A network with tensors that somebody's file has."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from archlab.errors import BadInput, shown
-from archlab.unet.unet import UNet
+
+NetworkT = TypeVar("NetworkT", bound=nn.Module)
 
 _DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 
 
-def with_weights(unet: UNet, weights: Mapping[str, Tensor], names: Mapping[str, str], where: str = "") -> UNet:
-    """Give the UNet copies of the tensors, in float32; in eval mode.
+def with_weights(
+    network: NetworkT, weights: Mapping[str, Tensor], names: Mapping[str, str], where: str = ""
+) -> NetworkT:
+    """Give the network copies of the tensors, in float32; in eval mode.
 
     Args:
-        unet: may be on torch's ``meta`` device.
-        names: the tensor's name among ``weights`` by the UNet's own, for each of the UNet's.
+        network: may be on torch's ``meta`` device.
+        names: the tensor's name among ``weights`` by the network's own, for each of the network's.
         where: begins the message about one that is wrong.
 
     Raises:
@@ -33,9 +37,11 @@ def with_weights(unet: UNet, weights: Mapping[str, Tensor], names: Mapping[str, 
                 f"{where}{problem} tensors: {len(wrong)}, the first is {shown(wrong[0])}; "
                 "the weights are not those of this config"
             )
-    state = {ours: _fitted(theirs, weights[theirs], unet.get_parameter(ours), where) for ours, theirs in names.items()}
-    unet.load_state_dict(state, assign=True)
-    return unet.eval()
+    state = {
+        ours: _fitted(theirs, weights[theirs], network.get_parameter(ours), where) for ours, theirs in names.items()
+    }
+    network.load_state_dict(state, assign=True)
+    return network.eval()
 
 
 def copied(tensor: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from archlab.convert.coreml.interpreter import CoreMLProgram
 from archlab.convert.graph import OPERATORS
 from archlab.errors import RunFailed
 from archlab.unet import UNet, build
-from archlab.unet.unet import sinusoids
+from archlab.unet.time_embedding import sinusoids
 from tests.convert.networks_of_others import diffusers_unet
 from tests.convert.test_graph import Does
 from tests.convert.test_tflite_forms import CASES

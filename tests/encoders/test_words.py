@@ -8,7 +8,7 @@ import torch
 
 from archlab.encoders.contracts import NULL_PROMPT
 from archlab.encoders.words import CONTEXT_DIM, END, PAD, START, Words, context_length, word_vector
-from archlab.unet.unet import sinusoids
+from archlab.unet.time_embedding import sinusoids
 
 NUMBERS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 WORDS = ["a", "handwritten", *NUMBERS, "photo", "of", "red", "blue"]

@@ -42,4 +42,4 @@ def test_plain_lines_have_losses_speed_and_time_left() -> None:
     ]
     assert re.fullmatch(r"step 200: loss 0\.5, val_loss 0\.25, 256 images/s, about 0 s left", lines[2])
     assert lines[3:5] == ["step 200: models/knee/samples/step-000200.png", "something [odd]"]
-    assert re.fullmatch(r"models/knee is a model, in \d+ s", lines[5])
+    assert re.fullmatch(r"models/knee is finished, in \d+ s", lines[5])

@@ -12,8 +12,8 @@ from archlab.architecture.parts import Normalizer
 from archlab.cost import count
 from archlab.unet import UNet, build, set_attention_normalizer
 from archlab.unet.blocks import ResidualBlock
+from archlab.unet.time_embedding import sinusoids
 from archlab.unet.transformer import Attention
-from archlab.unet.unet import sinusoids
 
 
 def run(unet: UNet, batch: int = 2, tokens: int | None = None, **more: Any) -> Tensor:

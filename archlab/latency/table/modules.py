@@ -10,8 +10,8 @@ from archlab.architecture import AddedConditioning, Node
 from archlab.latency.network import Built
 from archlab.latency.table.pieces import Piece, PieceKind
 from archlab.unet.blocks import NORM_EPS, Downsample, UNetBlock, Upsample
+from archlab.unet.time_embedding import AddedEmbedding, TimeEmbedding
 from archlab.unet.transformer import TransformerStack
-from archlab.unet.unet import AddedEmbedding, TimeEmbedding
 
 
 def build_piece(piece: Piece, channels_last: bool, seed: int) -> Built:

@@ -1,11 +1,10 @@
-"""A distillation's settings from where users write them: a YAML, options, ``--set``; and where its models go."""
+"""Where a distillation's settings are written, and where its models go."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from archlab.document import Document, Place
-from archlab.layered import Layer, Written, assignment, read_layers
+from archlab.layered import read_settings
 from archlab.model.distill.settings import DistillSettings
 from archlab.model.load import ROOT
 
@@ -13,19 +12,8 @@ _FORM = "a distillation's YAML has keys like method and updates; see docs/distil
 
 
 def requested_settings(config: Path | None, options: Mapping[str, Any], assignments: Sequence[str]) -> DistillSettings:
-    """The settings, the later place over the earlier.
-
-    Args:
-        options: by key; None where an option was not given.
-        assignments: ``key=value``.
-
-    Raises:
-        BadInput: one line that names the option, or file, line and column.
-    """
-    given = Written({key: value for key, value in options.items() if value is not None}, _option)
-    layers: list[Layer] = [] if config is None else [Document(config, _FORM)]
-    layers += [given, *(assignment(DistillSettings, each) for each in assignments)]
-    return read_layers(DistillSettings, layers, given)
+    """The settings; see `archlab.layered.read_settings`."""
+    return read_settings(DistillSettings, _FORM, config, options, assignments)
 
 
 def place_of(model: str, steps: int) -> Path:
@@ -34,7 +22,3 @@ def place_of(model: str, steps: int) -> Path:
     stem, dash, number = name.rpartition("-")
     named = stem if dash and number.isdecimal() else name.replace(":", "-")
     return ROOT / f"{named}-{steps}"
-
-
-def _option(place: Place) -> str:
-    return f"--{str(place[-1]).replace('_', '-')}" if place else "options"

@@ -4,7 +4,7 @@ import torch
 
 from archlab.unet.inheritance.layers import Transfer, carried_params, silence, write
 from archlab.unet.inheritance.selection import Selection, by_position, choose
-from archlab.unet.unet import AddedEmbedding, TimeEmbedding, sinusoids
+from archlab.unet.time_embedding import AddedEmbedding, TimeEmbedding, sinusoids
 
 _TIMESTEPS = 1000
 
