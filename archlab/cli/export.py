@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from archlab.cli.options import studies_option
+from archlab.cli.options import loras_option, studies_option
 from archlab.files import file_name
 from archlab.studies import check_study, is_study
 
@@ -37,6 +37,7 @@ class _Chosen(NamedTuple):
 
 @click.command()
 @click.argument("name")
+@loras_option
 @click.option(
     "--pick",
     help="Of a study: knee, good_and_fast (with a share: good_and_fast:25%), best, smallest, fastest, or a trial's "
@@ -80,6 +81,7 @@ class _Chosen(NamedTuple):
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: exports/NAME]")
 def export(
     name: str,
+    loras: Words,
     pick: str | None,
     forms: Words,
     precision: Words,
@@ -99,18 +101,20 @@ def export(
     if not is_study(name, studies) and (Path(name).is_dir() or ":" in name or "/" in name):
         if pick is not None:
             raise click.UsageError("--pick belongs to a study; a model is exported as it is")
-        _export_model(name, out, chosen, (compare, score))
+        _export_model(name, loras, out, chosen, (compare, score))
+    elif loras:
+        raise click.UsageError("--lora belongs to a model; a study's pick has random weights")
     else:
         _export_pick(name, pick or "knee", studies, out, chosen)
 
 
-def _export_model(name: str, out: Path | None, chosen: _Chosen, judged: tuple[int, int]) -> None:
+def _export_model(name: str, loras: Words, out: Path | None, chosen: _Chosen, judged: tuple[int, int]) -> None:
     from archlab.export import Judging, export_model
-    from archlab.model import load_model
+    from archlab.model.load import load_models
 
     plan = chosen.plan()
     plan.check()
-    model = load_model(name)
+    (model,) = load_models([name], loras).values()
     folder = export_model(
         model, out or ROOT / file_name(model.name), plan=plan, judging=Judging(*judged), say=click.echo
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archlab.cli.number_lists import Numbers
+from archlab.cli.options import loras_option
 from archlab.errors import BadInput, RunFailed
 from archlab.files import file_name
 
@@ -21,6 +22,7 @@ ROOT = Path("generated")
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@loras_option
 @click.option("--prompts", "file", type=click.Path(path_type=Path), help="A text file, one prompt a line.")
 @click.option("--prompt", "texts", multiple=True, help="A prompt; may be given several times.")
 @click.option("--seeds", type=Numbers(0), default="0", show_default=True, help="Of the noise: 0,1,2")
@@ -38,6 +40,7 @@ ROOT = Path("generated")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: generated/MODEL]")
 def generate(
     models: tuple[str, ...],
+    loras: tuple[str, ...],
     file: Path | None,
     texts: tuple[str, ...],
     seeds: tuple[int, ...],
@@ -64,7 +67,7 @@ def generate(
     from archlab.terminal.bar import bar
 
     asked = Asked(prompts=read_prompts(file) if file else texts, seeds=seeds, steps=steps, guidance=guidance)
-    loaded = load_models(models)
+    loaded = load_models(models, loras)
     controls = {name: None if along is None else load_named_control(along, model) for name, model in loaded.items()}
     folder = out or ROOT / file_name("+".join(loaded))
     stems, columns = file_stems(list(loaded)), []

@@ -21,6 +21,7 @@ from archlab.cli.generate import generate
 from archlab.cli.interrupt import interrupted
 from archlab.cli.latency import latency
 from archlab.cli.latency_table import latency_table
+from archlab.cli.lora import lora
 from archlab.cli.presets import presets
 from archlab.cli.profile import profile
 from archlab.cli.report import report
@@ -54,6 +55,7 @@ COMMANDS = (
     track,
     train,
     distill,
+    lora,
     control,
     generate,
     score,

@@ -18,3 +18,10 @@ wandb_option = click.option(
     show_default=True,
     help="auto: online when logged in, offline otherwise.",
 )
+loras_option = click.option(
+    "--lora",
+    "loras",
+    multiple=True,
+    metavar="FILE[:WEIGHT]",
+    help="A LoRA in the model's weights: loras/thick:0.8; may be given several times.",
+)

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from archlab.cli.number_lists import Numbers
-from archlab.cli.options import format_option
+from archlab.cli.options import format_option, loras_option
 from archlab.files import file_name
 from archlab.terminal.listing import print_listing
 
@@ -15,6 +15,7 @@ ROOT = Path("reports") / "scores"
 
 @click.command()
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
+@loras_option
 @click.option(
     "--steps",
     type=Numbers(1, word="native"),
@@ -44,6 +45,7 @@ ROOT = Path("reports") / "scores"
 @format_option
 def score(
     models: tuple[str, ...],
+    loras: tuple[str, ...],
     steps: tuple[int | None, ...],
     samples: int,
     guidance: float | None,
@@ -74,7 +76,7 @@ def score(
         judges=JudgeSettings(extractor=extractor, clip=clip),
         devices=() if no_latency else devices,
     )
-    loaded = load_models(models)
+    loaded = load_models(models, loras)
     with bar() as progress:
         rows = score_models(loaded, scoring, progress, say=lambda line: click.echo(line, err=True))
     folder = out or ROOT / file_name("+".join(loaded))

@@ -58,6 +58,16 @@ class DistillationFacts:
     seconds: float
 
 
+@dataclass(frozen=True)
+class LoraUsed:
+    """A LoRA that is in a model's weights, and how much of it."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
+    name: str
+    weight: float
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelFacts:
     """What a folder of diffusers' does not say.
@@ -72,6 +82,7 @@ class ModelFacts:
         vocabulary: words that the data's captions have; empty where they are not known.
         training: None where it was trained elsewhere, or distilled.
         distillation: None for a model that draws in as many steps as it is asked to.
+        loras: that are in its weights.
         archlab: the version that made it.
     """
 
@@ -89,4 +100,5 @@ class ModelFacts:
     vocabulary: tuple[str, ...] = ()
     training: TrainingFacts | None = None
     distillation: DistillationFacts | None = None
+    loras: tuple[LoraUsed, ...] = ()
     archlab: str

@@ -10,6 +10,8 @@ from archlab.compute import ComputeSettings, device_of
 from archlab.errors import BadInput, nearest, shown
 from archlab.model.folder import is_model, read_model
 from archlab.model.sources import SOURCES
+from archlab.unet.lora.files import read_lora
+from archlab.unet.lora.use import LoraUse, lora_use
 
 if TYPE_CHECKING:
     import torch
@@ -39,17 +41,25 @@ def load_model(name: str | Path, *, device: Literal["auto", "cpu", "cuda"] = "cp
     raise BadInput(f"{shown(str(name))}: no such model: neither a folder nor study:trial{nearest(str(name), there)}")
 
 
-def load_models(names: Sequence[str]) -> "dict[str, Model]":
+def load_models(names: Sequence[str], loras: Sequence[str] = ()) -> "dict[str, Model]":
     """Models by what they are called: their own names, or as they were asked for where two have the same.
 
     They draw on a GPU where there is one.
 
+    Args:
+        loras: in the weights of all of them, as ``--lora`` takes them: ``FILE`` or ``FILE:WEIGHT``.
+
     Raises:
-        BadInput: see `load_model`.
+        BadInput: see `load_model`; or a LoRA is absent, damaged or does not fit.
     """
-    models = {name: load_model(name, device="auto") for name in dict.fromkeys(names)}
+    uses = [lora_use(text) for text in loras]
+    models = {name: _with_loras(load_model(name, device="auto"), uses) for name in dict.fromkeys(names)}
     taken = Counter(model.name for model in models.values())
     return {model.name if taken[model.name] == 1 else name: model for name, model in models.items()}
+
+
+def _with_loras(model: "Model", uses: Sequence[LoraUse]) -> "Model":
+    return model.with_loras([(read_lora(use.path, model.spec), use.weight) for use in uses])
 
 
 def _of_export(folder: Path, where: "torch.device") -> "Model":

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,11 +18,12 @@ from archlab.encoders.contracts import NULL_PROMPT, Codec, TextEncoder
 from archlab.encoders.vae import Vae
 from archlab.errors import BadInput
 from archlab.model.control import Control
-from archlab.model.facts import ModelFacts
+from archlab.model.facts import LoraUsed, ModelFacts
 from archlab.model.sampling import noise_of, sample
 from archlab.model.schedulers import most_steps
 from archlab.progress import ShareDone, silent_share
 from archlab.unet import UNet
+from archlab.unet.lora.lora import Lora, fused
 
 _ACTIVATION_BYTES = 8 * 10**9  # that activations of images that are drawn together may take
 
@@ -70,6 +71,18 @@ class Model:
     def at_once(self) -> int:
         """How many images with guidance have room in memory together."""
         return max(1, min(AT_ONCE, _ACTIVATION_BYTES // (2 * count(self.spec).activation_bytes)))
+
+    def with_loras(self, loras: Sequence[tuple[Lora, float]]) -> "Model":
+        """The model with LoRAs in its weights, each as much as its number says.
+
+        Raises:
+            BadInput: one does not fit.
+        """
+        if not loras:
+            return self
+        uses = (*self.facts.loras, *(LoraUsed(lora.name, weight) for lora, weight in loras))
+        name = "+".join([self.name, *(f"{lora.name}:{weight:g}" for lora, weight in loras)])
+        return replace(self, unet=fused(self.unet, loras, self.name), facts=replace(self.facts, name=name, loras=uses))
 
     def generate(
         self,

@@ -49,10 +49,16 @@ class Begun:
 
 
 class State:
-    """``state/`` of a model's folder, whoever holds it."""
+    """``state/`` of the folder of what is trained, whoever holds it.
 
-    def __init__(self, model: Path) -> None:
+    Args:
+        model: that folder.
+        is_finished: whether what is trained is there.
+    """
+
+    def __init__(self, model: Path, is_finished: Callable[[Path], bool] = is_model) -> None:
         self.model, self.path = model, model / "state"
+        self._is_finished = is_finished
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -174,11 +180,11 @@ class State:
             of_all = f"{begun.images_per_step} when it began and is {now.images_per_step} now"
             raise self.refused(f"batch_size times the number of processes was {of_all}")
         if begun.teacher_id != now.teacher_id:
-            raise self.refused("teacher is another, or has changed since it began")
+            raise self.refused("the model or teacher that it learns from is another, or has changed since it began")
 
     @property
     def _mend(self) -> str:
-        gone = self.model if is_model(self.model) else self.path
+        gone = self.model if self._is_finished(self.model) else self.path
         return f"give --out another folder, or remove {gone} to begin anew"
 
     def refused(self, why: str) -> BadInput:
@@ -189,8 +195,8 @@ class State:
         there = {path.name for path in self.model.iterdir()} if self.model.is_dir() else set()
         if there <= _LEFT or self.path.is_dir():
             return
-        if is_model(self.model):
-            raise BadInput(f"{self.model} is a finished model without state/ to go on from; {self._mend}")
+        if self._is_finished(self.model):
+            raise BadInput(f"{self.model} is finished, without state/ to go on from; {self._mend}")
         raise BadInput(f"{self.model}: is not empty and no training of archlab's; give --out another folder")
 
     def _checkpoints(self) -> list[Path]:

@@ -41,7 +41,10 @@ def test_a_student_goes_on_bit_for_bit_and_not_with_another_teacher(
     with pytest.raises(KeyboardInterrupt):
         train_model(narrow, settings, tmp_path / "parts", watchers=[StopAfter(4)])
     other = train_model(tiny_unet, small(seed=1, steps=1), tmp_path / "other")
-    with pytest.raises(BadInput, match="teacher is another, or has changed since it began; give --out another folder"):
+    with pytest.raises(
+        BadInput,
+        match="teacher that it learns from is another, or has changed since it began; give --out another folder",
+    ):
         train_model(narrow, settings.model_copy(update={"teacher": str(other)}), tmp_path / "parts")
     parts = train_model(narrow, settings, tmp_path / "parts")
     ours, theirs = weights(whole), weights(parts)

@@ -176,7 +176,7 @@ def test_a_folder_of_something_else_is_left_alone(tiny_unet: UNetSpec, undisturb
     model = tmp_path / "model"
     shutil.copytree(undisturbed, model)
     shutil.rmtree(model / "state")
-    with pytest.raises(BadInput, match="is a finished model without state/ to go on from"):
+    with pytest.raises(BadInput, match="is finished, without state/ to go on from"):
         train_model(tiny_unet, small(steps=99), model)
 
 
