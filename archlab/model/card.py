@@ -57,7 +57,7 @@ def _how_to_draw(model: Model, folder: Path, prompt: str) -> Iterator[str]:
     yield from ("## To draw", "")
     yield (
         f"{facts.steps} steps of {type(model.scheduler).__name__} with guidance {facts.guidance:g}: "
-        f"{model.passes()} passes of the UNet an image, unless you ask otherwise."
+        f"{model.passes()} passes of the UNet an image{'' if facts.distillation else ', unless you ask otherwise'}."
     )
     yield from ("", "```bash", f'archlab generate {folder} --prompt "{prompt}" --seeds 0,1,2', "```", "", "```python")
     yield "from archlab.model import load_model"
@@ -65,7 +65,8 @@ def _how_to_draw(model: Model, folder: Path, prompt: str) -> Iterator[str]:
     if not (isinstance(model.codec, Pixels) or isinstance(model.text, Words)):
         yield from ("Or with diffusers:", "", "```python", "from diffusers import DiffusionPipeline", "")
         yield f'pipeline = DiffusionPipeline.from_pretrained("{folder}", trust_remote_code=True)'
-        yield from (f'image = pipeline("{prompt}", guidance_scale={facts.guidance:g}).images[0]', "```", "")
+        how = f"num_inference_steps={facts.steps}, guidance_scale={facts.guidance:g}"
+        yield from (f'image = pipeline("{prompt}", {how}).images[0]', "```", "")
 
 
 def _training(facts: ModelFacts, training: TrainingFacts) -> Iterator[str]:

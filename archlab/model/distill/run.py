@@ -1,13 +1,14 @@
 """A distillation under way: phase after phase, and the student that it leaves."""
 
 from functools import cached_property
-from typing import cast
+from typing import cast, get_args
 
 from archlab.checkpoint import Checkpoint
 from archlab.diffusion.process import AT_ONCE
 from archlab.encoders.prepare import Prepared
 from archlab.model.distill.ingredients import DistillIngredients
 from archlab.model.distill.plan import Phase
+from archlab.model.distill.settings import Method
 from archlab.model.distill.signs import signs
 from archlab.model.facts import DistillationFacts
 from archlab.model.model import Model
@@ -66,7 +67,7 @@ class DistillRun:
             teacher=given.teacher.name,
             guidance=given.guidance,
             phases=tuple(phase.name for phase in given.phases),
-            settings=self._settings.model_dump(mode="json"),
+            settings=self._settings.model_dump(mode="json", exclude={*get_args(Method)} - {self._settings.method}),
             steps=self._loop.step,
             seconds=self._loop.curve()[-1].seconds,
         )

@@ -67,6 +67,7 @@ def test_a_student_draws_in_its_own_steps_of_one_pass(teacher: str, student: Pat
     assert (facts.method, facts.of, facts.teacher, facts.guidance) == ("progressive", "knee", "knee", 2.0)
     assert facts.phases == ("guidance 2", "8 → 4 steps")
     assert facts.steps == 2 * UPDATES
+    assert not {"ufogen", "dmd2"} & facts.settings.keys()
     assert len(model.generate("a handwritten three", seeds=[0, 1])) == 2
     assert not same(Path(teacher), student)
     assert sorted(path.name for path in (student / "samples").iterdir()) == [
