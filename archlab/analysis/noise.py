@@ -1,8 +1,14 @@
 """Which differences of a table are within the noise of measuring."""
 
+import math
+from collections.abc import Mapping
+from typing import Any
+
 import pandas as pd
 
 from archlab.evaluation.evaluation import interval_columns, noisy_column
+
+_SURE = 1.96  # standard errors of a 95 % interval
 
 
 def ends(rows: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -23,6 +29,15 @@ def equals(rows: pd.DataFrame, column: str, trial: int) -> list[int]:
     own = known[rows["trial"] == trial].iloc[0]
     overlaps = (known["low"] <= own["high"]) & (known["high"] >= own["low"]) & (rows["trial"] != trial)
     return sorted(int(number) for number in rows["trial"][overlaps])
+
+
+def quality_margin(row: Mapping[Any, Any], seeds: int) -> float | None:
+    """Half of a quality's 95 % interval: by its spread over several seeds, else by the bootstrap over the images that
+    it was scored on, which says nothing of another training; None where neither is known."""
+    spread, error = row.get("quality_std"), row.get("quality_error")
+    if isinstance(spread, float) and math.isfinite(spread) and seeds > 1:
+        return _SURE * spread / math.sqrt(seeds)
+    return _SURE * error if isinstance(error, float) and math.isfinite(error) else None
 
 
 def noisy_trials(rows: pd.DataFrame, column: str) -> set[int]:

@@ -22,6 +22,7 @@ from archlab.cli.interrupt import interrupted
 from archlab.cli.latency import latency
 from archlab.cli.latency_table import latency_table
 from archlab.cli.lora import lora
+from archlab.cli.new import new
 from archlab.cli.presets import presets
 from archlab.cli.profile import profile
 from archlab.cli.report import report
@@ -46,6 +47,7 @@ def cli() -> None:
 
 
 COMMANDS = (
+    new,
     study,
     check,
     audit,

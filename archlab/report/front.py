@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from archlab.analysis.noise import ends, equals, noisy_trials
+from archlab.analysis.noise import ends, equals, noisy_trials, quality_margin
 from archlab.analysis.table import StudyTable
 from archlab.evaluation.evaluation import kind_column, noisy_column
 from archlab.evaluation.measures import MEASURES, Direction, Measure, beyond, find_column
@@ -59,8 +59,9 @@ class FrontInfo(NamedTuple):
         estimated: trials whose cost is estimated; they are drawn hollow.
         noisy: trials whose cost is noisy; they are drawn hollow, with a dot or dotted.
         intervals: both ends of the cost of what is on the front or noisy, by trial, where an interval is known.
+        margins: half of each quality's 95 % interval, by trial, where it is known.
         equals: pairs of trials on the front whose costs are within the noise of measuring, the cheaper first.
-        baseline_cost, baseline_quality: None where not measured.
+        baseline_cost, baseline_quality, baseline_margin: None where not known.
         picks: trial number → what it was picked as.
     """
 
@@ -80,6 +81,7 @@ class FrontInfo(NamedTuple):
     estimated: set[int]
     noisy: set[int]
     intervals: dict[int, tuple[float, float]]
+    margins: dict[int, float]
     equals: list[tuple[int, int]]
     beyond: str
     limit: float | None
@@ -87,6 +89,7 @@ class FrontInfo(NamedTuple):
     baseline_estimated: bool
     baseline_noisy: bool
     baseline_quality: float | None
+    baseline_margin: float | None
     picks: dict[int, str]
     objectives: int
 
@@ -125,6 +128,7 @@ def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None =
         estimated=estimated(study, cost),
         noisy=noisy_trials(trials, cost),
         intervals=_intervals(trials, cost, {point.trial for point in front}),
+        margins=_margins(good, study),
         equals=_equals(good[on_front], cost),
         beyond=f"{beyond(study.limits)} a limit",
         limit=_number(study.limits, cost),
@@ -132,6 +136,7 @@ def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None =
         baseline_estimated=baseline.get(kind_column(cost) or "") == "estimated",
         baseline_noisy=baseline.get(noisy_column(cost) or "") is True,
         baseline_quality=_number(baseline, "quality"),
+        baseline_margin=quality_margin(dict(baseline.items()), study.proxy.seeds),
         picks=_names_by_trial(picks or {}),
         objectives=len(study.objectives),
     )
@@ -194,6 +199,9 @@ def view(info: FrontInfo) -> tuple[tuple[float, float], tuple[float, float]] | N
     reach = [trial.cost for trial in info.unscored if low / 1.5 <= trial.cost <= high * 1.5]
     low, high = min([low, *reach]), max([high, *reach])
     qualities = [point.quality for point in points]
+    for point in info.front:
+        margin = info.margins.get(point.trial, 0.0)
+        qualities += [point.quality - margin, point.quality + margin]
     if info.baseline_quality is not None:
         qualities.append(info.baseline_quality)
     return _padded(low, high), _padded(min(qualities), max(qualities)) if qualities else (0.0, 1.0)
@@ -220,6 +228,11 @@ def _intervals(trials: pd.DataFrame, cost: str, front: set[int]) -> dict[int, tu
     found = ends(rows, cost)
     each = zip(rows["trial"], found["low"], found["high"], strict=True)
     return {int(trial): (float(low), float(high)) for trial, low, high in each if low < high}
+
+
+def _margins(rows: pd.DataFrame, study: StudyTable) -> dict[int, float]:
+    found = {int(row["trial"]): quality_margin(row, study.proxy.seeds) for row in rows.to_dict("records")}
+    return {trial: margin for trial, margin in found.items() if margin is not None}
 
 
 def _equals(front: pd.DataFrame, cost: str) -> list[tuple[int, int]]:

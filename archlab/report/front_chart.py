@@ -62,6 +62,8 @@ def sentence(info: FrontInfo) -> str:
         parts.append(f"{len(info.estimated)} latencies are estimated, not measured: hollow.")
     if info.noisy:
         parts.append(f"{len(info.noisy)} latencies are noisy and may be far off: hollow with a dot.")
+    if any(point.trial in info.margins for point in info.front):
+        parts.append("Upright bars are 95 % intervals of quality.")
     if info.unscored:
         parts.append(f"{len(info.unscored)} ended after their cost was known, without a score: ticks below the chart.")
     if info.unmeasured:
@@ -72,9 +74,10 @@ def sentence(info: FrontInfo) -> str:
 
 
 def _against_the_baseline(info: FrontInfo) -> list[str]:
-    if not info.staircase or not info.baseline_cost:
+    quiet = [point for point in info.staircase if point.trial not in info.noisy]
+    if not quiet or not info.baseline_cost or info.baseline_noisy:
         return []
-    best, baseline = info.staircase[0].cost, info.baseline_cost
+    best, baseline = quiet[0].cost, info.baseline_cost
     share = 100 * (best / baseline - 1)
     extreme = "cheapest needs" if info.measure.is_cost else f"best {info.cost} is"
     than = f"{abs(share):.0f} % {'less' if share < 0 else 'more'} than the baseline's {text(baseline)}"
@@ -177,7 +180,8 @@ def _points(
                 "width": [2.0 if each else 1.5 if picks is not None else 0.0 for each in hollow],
             },
         },
-        error_x=_error_bars(points, info, color),
+        error_x=_cost_bars(points, info, color),
+        error_y=_quality_bars(points, info, color) if picks is not None else None,
         hovertext=[_doubt(point, info) for point in points],
         hovertemplate="trial %{customdata}<br>%{x:.4g}%{hovertext} · %{y:.4g}<extra></extra>",
         legendgroup="front" if picks is not None else name,
@@ -198,7 +202,13 @@ def _doubt(point: Point, info: FrontInfo) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 
-def _error_bars(points: list[Point], info: FrontInfo, color: str) -> dict[str, Any] | None:
+def _quality_bars(points: list[Point], info: FrontInfo, color: str) -> dict[str, Any] | None:
+    """95 % intervals of the quality; None where none is known."""
+    margins = [info.margins.get(point.trial, 0.0) for point in points]
+    return {"type": "data", "array": margins, "color": color, "thickness": 1, "width": 0} if any(margins) else None
+
+
+def _cost_bars(points: list[Point], info: FrontInfo, color: str) -> dict[str, Any] | None:
     """Intervals of the cost; None where none is known."""
     known = [info.intervals.get(point.trial, (point.cost, point.cost)) for point in points]
     if all(low == high for low, high in known):

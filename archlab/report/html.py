@@ -10,7 +10,7 @@ from archlab.analysis.counts import count_trials
 from archlab.analysis.health import health
 from archlab.analysis.table import StudyTable
 from archlab.evaluation.evaluation import kind_column, noisy_column
-from archlab.evaluation.measures import beyond, direction, find_column
+from archlab.evaluation.measures import COSTS, beyond, direction, find_column
 from archlab.report.cards import Card, Picks, draw
 from archlab.report.effects import effects_card
 from archlab.report.evaluation import samples
@@ -22,10 +22,12 @@ from archlab.report.labels import heading, unit
 from archlab.report.page import render_page, signed
 from archlab.report.picks import picks_card
 from archlab.report.provenance import provenance
+from archlab.report.style import COLOURS
 from archlab.report.table import baseline_row, charted_cost, front_trials, measurements, scored, text
 from archlab.report.trials import trials_card
 from archlab.report.untrained import untrained_card
-from archlab.report.winner import winner_card
+from archlab.report.verdict import verdict
+from archlab.report.winner import drawings, winner_card
 
 CARDS = (
     (front_card, "front", "The front"),
@@ -48,6 +50,7 @@ def render(study: StudyTable, picks: Picks, samples_mb: float) -> str:
         _page_data(study, picks, cards, samples_mb),
         name=study.name,
         summary=summary(study),
+        verdict=verdict(study, picks),
         tiles=_tiles(study, picks),
         health=health(study),
         cards=cards,
@@ -60,7 +63,9 @@ def _page_data(study: StudyTable, picks: Picks, cards: list[Card], samples_mb: f
     trials = next((card.data for card in cards if card.key == "trials"), None)
     table = trials if trials is not None else pd.DataFrame()
     marks = front_info(study, picks).picks
+    order = _samples_order(study, picks)
     return {
+        "study": study.name,
         "figures": {card.key: card.figure.to_plotly_json() for card in cards if card.figure is not None},
         "columns": [_column(str(name), study) for name in table],
         "rows": table.astype(object).to_numpy().tolist(),
@@ -70,10 +75,13 @@ def _page_data(study: StudyTable, picks: Picks, cards: list[Card], samples_mb: f
         "cost": charted_cost(study),
         "sign": 1 if direction(charted_cost(study)) == "minimize" else -1,
         "unit": unit(charted_cost(study)),
+        "colours": COLOURS,
         "baseline": baseline_row(study),
         "picks": {str(number): name for number, name in marks.items()},
         "start": next(iter([*(picks[n] for n in ("knee", *picks) if n in picks), *sorted(front_trials(study))]), None),
-        "samples": samples(study, _samples_order(study, picks), samples_mb),
+        "samples": samples(study, order, samples_mb),
+        "drawings": drawings(study, [number for number in order if number in {*marks, *front_trials(study)}]),
+        "ranged": [*study.objectives, *(name for name in COSTS if name not in study.objectives)],
     }
 
 
@@ -102,8 +110,9 @@ def _tiles(study: StudyTable, picks: Picks) -> list[dict[str, str]]:
     tiles = [{"value": str(found.trained), "label": "trained", "note": f"of {found.asked} asked"}]
     if not info.front:
         return tiles
-    cheapest, best = info.front[0], min(info.front, key=lambda point: point.quality)
-    saved = 100 * (cheapest.cost / info.baseline_cost - 1) if info.baseline_cost else None
+    quiet = [point for point in info.front if point.trial not in info.noisy] or info.front
+    cheapest, best = quiet[0], min(info.front, key=lambda point: point.quality)
+    saved = 100 * (cheapest.cost / info.baseline_cost - 1) if info.baseline_cost and not info.baseline_noisy else None
     share = f", {signed(round(saved))} % on the baseline" if saved is not None else ""
     return [
         *tiles,

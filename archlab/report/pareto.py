@@ -75,6 +75,10 @@ def _draw_points(axes: Any, info: FrontInfo) -> None:
             zorder=3,
         )
     _scatter(axes, info.front, info, "on the front", color=FRONT, s=44, zorder=5)
+    sure = [point for point in info.front if point.trial in info.margins]
+    for point in sure:
+        margin = info.margins[point.trial]
+        axes.vlines(point.cost, point.quality - margin, point.quality + margin, colors=FRONT, linewidth=0.9, zorder=4)
     picked = [point for point in info.front if point.trial in info.picks]
     if picked:
         axes.scatter(*_xy(picked), s=130, facecolors="none", edgecolors=INK, linewidths=1.1, zorder=4)

@@ -10,6 +10,16 @@ DOMINATED = "#b3bac6"
 LIMIT = "#c4452f"
 STOPPED = "#a97f3a"
 
+COLOURS = {  # of figures on a page, each with the variable of its style that stands for it
+    INK: "--ink",
+    MUTED: "--muted",
+    GRID: "--line",
+    FRONT: "--front",
+    LIMIT: "--limit",
+    STOPPED: "--stopped",
+    "white": "--paper",
+}
+
 DOTTED = (0, (1, 1))  # matplotlib's edge of marks whose number is noisy
 
 STUDIES = (  # colours that the colour-blind tell apart (Okabe and Ito), each with matplotlib's and plotly's mark

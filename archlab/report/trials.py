@@ -40,8 +40,8 @@ def trials_table(study: StudyTable) -> pd.DataFrame:
         "reason",
         "stopped_at",
         "on_front",
-        *measurements(study),
         *study.knobs,
+        *measurements(study),
     ]
     kept = [name for name in [*first, "architecture", "fid_label", "finished"] if name in trials]
     return trials[kept + [name for name in trials if name not in kept]]

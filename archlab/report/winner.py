@@ -1,10 +1,14 @@
 """What the winner changed: the knee against the baseline, drawn."""
 
+from collections.abc import Iterable
+
 from archlab.analysis.table import StudyTable
 from archlab.architecture import UNetSpec, load
 from archlab.drawing import Subject, drawing_info, inline_svg
 from archlab.errors import BadInput
 from archlab.report.cards import Card, NotYetError, Picks
+
+_MOST_DRAWINGS = 12  # a fifth of a second each
 
 
 def winner_card(study: StudyTable, picks: Picks) -> Card:
@@ -27,6 +31,22 @@ def winner_card(study: StudyTable, picks: Picks) -> Card:
             "removed is hatched, what was added or changed is marked with + or ~."
         )
     return Card(key="winner", title="What the winner changed", sentence=sentence, drawing=inline_svg(info, "winner"))
+
+
+def drawings(study: StudyTable, numbers: Iterable[int]) -> dict[int, str]:
+    """Each of these trials drawn over the baseline, as an SVG element; what cannot be read is left out, and what comes
+    after so many that a page would be slow."""
+    found: dict[int, str] = {}
+    for number in numbers:
+        try:
+            before, after = _architectures(study, number)
+        except NotYetError:
+            continue
+        info = drawing_info(Subject(f"trial {number}", after), Subject("baseline", before))
+        found[number] = inline_svg(info, f"trial-{number}")
+        if len(found) == _MOST_DRAWINGS:
+            break
+    return found
 
 
 def _architectures(study: StudyTable, trial: int) -> tuple[UNetSpec, UNetSpec]:

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from archlab.analysis.effects import price_list
+from archlab.cost import count
 from archlab.report import write_report
-from archlab.report.cards import NotYetError
 from archlab.report.effects import effects_card, prices
 from tests.analysis.effects.studies import made_up_study, write_space
 
@@ -22,7 +22,7 @@ def quality(knobs: set[str], seed: int) -> float:
 def test_a_search_is_no_experiment_and_its_prices_are_written(make_study: Any, tmp_path: Path) -> None:
     study = make_study(300, samples=False)
     card = effects_card(study, {})
-    assert "This was a search and no experiment" in card.sentence
+    assert "this was a search and no experiment" in card.sentence
     assert "a rung stopped" not in card.sentence
     found = price_list(study)
     assert set(found["knob"]) == set(study.knobs)
@@ -79,8 +79,11 @@ def test_one_seed_is_said_to_tell_nothing(tmp_path: Path) -> None:
     assert card.figure is None
 
 
-def test_nothing_trained_has_no_price(make_study: Any) -> None:
+def test_where_nothing_is_trained_costs_are_exact_and_quality_is_said_to_be_unknown(make_study: Any) -> None:
     trials = make_study(samples=False).trials
     study = make_study(samples=False, trials=trials.assign(quality=np.nan))
-    with pytest.raises(NotYetError, match="so no knob has a price"):
-        effects_card(study, {})
+    card = effects_card(study, {})
+    row = card.data.set_index("change").loc["ff_ratio = 4"]
+    before, after = count(study.baseline_spec), count(study.space.changed("ff_ratio", 4))
+    assert row["Δ MACs (G)"] == pytest.approx(after.macs_g - before.macs_g)
+    assert row["verdict"].startswith("cannot be told: no comparable trained trial")

@@ -1,5 +1,7 @@
 """The page: what it holds, and how a real browser takes it."""
 
+import html
+import io
 import json
 import re
 import subprocess
@@ -28,6 +30,26 @@ setTimeout(() => {
     clientX: area.left + xaxis.l2p(trace.x[at]), clientY: area.top + yaxis.l2p(trace.y[at]), bubbles: true,
   };
   chart.querySelector(".nsewdrag").dispatchEvent(new MouseEvent("mousemove", place));
+}, 500);
+</script>
+"""
+
+COMPARE = """
+<script>
+const seen = document.createElement("pre");
+seen.id = "seen";
+window.Blob = class { constructor(parts) { seen.textContent = parts.join(""); document.body.append(seen); } };
+URL.createObjectURL = () => "#";
+setTimeout(() => {
+  for (const trial of TRIALS) document.querySelector(`input[data-compare="${trial}"]`).click();
+  const conv = document.querySelector('select[data-knob="conv"]');
+  conv.value = "separable";
+  conv.dispatchEvent(new Event("change"));
+  const most = document.querySelectorAll('input[data-range="latency_ms"]')[1];
+  most.value = "8";
+  most.dispatchEvent(new Event("input"));
+  document.querySelector('input[data-column="reason"]').click();
+  document.getElementById("csv").click();
 }, 500);
 </script>
 """
@@ -84,10 +106,10 @@ def test_cards_that_cannot_be_drawn_say_why(make_study: Any, tmp_path: Path) -> 
     text = write_report(make_study(samples=False, trials=untrained), tmp_path / "a").read_text()
     assert "No trial has been trained to the end yet. 7 asked: 0 trained" in text
     assert "The front is empty" in text
-    assert "so no knob has a price" in text
+    assert "cannot be told: no comparable trained trial" in text
     empty = write_report(make_study(samples=False, trials=trials[:0]), tmp_path / "b").read_text()
     assert "No trial was asked yet." in empty
-    assert empty.count('class="missing"') == 8
+    assert empty.count('class="missing"') == 7  # what changes cost is known without any trial
     bare = make_study(samples=False, trials=pd.DataFrame(columns=["on_front", "latency_ms"]))
     assert "No trial was asked yet." in write_report(bare, tmp_path / "c").read_text()
 
@@ -189,6 +211,30 @@ def test_pointing_at_a_trial_fills_the_panel(make_study: Any, tmp_path: Path, br
     assert f'alt="samples of trial {number}"' in panel
     assert f"{last['latency_ms']:.4g}" in panel
     assert str(last["transformers"]) in panel
+
+
+def test_two_trials_are_compared_and_what_is_filtered_is_downloaded(
+    make_study: Any, tmp_path: Path, browser: str
+) -> None:
+    study = make_study()
+    index = write_report(study, tmp_path / "report")
+    one, two = (int(number) for number in study.front["trial"].iloc[[0, -1]])
+    driven = tmp_path / "driven.html"
+    driven.write_text(index.read_text().replace("</body>", COMPARE.replace("TRIALS", f"[{one}, {two}]") + "</body>"))
+    page, console = _open(browser, driven)
+    assert console == []
+    compared = page[page.index('id="comparison"') : page.index('id="trials"')]
+    assert compared.count("<img") == 2
+    rows = study.trials.set_index("trial")
+    faster = rows.loc[two, "latency_ms"] - rows.loc[one, "latency_ms"]
+    assert f"+{float(f'{faster:.4g}'):g} (" in compared
+    differ = [knob for knob in study.knobs if rows.loc[one, knob] != rows.loc[two, knob]]
+    assert [knob for knob in study.knobs if f'<th scope="row">{knob}</th>' in compared] == differ
+    downloaded = pd.read_csv(io.StringIO(html.unescape(re.findall(r'<pre id="seen">(.*?)</pre>', page, re.DOTALL)[0])))
+    wanted = study.trials[(study.trials["conv"] == "separable") & (study.trials["latency_ms"] <= 8)]
+    assert sorted(downloaded["trial"]) == sorted(wanted["trial"])
+    assert "reason" not in downloaded
+    assert list(downloaded.columns[3:5]) == study.knobs[:2]
 
 
 def test_address_names_a_trial(make_study: Any, tmp_path: Path, browser: str) -> None:

@@ -53,11 +53,13 @@
     if (get(row, "on_front")) badges.append(element("span", "on the front", "badge front"));
     if (data.picks[trial]) badges.append(element("span", data.picks[trial], "badge pick"));
     panel.replaceChildren(element("h3", `Trial ${trial}`), badges);
+    panel.append(compareButton(trial));
     if (get(row, "reason")) panel.append(element("p", get(row, "reason"), "note"));
     addSamples(trial, get(row, "status"));
     addList("Numbers", data.numbers.filter((key) => get(row, key) !== null), row, relative);
     addList("Knobs", data.knobs, row, difference);
     panel.append(element("h4", "Architecture"), element("div", text(get(row, "architecture")), "note"));
+    if (get(row, "status") === "complete") panel.append(element("h4", "To export it"), command(`archlab export ${data.study} --pick ${trial}`));
     document.querySelectorAll("tr.shown").forEach((shown) => shown.classList.remove("shown"));
     document.querySelectorAll("#gallery button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.trial === String(trial))));
     document.querySelectorAll(`tr[data-trial="${trial}"]`).forEach((shown) => shown.classList.add("shown"));
@@ -65,13 +67,26 @@
 
   function addSamples(trial, status) {
     if (data.samples[trial]) {
-      const image = element("img");
-      image.src = data.samples[trial];
-      image.alt = `samples of trial ${trial}`;
-      panel.append(image);
+      panel.append(picture(trial));
     } else if (status === "complete") {
       panel.append(element("p", `No samples on this page; see trials/${trial} in the study's folder.`, "note"));
     }
+  }
+
+  function command(line) {
+    const made = element("div", undefined, "command"), button = element("button", "copy");
+    button.type = "button";
+    button.addEventListener("click", async () => {
+      try {
+        await navigator.clipboard.writeText(line);
+        button.textContent = "copied";
+      } catch {
+        window.getSelection().selectAllChildren(made.firstChild); // a page from a file may not write to the clipboard
+        button.textContent = "selected";
+      }
+    });
+    made.append(element("code", line), button);
+    return made;
   }
 
   function addList(title, keys, row, remark) {
@@ -112,8 +127,38 @@
       for (const axis of ["xaxis", "yaxis"]) if (figure.layout[axis].title) shorten(figure.layout[axis].title);
       figure.layout.legend.font = { size: 10 };
     }
-    Plotly.newPlot(chart, figure.data, figure.layout, options).then(() => key.startsWith("front") && explore(chart));
+    chart.after(downloads(key, chart));
+    plot(chart, figure).then(() => key.startsWith("front") && explore(chart));
   }
+
+  function downloads(key, chart) {
+    const made = element("div", undefined, "downloads");
+    for (const format of ["png", "svg"]) {
+      const button = element("button", format.toUpperCase());
+      button.type = "button";
+      button.title = "Download this chart";
+      button.addEventListener("click", () => Plotly.downloadImage(chart, { format, scale: 2, filename: `${data.study} ${key}` }));
+      made.append(button);
+    }
+    return made;
+  }
+
+  function plot(chart, figure) {
+    const { data: traces, layout } = themed(figure);
+    return Plotly.react(chart, traces, layout, options);
+  }
+
+  // Figures come in the colours of a light page; each is one of the page's variables, which a dark page changes.
+
+  function themed(figure) {
+    const style = getComputedStyle(document.documentElement);
+    const painted = (_, value) => (value in data.colours ? style.getPropertyValue(data.colours[value]).trim() : value);
+    return JSON.parse(JSON.stringify(figure), painted);
+  }
+
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    for (const [key, figure] of Object.entries(data.figures)) plot(document.getElementById(`chart-${key}`), figure);
+  });
 
   function shorten(title) {
     title.text = (title.text || "").replaceAll(" · ", "<br>");
@@ -186,84 +231,8 @@
     if (gallery) gallery.append(button);
   }
 
-  // Every trial: sortable, filtered by how it ended
-
-  const table = document.getElementById("table-trials");
-  const state = { column: "trial", rising: true, filter: "all", limit: 300 };
-  const filters = {
-    all: () => true,
-    "on the front": (row) => get(row, "on_front"),
-    ...Object.fromEntries(Object.entries(words).map(([status, word]) => [word, (row) => get(row, "status") === status])),
-  };
-
-  function visible() {
-    const at = index[state.column], sign = state.rising ? 1 : -1;
-    return data.rows.filter(filters[state.filter]).sort((a, b) => {
-      if (a[at] === null || b[at] === null) return (a[at] === null) - (b[at] === null); // empty cells last, either way
-      const order = typeof a[at] === "string" || typeof b[at] === "string" ? String(a[at]).localeCompare(String(b[at]), "en", { numeric: true }) : a[at] - b[at];
-      return sign * order || get(a, "trial") - get(b, "trial");
-    });
-  }
-
-  function fill() {
-    const rows = visible();
-    const body = document.createDocumentFragment();
-    for (const row of rows.slice(0, state.limit)) {
-      const line = element("tr");
-      line.dataset.trial = get(row, "trial");
-      line.tabIndex = 0;
-      for (const { key } of data.columns) {
-        const value = row[index[key]];
-        const cell = element("td", cellText(row, key), typeof value === "number" ? "number" : key === "reason" ? "reason" : "");
-        if (key === "status") cell.replaceChildren(element("span", ended(row), `badge ${value}`));
-        line.append(cell);
-      }
-      body.append(line);
-    }
-    table.tBodies[0].replaceChildren(body);
-    const more = document.getElementById("more");
-    more.hidden = rows.length <= state.limit;
-    more.textContent = `Show all ${rows.length}`;
-    for (const head of table.tHead.rows[0].cells) {
-      const sorted = head.dataset.key === state.column;
-      head.setAttribute("aria-sort", sorted ? (state.rising ? "ascending" : "descending") : "none");
-    }
-    for (const button of document.querySelectorAll("#filters button")) {
-      button.setAttribute("aria-pressed", String(button.dataset.filter === state.filter));
-    }
-  }
-
-  function sortBy(key) {
-    state.rising = state.column === key ? !state.rising : true;
-    state.column = key;
-    fill();
-  }
-
-  if (table) {
-    const heads = element("tr");
-    for (const { key, heading: title } of data.columns) {
-      const head = element("th", title, data.rows.some((row) => typeof row[index[key]] === "number") ? "number" : "");
-      head.dataset.key = key;
-      head.scope = "col";
-      head.tabIndex = 0;
-      head.addEventListener("click", () => sortBy(key));
-      head.addEventListener("keydown", (event) => event.key === "Enter" && sortBy(key));
-      heads.append(head);
-    }
-    table.tHead.append(heads);
-    for (const name of Object.keys(filters)) {
-      const number = data.rows.filter(filters[name]).length;
-      if (!number) continue;
-      const button = element("button", `${name} ${number}`);
-      button.type = "button";
-      button.dataset.filter = name;
-      button.addEventListener("click", () => { state.filter = name; fill(); });
-      document.getElementById("filters").append(button);
-    }
-    document.getElementById("more").addEventListener("click", () => { state.limit = Infinity; fill(); });
-    window.addEventListener("beforeprint", () => { state.limit = Infinity; fill(); });
-    fill();
-  }
+{% include "side_by_side.js" %}
+{% include "trials.js" %}
 
   // Rows and the address (#trial-7) choose a trial too
 
