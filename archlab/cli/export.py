@@ -76,6 +76,9 @@ class _Chosen(NamedTuple):
     show_default=True,
     help="Packages that the UNet makes for Core ML; iPhones need 2 unless its weights are small.",
 )
+@click.option(
+    "--control", type=click.Path(path_type=Path), help="Of a model: a control's folder; its networks are written, too."
+)
 @click.option("--unet-batch-one", is_flag=True, help="For Core ML a UNet that takes one latent, not two for guidance.")
 @studies_option
 @click.option("--out", type=click.Path(path_type=Path), help="Folder to write.  [default: exports/NAME]")
@@ -89,6 +92,7 @@ def export(
     score: int,
     chunks: int,
     unet_batch_one: bool,
+    control: Path | None,
     studies: Path,
     out: Path | None,
 ) -> None:
@@ -101,14 +105,17 @@ def export(
     if not is_study(name, studies) and (Path(name).is_dir() or ":" in name or "/" in name):
         if pick is not None:
             raise click.UsageError("--pick belongs to a study; a model is exported as it is")
-        _export_model(name, loras, out, chosen, (compare, score))
-    elif loras:
-        raise click.UsageError("--lora belongs to a model; a study's pick has random weights")
+        _export_model(name, loras, control, out, chosen, (compare, score))
+    elif loras or control is not None:
+        option = "--lora" if loras else "--control"
+        raise click.UsageError(f"{option} belongs to a model; a study's pick has random weights")
     else:
         _export_pick(name, pick or "knee", studies, out, chosen)
 
 
-def _export_model(name: str, loras: Words, out: Path | None, chosen: _Chosen, judged: tuple[int, int]) -> None:
+def _export_model(
+    name: str, loras: Words, control: Path | None, out: Path | None, chosen: _Chosen, judged: tuple[int, int]
+) -> None:
     from archlab.export import Judging, export_model
     from archlab.model.load import load_models
 
@@ -116,7 +123,12 @@ def _export_model(name: str, loras: Words, out: Path | None, chosen: _Chosen, ju
     plan.check()
     (model,) = load_models([name], loras).values()
     folder = export_model(
-        model, out or ROOT / file_name(model.name), plan=plan, judging=Judging(*judged), say=click.echo
+        model,
+        out or ROOT / file_name(model.name),
+        plan=plan,
+        judging=Judging(*judged),
+        control=control,
+        say=click.echo,
     )
     click.echo(f"{folder}  {model.name}")
     if (folder / "sample.py").is_file():

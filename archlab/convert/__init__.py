@@ -12,7 +12,14 @@ from archlab.convert.coreml import (
 from archlab.convert.inputs import FlatInputs, example_inputs
 from archlab.convert.litert_torch import to_tflite_by_litert_torch
 from archlab.convert.onnx import check_onnx, load_onnx, to_onnx
-from archlab.convert.parity import PARITY_TOLERANCES, Parity, parity_of, torch_output
+from archlab.convert.parity import (
+    PARITY_TOLERANCES,
+    Parity,
+    parity_of,
+    parity_of_all,
+    torch_output,
+    torch_outputs,
+)
 from archlab.convert.partitions import unaccelerated_operators
 from archlab.convert.profile import OperatorTime, operator_profile
 from archlab.convert.tflite import load_tflite, run_tflite, to_tflite
@@ -32,6 +39,7 @@ __all__ = [
     "load_tflite",
     "operator_profile",
     "parity_of",
+    "parity_of_all",
     "run_coreml",
     "run_tflite",
     "to_coreml",
@@ -40,5 +48,6 @@ __all__ = [
     "to_tflite",
     "to_tflite_by_litert_torch",
     "torch_output",
+    "torch_outputs",
     "unaccelerated_operators",
 ]

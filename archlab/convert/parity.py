@@ -1,6 +1,6 @@
 """How far a converted network is from torch's, on the same inputs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,8 +34,22 @@ class Parity:
 
 def torch_output(module: nn.Module, inputs: Mapping[str, Tensor]) -> NDArray[np.float32]:
     """What torch computes in eval mode, without touching the module's own mode."""
+    (output,) = torch_outputs(module, inputs)
+    return output
+
+
+def torch_outputs(module: nn.Module, inputs: Mapping[str, Tensor]) -> list[NDArray[np.float32]]:
+    """Likewise of a module that gives one tensor or several."""
     with torch.no_grad(), evaluating(module):
-        return np.asarray(module(**inputs).numpy(), dtype=np.float32)
+        made = module(**inputs)
+    tensors = [made] if isinstance(made, Tensor) else made
+    return [np.asarray(tensor.numpy(), dtype=np.float32) for tensor in tensors]
+
+
+def parity_of_all(expected: Sequence[NDArray[np.float32]], actual: Sequence[NDArray[np.float32]]) -> Parity:
+    """The worst of several outputs."""
+    parities = [parity_of(*pair) for pair in zip(expected, actual, strict=True)]
+    return Parity(max(each.max_abs for each in parities), max(each.max_relative for each in parities))
 
 
 def parity_of(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> Parity:

@@ -95,7 +95,7 @@ class NetworkFacts:
 
     files: dict[str, str]
     inputs: tuple[Port, ...]
-    output: Port
+    outputs: tuple[Port, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +110,9 @@ class Drawing:
         guidance_dim: of the UNet's input ``guidance``, where it takes the guidance itself, in one pass; else None.
         steps: with how many it draws unless asked otherwise.
         schedules: by number of steps.
-        networks: ``text_encoder``, ``unet``, ``decoder``: those that there are.
+        networks: ``text_encoder``, ``unet``, ``decoder``: those that there are. Along a picture ``controlled_unet`` is
+            in the place of ``unet``: its ``residual_0`` … are the outputs of ``controlnet``, which runs beside every
+            pass, or of ``adapter``, which runs once an image; either is given an RGB ``picture`` in [0, 1].
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
@@ -189,4 +191,4 @@ def _networks(files: Iterable[ExportedFile]) -> dict[str, NetworkFacts]:
 
 def _network(files: list[ExportedFile]) -> NetworkFacts:
     names: Mapping[str, str] = {file.precision: file.file for file in files if file.file is not None}
-    return NetworkFacts(files=dict(names), inputs=files[0].inputs, output=files[0].outputs[0])
+    return NetworkFacts(files=dict(names), inputs=files[0].inputs, outputs=files[0].outputs)

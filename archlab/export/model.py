@@ -1,12 +1,13 @@
 """Writes a model's export, whole or not at all."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 import archlab
 from archlab.cost import count
@@ -23,8 +24,11 @@ from archlab.export.plan import EVERYTHING, Plan
 from archlab.export.steps import expressible
 from archlab.export.tokenizer import write_tokenizer
 from archlab.model import Model
+from archlab.model.controls.load import control_of
 
 PROGRAM = "sample.py"
+
+_SIGMA = 1.0  # of edges that are drawn along
 
 
 def export_model(
@@ -33,6 +37,7 @@ def export_model(
     *,
     plan: Plan = EVERYTHING,
     judging: Judging = USUAL,
+    control: Path | None = None,
     say: Say = lambda line: None,
 ) -> Path:
     """Write ``out``: the model's networks in every form, ``scheduler.json``, ``sample.py``, which draws with the TFLite
@@ -43,18 +48,22 @@ def export_model(
     Args:
         plan: forms and precisions.
         judging: how many images each precision is compared and scored with.
+        control: the folder of one for this model, whose networks are written, too, with ``controlled.png``.
         say: hears one line before each slow step.
 
     Raises:
         BadInput: ``out`` is something else than an export, or cannot be written; the model's scheduler cannot be
-            written down; or see `Plan.check`.
+            written down; the control is for other models; or see `Plan.check`.
         RunFailed: the disk is full.
     """
     plan.check()
     scheduler, stand_in = expressible(model.scheduler)
     as_written = replace(model, scheduler=scheduler)
-    networks = networks_of_model(model)
+    along = None if control is None else control_of(control, model, torch.empty(0))
+    networks = networks_of_model(model, None if along is None else along.network)
     judge = Judge(as_written, networks, judging, say)
+    if along is not None and judge.prompts:
+        along = replace(along, pictures=judge.edges(_SIGMA))
     made: list[ExportedFile] = []
     pictures: list[Pictures] = []
     remarks = [] if stand_in is None else [stand_in]
@@ -64,8 +73,11 @@ def export_model(
             if any(file.file is not None for file in written):
                 remarks += form.remarks(networks)
             runs = form.runs(networks, folder, written)
-            if runs.keys() == {network.name for network in networks}:
+            if runs.keys() >= {network.name for network in networks.plain}:
                 pictures.append(judge.pictures(form.runtime, precision, runs, timed=form.runs_itself))
+            if along is not None and judge.prompts and runs.keys() == {network.name for network in networks}:
+                alike = judge.pictures_along(along, form.runtime, precision, runs, timed=form.runs_itself)
+                pictures.append(alike)
         if judge.torch.scores:
             pictures.insert(0, judge.torch)
         write_fact(drawing_of(as_written, made), folder / DRAWING_FILE)
@@ -74,7 +86,13 @@ def export_model(
         if draws_by_itself(networks, made):
             with as_file(files("archlab.export") / PROGRAM) as program:
                 shutil.copyfile(program, folder / PROGRAM)
-        _write_samples(judge, folder / "samples.png")
+        _write_samples(judge.drawn, judge.prompts, folder / "samples.png")
+        if along is not None and judge.along:
+            _write_samples(
+                {"pictures": _of_channels(along.pictures, model), **judge.along},
+                judge.prompts,
+                folder / "controlled.png",
+            )
         export = _facts(model, networks, made, pictures, list(dict.fromkeys(remarks)))
         write_card(folder, to_plain(export), model_card(export))
     return out
@@ -86,13 +104,18 @@ def draws_by_itself(networks: Networks, made: Sequence[ExportedFile]) -> bool:
     return {network.name for network in networks} <= there
 
 
-def _write_samples(judge: Judge, path: Path) -> None:
+def _write_samples(drawn: Mapping[str, Tensor], prompts: Sequence[str], path: Path) -> None:
     """A row a prompt: torch's image, then each runtime's of the same noise."""
-    if not judge.drawn:
+    if not drawn:
         return
-    least = min(map(len, judge.drawn.values()))
-    images = torch.cat([images[:least] for images in judge.drawn.values()])
-    grid(images, [*judge.prompts[:least]] * len(judge.drawn), path)
+    least = min(map(len, drawn.values()))
+    images = torch.cat([images[:least] for images in drawn.values()])
+    grid(images, [*prompts[:least]] * len(drawn), path)
+
+
+def _of_channels(pictures: Tensor, model: Model) -> Tensor:
+    """Pictures in [0, 1] as images that the model might have drawn."""
+    return 2 * pictures[:, : model.image_channels] - 1
 
 
 def _facts(

@@ -41,11 +41,18 @@ class ModelExport:
     archlab: str
 
 
+_ALONG = (
+    "",
+    "Along a control a pass is that of the UNet that takes residuals; a ControlNet runs beside each of them, an "
+    "adapter once an image. `controlled.png`: a row a prompt: the picture, torch's image along it, then the others'.",
+)
+
+
 def model_card(export: ModelExport) -> str:
     """Markdown for a person who finds the folder."""
     sections = [
         _head(export),
-        _program() if export.has_program else [],
+        _program(any(those.control for those in export.pictures)) if export.has_program else [],
         _precisions(export.pictures),
         _files(export.files),
         _ports(export.files),
@@ -67,13 +74,14 @@ def _head(export: ModelExport) -> list[str]:
     ]
 
 
-def _program() -> list[str]:
+def _program(along: bool) -> list[str]:
     return [
         "## Draw",
         "",
         "```bash",
         "pip install numpy ai-edge-litert",
         'python sample.py "a prompt" --seed 1 --out picture.png    # --steps, --guidance, --precision: see --help',
+        *(['python sample.py "a prompt" --control edges.png             # needs Pillow, too'] if along else ()),
         "```",
         "",
         "`sample.py` is short, and a program in any other language does the same with `scheduler.json`: encode the "
@@ -88,11 +96,9 @@ def _precisions(pictures: Sequence[Pictures]) -> list[str]:
     if not any(those.compared or those.scores for those in pictures):
         return []
     names = list(dict.fromkeys(name for those in pictures for name in those.scores))
-    header = ["runtime", "weights", "PSNR, dB", "of", "pass, ms", *names]
-    rows = [
-        [those.runtime, those.precision, *_compared(those), *(_score(those.scores.get(name)) for name in names)]
-        for those in pictures
-    ]
+    along = any(those.control for those in pictures)
+    header = ["runtime", "weights", *["along"] * along, "PSNR, dB", "of", "pass, ms", *["control, ms"] * along, *names]
+    rows = [_row(those, along, names) for those in pictures]
     labels = {name: those.scores[name].label for those in pictures for name in those.scores}
     return [
         "## What each precision draws",
@@ -105,6 +111,17 @@ def _precisions(pictures: Sequence[Pictures]) -> list[str]:
         + (f" Scores: {'; '.join(labels.values())}, ± standard error." if labels else ""),
         "",
         "`samples.png`: a row a prompt: torch's image, then each row of this table's.",
+        *(_ALONG if along else ()),
+    ]
+
+
+def _row(those: Pictures, along: bool, names: Sequence[str]) -> list[str]:
+    control = "" if those.control_ms is None else f"{those.control_ms:.2f}"
+    return [
+        *(those.runtime, those.precision, *[those.control or ""] * along),
+        *_compared(those),
+        *[control] * along,
+        *(_score(those.scores.get(name)) for name in names),
     ]
 
 

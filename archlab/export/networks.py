@@ -13,9 +13,13 @@ from archlab.encoders.clip import Clip
 from archlab.encoders.vae import Vae
 from archlab.model import Model
 from archlab.unet import UNet
+from archlab.unet.controlled import ControlNetwork
+from archlab.unet.controlnet import PICTURE_CHANNELS
+from archlab.unet.residuals import Residuals
 from archlab.unet.untrained import untrained
 
 WEIGHTS_SEED = 0
+CONTROLLED_UNET = "controlled_unet"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -24,15 +28,33 @@ class Network:
 
     Attributes:
         name: its role, and the stem of its files: ``unet``, ``text_encoder``, ``decoder``.
-        module: takes tensors, gives one.
+        module: takes tensors, gives one or several.
         inputs: examples by the names of ``module.forward``'s arguments.
-        output: what it gives.
+        outputs: what it gives.
     """
 
     name: str
     module: nn.Module
     inputs: Mapping[str, Tensor]
-    output: str
+    outputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ControlNetworks:
+    """What draws along a picture beside the plain networks.
+
+    Attributes:
+        unet: takes residuals: ``controlled_unet``.
+        network: gives them: ``controlnet``, which runs beside every pass, or ``adapter``, which runs once an image.
+        made_for: what they are made of.
+    """
+
+    unet: Network
+    network: Network
+    made_for: ControlNetwork
+
+    def __iter__(self) -> Iterator[Network]:
+        return iter((self.unet, self.network))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -42,16 +64,23 @@ class Networks:
     Attributes:
         text_encoder: tokens → context; None where there is none, or it is no network.
         decoder: latents → image; None where the UNet draws pixels.
+        control: None without one.
         model: that they are of; None for random weights.
     """
 
     unet: Network
     text_encoder: Network | None = None
     decoder: Network | None = None
+    control: ControlNetworks | None = None
     model: Model | None = None
 
     def __iter__(self) -> Iterator[Network]:
-        return iter([network for network in (self.text_encoder, self.unet, self.decoder) if network is not None])
+        return iter([*self.plain, *(self.control or ())])
+
+    @property
+    def plain(self) -> list[Network]:
+        """Those that draw without a control."""
+        return [network for network in (self.text_encoder, self.unet, self.decoder) if network is not None]
 
 
 def networks_of_architecture(spec: UNetSpec) -> Networks:
@@ -60,14 +89,16 @@ def networks_of_architecture(spec: UNetSpec) -> Networks:
     return Networks(unet=unet_network(untrained(deployed, WEIGHTS_SEED), example_inputs(deployed)))
 
 
-def networks_of_model(model: Model) -> Networks:
+def networks_of_model(model: Model, control: ControlNetwork | None = None) -> Networks:
     """All that are needed to draw with it; they share its weights.
 
     Word vectors are no network: a program computes them.
     """
     spec, text, codec = model.spec, model.text, model.codec
+    inputs = example_inputs(replace(spec, context_length=text.length))
     return Networks(
-        unet=unet_network(model.unet, example_inputs(replace(spec, context_length=text.length))),
+        unet=unet_network(model.unet, inputs),
+        control=None if control is None else _control_networks(model, control, inputs),
         text_encoder=_text_encoder(text) if isinstance(text, Clip) else None,
         decoder=_decoder(codec, spec.sample_size) if isinstance(codec, Vae) else None,
         model=model,
@@ -76,7 +107,34 @@ def networks_of_model(model: Model) -> Networks:
 
 def unet_network(unet: UNet, inputs: Mapping[str, Tensor]) -> Network:
     """Inputs as in `example_inputs`; what it predicts has the shape of ``sample``."""
-    return Network(name="unet", module=FlatInputs(unet).eval(), inputs=inputs, output="prediction")
+    return Network(name="unet", module=FlatInputs(unet).eval(), inputs=inputs, outputs=("prediction",))
+
+
+class ControlledInputs(nn.Module):
+    """A UNet whose residuals come as single tensors, ``residual_0``, ``residual_1`` …."""
+
+    def __init__(self, unet: UNet, of_stages: bool) -> None:
+        super().__init__()
+        self.unet, self._of_stages = unet, of_stages
+
+    def forward(
+        self, sample: Tensor, timestep: Tensor, context: Tensor, guidance: Tensor | None = None, **residuals: Tensor
+    ) -> Tensor:
+        given = Residuals.of_tensors(list(residuals.values()), of_stages=self._of_stages)
+        out: Tensor = self.unet(sample, timestep, context, guidance=guidance, residuals=given)
+        return out
+
+
+class ResidualTensors(nn.Module):
+    """What a control network gives as a list of tensors."""
+
+    def __init__(self, network: ControlNetwork) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, **inputs: Tensor) -> list[Tensor]:
+        residuals: Residuals = self.network(**inputs)
+        return residuals.tensors
 
 
 class TokensToContext(nn.Module):
@@ -107,12 +165,41 @@ class LatentsToImage(nn.Module):
         return image
 
 
+def _control_networks(model: Model, control: ControlNetwork, inputs: Mapping[str, Tensor]) -> ControlNetworks:
+    size = model.facts.image_size
+    picture = torch.rand(1, PICTURE_CHANNELS, size, size, generator=torch.Generator().manual_seed(0))
+    seen = {} if control.runs_once else {name: inputs[name] for name in ("sample", "timestep", "context")}
+    module = ResidualTensors(control).eval()
+    network_inputs = {**seen, "picture": picture}
+    with torch.no_grad():
+        made = module(**network_inputs)
+    names = tuple(f"residual_{number}" for number in range(len(made)))
+    controlled = ControlledInputs(model.unet, of_stages=control.runs_once).eval()
+    return ControlNetworks(
+        unet=Network(
+            name=CONTROLLED_UNET,
+            module=controlled,
+            inputs={**inputs, **dict(zip(names, made, strict=True))},
+            outputs=("prediction",),
+        ),
+        network=Network(
+            name="adapter" if control.runs_once else "controlnet",
+            module=module,
+            inputs=network_inputs,
+            outputs=names,
+        ),
+        made_for=control,
+    )
+
+
 def _text_encoder(clip: Clip) -> Network:
     tokens = clip.tokenizer("", padding="max_length", max_length=clip.length, return_tensors="pt")["input_ids"]
     module = TokensToContext(clip.model, clip.length).eval()
-    return Network(name="text_encoder", module=module, inputs={"tokens": tokens.int()}, output="context")
+    return Network(name="text_encoder", module=module, inputs={"tokens": tokens.int()}, outputs=("context",))
 
 
 def _decoder(vae: Vae, sample_size: int) -> Network:
     latents = torch.randn(1, vae.channels, sample_size, sample_size, generator=torch.Generator().manual_seed(0))
-    return Network(name="decoder", module=LatentsToImage(vae.model).eval(), inputs={"latents": latents}, output="image")
+    return Network(
+        name="decoder", module=LatentsToImage(vae.model).eval(), inputs={"latents": latents}, outputs=("image",)
+    )

@@ -6,22 +6,25 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from statistics import median
 from time import perf_counter
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from pydantic import ConfigDict
 from torch import Tensor
 
 from archlab.data.captioned import CaptionedImages
+from archlab.data.edges import edges
 from archlab.data.load import load_data
 from archlab.errors import BadInput
 from archlab.evaluation import Score
 from archlab.evaluation.fact import STRICT, Whole
 from archlab.export.forms.form import Run, Say
 from archlab.export.networks import Networks
-from archlab.export.runtime import through
+from archlab.export.runtime import RuntimeControl, through
 from archlab.model import Model
+from archlab.model.control import Control
 from archlab.scores.images import ImageScorer
 from archlab.scores.settings import JudgeSettings
+from archlab.unet.controlled import ControlNetwork
 
 _HIGHEST_DB = 150.0
 _COMPARING_SECONDS, _SCORING_SECONDS = 60, 180  # at most, for one precision
@@ -41,6 +44,8 @@ class Pictures:
         pass_ms: the median pass of the UNet meanwhile, with one thread on this computer: an impression, no measurement.
             None where something else ran it in the runtime's place.
         scores: by metric, of images with the model's own number of steps; empty where there are none.
+        control: along which they are drawn, by name; then a pass is that of the UNet that takes residuals.
+        control_ms: the median run of the control meanwhile, likewise: beside every pass, or once an image.
         note: what is wrong with the images.
     """
 
@@ -53,6 +58,8 @@ class Pictures:
     steps: Whole = 0
     pass_ms: float | None = None
     scores: dict[str, Score] = field(default_factory=dict)
+    control: str | None = None
+    control_ms: float | None = None
     note: str | None = None
 
 
@@ -73,6 +80,7 @@ class Judge:
     Attributes:
         prompts: of the images that are compared.
         drawn: those images by what drew them, torch's first, all with the same number of steps: [N, C, H, W].
+        along: likewise those that are drawn along a control's pictures.
     """
 
     def __init__(self, model: Model, networks: Networks, judging: Judging, say: Say) -> None:
@@ -81,6 +89,7 @@ class Judge:
         self._by_torch: dict[tuple[int, int], Tensor] = {}
         self.prompts = _prompts(self._data, judging.compared)
         self.drawn: dict[str, Tensor] = {}
+        self.along: dict[str, Tensor] = {}
 
     @cached_property
     def torch(self) -> Pictures:
@@ -102,6 +111,42 @@ class Judge:
         if pictures.note or not self.torch.scores:
             return pictures
         return replace(pictures, scores=self._scores(f"{runtime} {precision}", model, pass_seconds))
+
+    def pictures_along(
+        self, control: Control, runtime: str, precision: str, runs: Mapping[str, Run], *, timed: bool = True
+    ) -> Pictures:
+        """What these networks draw along a control's pictures, compared with what torch draws along them.
+
+        Args:
+            control: its pictures are as many as `prompts`, or one.
+        """
+        assert self._networks.control is not None
+        model, unet = through(self._model, runs)
+        network = RuntimeControl(control.network, runs[self._networks.control.network.name])
+        count, steps = self._affordable(2 * self._pass_seconds(runs["unet"]))
+        self._say(f"drawing {count} images with {runtime} {precision} along {control.name}, {steps} steps")
+        within = replace(control, network=cast(ControlNetwork, network))
+        images = self._draw(model, count, steps, within)
+        reference = self._draw(self._model, count, steps, control)
+        self.along = self.along or {"torch": reference}
+        if len(images) == len(self.along["torch"]):
+            self.along[f"{runtime} {precision}"] = images
+        return Pictures(
+            runtime=runtime,
+            precision=precision,
+            psnr_db=psnr_db(images, reference) if images.isfinite().all() else None,
+            compared=count,
+            steps=steps,
+            pass_ms=median(unet.pass_ms) if timed else None,
+            control=control.name,
+            control_ms=median(network.run_ms) if timed else None,
+            note=None if images.isfinite().all() else "it draws infinite or NaN pixels",
+        )
+
+    def edges(self, sigma: float) -> Tensor:
+        """Of what torch draws of the prompts: pictures to draw along: [N, 3, H, W]."""
+        drawn = self._torch_images(len(self.prompts), self._model.facts.steps)
+        return edges(drawn, sigma).expand(-1, 3, -1, -1)
 
     def _compared(self, pictures: Pictures, model: Model, pass_seconds: float) -> Pictures:
         """With the distance from torch's images."""
@@ -138,8 +183,10 @@ class Judge:
             self._by_torch[count, steps] = self._draw(self._model, count, steps)
         return self._by_torch[count, steps]
 
-    def _draw(self, model: Model, count: int, steps: int) -> Tensor:
-        return model.draw(self.prompts[:count], range(count), steps=steps)
+    def _draw(self, model: Model, count: int, steps: int, control: Control | None = None) -> Tensor:
+        if control is not None:
+            control = replace(control, pictures=control.pictures[:count])
+        return model.draw(self.prompts[:count], range(count), steps=steps, control=control)
 
     def _scores(self, name: str, model: Model, pass_seconds: float) -> dict[str, Score]:
         """None where the data are not known, or it would take long."""

@@ -1,7 +1,7 @@
 """A model that draws through what was exported of it."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
 from types import SimpleNamespace
@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from archlab.encoders.clip import Clip
 from archlab.encoders.vae import Vae
 from archlab.export.forms.form import Run
+from archlab.export.networks import CONTROLLED_UNET
 from archlab.model import Model
 from archlab.unet import UNet
+from archlab.unet.controlled import ControlNetwork
+from archlab.unet.residuals import NO_RESIDUALS, Residuals
 
 
 def through(model: Model, runs: Mapping[str, Run]) -> tuple[Model, "RuntimeUNet"]:
@@ -22,7 +25,7 @@ def through(model: Model, runs: Mapping[str, Run]) -> tuple[Model, "RuntimeUNet"
 
     Everything else is as in the model: noise, scheduler, guidance. It draws on the CPU.
     """
-    unet = RuntimeUNet(model.unet, runs["unet"])
+    unet = RuntimeUNet(model.unet, runs["unet"], runs.get(CONTROLLED_UNET))
     text, codec = model.text, model.codec
     if isinstance(text, Clip) and "text_encoder" in runs:
         text = copy.copy(text)
@@ -41,27 +44,69 @@ class RuntimeUNet(nn.Module):
         pass_ms: how long each pass took.
     """
 
-    def __init__(self, unet: UNet, run: Run) -> None:
+    def __init__(self, unet: UNet, run: Run, controlled: Run | None) -> None:
         super().__init__()
-        self.spec, self._run = unet.spec, run
+        self.spec, self._run, self._controlled = unet.spec, run, controlled
         self.pass_ms: list[float] = []
 
     def forward(
-        self, sample: Tensor, timestep: Tensor, context: Tensor, added: None = None, guidance: Tensor | None = None
+        self,
+        sample: Tensor,
+        timestep: Tensor,
+        context: Tensor,
+        added: None = None,
+        guidance: Tensor | None = None,
+        residuals: Residuals = NO_RESIDUALS,
     ) -> Tensor:
         """Shapes as `UNet` has them."""
         inputs = {"sample": sample, "timestep": timestep.float(), "context": context}
         if guidance is not None:
             inputs["guidance"] = guidance
-        return torch.cat(
-            [self._pass({name: x[index : index + 1] for name, x in inputs.items()}) for index in range(len(sample))]
-        )
+        added_tensors = residuals.tensors
+        inputs |= {f"residual_{number}": tensor for number, tensor in enumerate(added_tensors)}
+        run = self._controlled if added_tensors else self._run
+        assert run is not None  # whoever has residuals has exported what takes them
+        return torch.cat([self._pass(run, image) for image in _images(inputs)])
 
-    def _pass(self, inputs: Mapping[str, Tensor]) -> Tensor:
+    def _pass(self, run: Run, inputs: Mapping[str, Tensor]) -> Tensor:
         start = perf_counter()
-        prediction = self._run(inputs)
+        (prediction,) = run(inputs)
         self.pass_ms.append(1000 * (perf_counter() - start))
         return prediction
+
+
+class RuntimeControl(nn.Module):
+    """A control network that a runtime computes, image by image.
+
+    Attributes:
+        runs_once: see `ControlNet`.
+        run_ms: how long each run took.
+    """
+
+    def __init__(self, network: ControlNetwork, run: Run) -> None:
+        super().__init__()
+        self.runs_once, self._run = network.runs_once, run
+        self.run_ms: list[float] = []
+
+    def forward(self, *inputs: Tensor) -> Residuals:
+        """Arguments as `ControlNet` or `Adapter` has them."""
+        names = ("picture",) if self.runs_once else ("sample", "timestep", "context", "picture")
+        named = {name: x.float() for name, x in zip(names, inputs, strict=True)}
+        rows = [self._timed(image) for image in _images(named)]
+        tensors = [torch.cat(row) for row in zip(*rows, strict=True)]
+        return Residuals.of_tensors(tensors, of_stages=self.runs_once)
+
+    def _timed(self, inputs: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        start = perf_counter()
+        tensors = self._run(inputs)
+        self.run_ms.append(1000 * (perf_counter() - start))
+        return tensors
+
+
+def _images(inputs: Mapping[str, Tensor]) -> Iterator[dict[str, Tensor]]:
+    """Those of each image of a batch, as a batch of one."""
+    for index in range(len(next(iter(inputs.values())))):
+        yield {name: x[index : index + 1] for name, x in inputs.items()}
 
 
 class _TextModel:
@@ -71,7 +116,7 @@ class _TextModel:
         self._run = run
 
     def __call__(self, tokens: Tensor) -> SimpleNamespace:
-        contexts = [self._run({"tokens": row[None].int()}) for row in tokens]
+        contexts = [self._run({"tokens": row[None].int()})[0] for row in tokens]
         return SimpleNamespace(last_hidden_state=torch.cat(contexts))
 
 
@@ -82,4 +127,4 @@ class _ImageDecoder:
         self._run = run
 
     def decode(self, latents: Tensor) -> SimpleNamespace:
-        return SimpleNamespace(sample=torch.cat([self._run({"latents": latent[None]}) for latent in latents]))
+        return SimpleNamespace(sample=torch.cat([self._run({"latents": latent[None]})[0] for latent in latents]))

@@ -1,6 +1,7 @@
 """Draw a picture of a prompt:  python sample.py "a handwritten seven" --seed 1 --out seven.png
 
-It needs numpy and ai-edge-litert, and nothing else. What differs between models is in ``scheduler.json`` beside it.
+It needs numpy and ai-edge-litert, with --control Pillow, and nothing else. What differs between models is in
+``scheduler.json`` beside it.
 """
 
 import argparse
@@ -25,19 +26,52 @@ COLUMNS = ("timesteps", "alphas", "sigmas", "next_alphas", "next_sigmas", "corre
 
 
 class Network:
-    """A TFLite file as a function of arrays; ``ms`` has the time of each call."""
+    """A TFLite file as a function of arrays; ``ms`` has the time of each call, which gives all outputs."""
 
     def __init__(self, facts: dict[str, Any], precision: str, threads: int) -> None:
         path = HERE / facts["files"].get(precision, next(iter(facts["files"].values())))
         self.run = Interpreter(str(path), num_threads=threads).get_signature_runner()
-        self.output: str = facts["output"]["name"]
+        self.outputs = [output["name"] for output in facts["outputs"]]
         self.ms: list[float] = []
 
-    def __call__(self, **inputs: Array) -> Array:
+    def all(self, **inputs: Array) -> list[Array]:
+        """The outputs in order."""
         start = time.perf_counter()
-        result: Array = self.run(**inputs)[self.output]
+        results = self.run(**inputs)
         self.ms.append(1000 * (time.perf_counter() - start))
-        return result
+        return [results[name] for name in self.outputs]
+
+    def __call__(self, **inputs: Array) -> Array:
+        """The only output."""
+        return self.all(**inputs)[0]
+
+
+class ControlledUNet:
+    """A UNet that is given what a ControlNet, beside every pass, or an adapter, once, says of a picture."""
+
+    def __init__(self, networks: dict[str, Network], picture: Array, scale: float) -> None:
+        self.unet, self.controlnet = networks["controlled_unet"], networks.get("controlnet")
+        self.picture, self.scale = picture, scale
+        self.once = [] if self.controlnet else networks["adapter"].all(picture=picture)
+
+    def __call__(self, **inputs: Array) -> Array:
+        residuals = self.once
+        if self.controlnet:
+            seen = {name: inputs[name] for name in ("sample", "timestep", "context")}
+            residuals = self.controlnet.all(**seen, picture=self.picture)
+        given = {f"residual_{number}": np.float32(self.scale) * each for number, each in enumerate(residuals)}
+        return self.unet(**inputs, **given)
+
+
+def read_picture(path: str, size: int) -> Array:
+    """A square picture, resized: float32 [1, 3, size, size] in [0, 1]."""
+    from PIL import Image
+
+    image = Image.open(path).convert("RGB")
+    if image.width != image.height:
+        raise SystemExit(f"{path}: is {image.width}x{image.height}; a square of {size}x{size} is drawn")
+    resized = np.asarray(image.resize((size, size), Image.Resampling.LANCZOS), np.float32) / 255
+    return np.ascontiguousarray(resized.transpose(2, 0, 1)[None])
 
 
 def words_context(prompt: str, text: dict[str, Any]) -> Array:
@@ -121,7 +155,13 @@ def guidance_embedding(guidance: float, dim: int) -> Array:
     return np.concatenate([np.sin(angles), np.cos(angles)])[None].astype(np.float32)
 
 
-def draw(facts: dict[str, Any], steps: dict[str, Any], unet: Network, contexts: list[Array], noises: Array) -> Array:
+def draw(
+    facts: dict[str, Any],
+    steps: dict[str, Any],
+    unet: Network | ControlledUNet,
+    contexts: list[Array],
+    noises: Array,
+) -> Array:
     """From noise to latents: of one context; or of two, the prompt's and the empty one's, with guidance.
 
     noises: the first one, then those that steps add: [`noises_of`, C, H, W].
@@ -178,6 +218,9 @@ def arguments(facts: dict[str, Any]) -> argparse.Namespace:
     parser.add_argument(
         "--guidance", type=float, default=facts["guidance"], help="1: one pass of the UNet a step, not two"
     )
+    if "controlled_unet" in facts["networks"]:
+        parser.add_argument("--control", metavar="PICTURE", help="draw along it")
+        parser.add_argument("--control-scale", type=float, default=1.0, help="how strongly it holds")
     parser.add_argument("--precision", choices=precisions, default=precisions[0])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
@@ -208,14 +251,18 @@ def main() -> None:
     shape = (noises_of(steps), latents["channels"], latents["size"], latents["size"])
     random = np.random.default_rng(given.seed).standard_normal(shape, np.float32)
     noises = random if given.noise is None else np.load(given.noise).astype(np.float32).reshape(shape)
-    image = draw(facts, steps, networks["unet"], contexts, noises)
+    unet: Network | ControlledUNet = networks["unet"]
+    if picture := getattr(given, "control", None):
+        unet = ControlledUNet(networks, read_picture(picture, facts["image"]["size"]), given.control_scale)
+    image = draw(facts, steps, unet, contexts, noises)
     if "decoder" in networks:
         scale, shift = (np.float32(latents[name]).reshape(1, -1, 1, 1) for name in ("scale", "shift"))
         image = networks["decoder"](latents=image / scale + shift)
     pixels = np.rint((image[0].transpose(1, 2, 0) / 2 + 0.5).clip(0, 1) * 255).astype(np.uint8)
     write_png(given.out, pixels.repeat(given.zoom, axis=0).repeat(given.zoom, axis=1))
     for name, network in networks.items():
-        print(f"{name:13} {len(network.ms):3} passes, median {np.median(network.ms):8.2f} ms")
+        if network.ms:
+            print(f"{name:15} {len(network.ms):3} passes, median {np.median(network.ms):8.2f} ms")
     print(given.out)
 
 

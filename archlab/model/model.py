@@ -144,6 +144,8 @@ class Model:
         steps = self.facts.steps if steps is None else steps
         guidance = self.facts.guidance if guidance is None else guidance
         self.check(prompts, seeds, steps, guidance)
+        if control is not None and len(control.pictures) not in (1, len(prompts)):
+            raise BadInput(f"control: one picture or {len(prompts)} are needed, not {len(control.pictures)}")
         spec, device, at_once = self.spec, self.device, at_once or self.at_once
         null = self.text.encode([NULL_PROMPT])[0]
         starts = range(0, len(prompts), at_once)

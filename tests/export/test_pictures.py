@@ -18,7 +18,8 @@ def test_psnr_is_that_of_scikit_image() -> None:
 def test_network_that_overflows_is_said_and_not_scored() -> None:
     model = pixel_model()
     judge = Judge(model, networks_of_model(model), Judging(2, 0), lambda _: None)
-    pictures = judge.pictures("runtime", "fp16", {"unet": lambda inputs: torch.full_like(inputs["sample"], torch.nan)})
+    nan = {"unet": lambda inputs: [torch.full_like(inputs["sample"], torch.nan)]}
+    pictures = judge.pictures("runtime", "fp16", nan)
     assert (pictures.psnr_db, pictures.scores, pictures.compared) == (None, {}, 2)
     assert pictures.note == "it draws infinite or NaN pixels"
     assert not judge.drawn

@@ -57,11 +57,12 @@ def to_tflite(
 
 def run_tflite(path: str | Path, inputs: Mapping[str, Tensor]) -> NDArray[np.float32]:
     """The output that the TFLite interpreter computes for these inputs."""
-    return load_tflite(path)(inputs).numpy()
+    (output,) = load_tflite(path)(inputs)
+    return output.numpy()
 
 
-def load_tflite(path: str | Path, threads: int = 1) -> Callable[[Mapping[str, Tensor]], Tensor]:
-    """The file as a function of its inputs by name, computed by the TFLite interpreter.
+def load_tflite(path: str | Path, threads: int = 1) -> Callable[[Mapping[str, Tensor]], tuple[Tensor, ...]]:
+    """The file as a function from its inputs by name to its outputs in order, computed by the TFLite interpreter.
 
     Raises:
         MissingExtra: ai-edge-litert is not installed.
@@ -72,9 +73,9 @@ def load_tflite(path: str | Path, threads: int = 1) -> Callable[[Mapping[str, Te
         loaded.allocate_tensors()  # where its delegate says hello
         run = loaded.get_signature_runner()
 
-    def call(inputs: Mapping[str, Tensor]) -> Tensor:
-        (output,) = run(**{name: tensor.numpy() for name, tensor in inputs.items()}).values()
-        return torch.from_numpy(np.array(output))
+    def call(inputs: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        outputs = run(**{name: tensor.numpy() for name, tensor in inputs.items()})
+        return tuple(torch.from_numpy(np.array(outputs[f"output_{number}"])) for number in range(len(outputs)))
 
     return call
 

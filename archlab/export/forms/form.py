@@ -14,7 +14,7 @@ from archlab.evaluation.fact import STRICT, Whole
 from archlab.export.networks import Network, Networks
 
 Say = Callable[[str], object]  # hears one line before each slow step
-Run = Callable[[Mapping[str, Tensor]], Tensor]  # a network in a runtime: by the names of its module's arguments
+Run = Callable[[Mapping[str, Tensor]], Sequence[Tensor]]  # a network in a runtime: by its module's arguments' names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class ExportedFile:
     """One network for one runtime in one precision: a file or a folder.
 
     Attributes:
-        component: the network's role: ``unet``, ``text_encoder``, ``decoder``.
+        component: the network's role: ``unet``, ``text_encoder``, ``decoder``, ``controlled_unet``, ``adapter`` ….
         runtime: as people call it: ``TFLite``.
         file: its path in the export; None where there is none, and ``note`` says why.
         size_mb: in 10⁶ bytes.

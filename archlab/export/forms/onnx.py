@@ -16,6 +16,7 @@ _INPUTS = {
     "tokens": "input_ids",
     "latents": "latent_sample",
 }
+_NO_CONTROL = "Optimum has no names for what draws along a picture"
 _OUTPUTS = {"unet": "out_sample", "text_encoder": "last_hidden_state", "decoder": "sample"}
 
 
@@ -35,7 +36,8 @@ class Onnx(Form):
         check_onnx()
 
     def write(self, networks: Networks, folder: Path, precision: str, say: Say) -> list[ExportedFile]:
-        return [self._write(network, folder, precision, say) for network in networks]
+        written = [self._write(network, folder, precision, say) for network in networks.plain]
+        return written + [not_written(self, network, precision, _NO_CONTROL) for network in networks.control or ()]
 
     def runs(self, networks: Networks, folder: Path, files: Sequence[ExportedFile]) -> Mapping[str, Run]:
         return {file.component: _run(folder / file.file) for file in files if file.file is not None}
@@ -48,7 +50,7 @@ class Onnx(Form):
         except RunFailed as error:
             return not_written(self, network, precision, error)
         expected = torch_output(network.module, network.inputs)
-        parity = parity_of(expected, _run(path)(network.inputs).numpy())
+        parity = parity_of(expected, _run(path)(network.inputs)[0].numpy())
         file = ExportedFile(
             component=network.name,
             runtime=self.runtime,
@@ -65,8 +67,8 @@ class Onnx(Form):
 def _run(path: Path) -> Run:
     run = load_onnx(path)
 
-    def own(inputs: Mapping[str, Tensor]) -> Tensor:
-        return run({_INPUTS.get(name, name): tensor for name, tensor in inputs.items()})
+    def own(inputs: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        return [run({_INPUTS.get(name, name): tensor for name, tensor in inputs.items()})]
 
     return own
 

@@ -3,13 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from archlab.convert import load_tflite, parity_of, run_tflite, to_tflite, torch_output, unaccelerated_operators
+from archlab.convert import load_tflite, parity_of_all, to_tflite, torch_outputs, unaccelerated_operators
 from archlab.convert.tflite import PRECISIONS
 from archlab.errors import RunFailed, require
 from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, compared, not_written, ports_of, size_mb
 from archlab.export.networks import Network, Networks
-
-OUTPUT = "output_0"
 
 
 class TFLite(Form):
@@ -40,8 +38,8 @@ class TFLite(Form):
             to_tflite(network.module, network.inputs, path, precision=precision, for_cpu=False)
         except RunFailed as error:
             return not_written(self, network, precision, error)
-        expected = torch_output(network.module, network.inputs)
-        parity = parity_of(expected, run_tflite(path, network.inputs))
+        expected = torch_outputs(network.module, network.inputs)
+        parity = parity_of_all(expected, [output.numpy() for output in load_tflite(path)(network.inputs)])
         unaccelerated = unaccelerated_operators(path)
         file = ExportedFile(
             component=network.name,
@@ -49,7 +47,10 @@ class TFLite(Form):
             precision=precision,
             file=path.name,
             inputs=ports_of(network),
-            outputs=(Port(name=OUTPUT, shape=expected.shape, dtype="float32"),),
+            outputs=tuple(
+                Port(name=f"output_{number}", shape=output.shape, dtype="float32")
+                for number, output in enumerate(expected)
+            ),
             size_mb=size_mb(path),
             unaccelerated=None if unaccelerated is None else tuple(unaccelerated),
         )

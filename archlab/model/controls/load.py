@@ -100,9 +100,10 @@ def read_picture(path: Path, size: int) -> Tensor:
 
 def _check(folder: Path, facts: ControlFacts, model: Model) -> None:
     if facts.way_down != way_down_id(model.spec):
+        theirs = way_down_in_words(model.spec)
+        other = "blocks of another kind" if theirs == facts.way_down_in_words else theirs
         raise BadInput(
-            f"{folder}: was trained with {facts.model}, a UNet with {facts.way_down_in_words}; {model.name} has "
-            f"{way_down_in_words(model.spec)}"
+            f"{folder}: was trained with {facts.model}, a UNet with {facts.way_down_in_words}; {model.name} has {other}"
         )
     if facts.factor != picture_factor(model):
         raise BadInput(

@@ -73,6 +73,16 @@ def _clamp(input: Tensor, min: Any = None, max: Any = None) -> Tensor:
     return bounded if max is None else record("minimum", bounded, max)
 
 
+@call("avg_pool2d")
+def _avg_pool2d(input: Tensor, kernel_size: Any, stride: Any = None, padding: Any = 0, *further: Any) -> Any:
+    """A convolution of each channel with equal weights."""
+    if not isinstance(kernel_size, int) or stride not in (None, kernel_size) or padding or further:
+        return NotImplemented
+    channels = input.shape[1]
+    weight = torch.full((channels, 1, kernel_size, kernel_size), 1 / kernel_size**2)
+    return torch.nn.functional.conv2d(input, weight, stride=kernel_size, groups=channels)
+
+
 @call("gelu")
 def _gelu(input: Tensor, approximate: str = "none") -> Tensor:
     return record("gelu", input, approximate=approximate)

@@ -27,6 +27,12 @@ mkdir Resources
 for package in *.mlpackage; do
     xcrun coremlcompiler compile "$package" Resources
 done
+if [ -d controlnet ]; then
+    mkdir Resources/controlnet
+    for package in controlnet/*.mlpackage; do
+        xcrun coremlcompiler compile "$package" Resources/controlnet
+    done
+fi
 for file in vocab.json merges.txt; do
     if [ -f "$file" ]; then cp "$file" Resources; fi
 done

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from archlab.convert import COREML_PRECISIONS, CoreMLProgram, parity_of, to_coreml, to_coreml_chunks, torch_output
+from archlab.convert import COREML_PRECISIONS, CoreMLProgram, parity_of_all, to_coreml, to_coreml_chunks, torch_outputs
 from archlab.convert.coreml import require_coremltools
 from archlab.encoders.clip import Clip
 from archlab.errors import RunFailed
@@ -15,7 +15,6 @@ from archlab.export.forms.form import ExportedFile, Form, Port, Run, Say, compar
 from archlab.export.networks import Networks
 from archlab.export.tokenizer import write_tokenizer
 
-_CHUNKS = ("UnetChunk1", "UnetChunk2")
 _HOW = "compared by torch, which ran the package's program; Core ML itself was not asked"
 
 
@@ -23,7 +22,8 @@ class CoreML(Form):
     """What apple/ml-stable-diffusion's Swift package loads, in ``coreml``; other precisions in ``coreml_palette6``, ….
 
     ``TextEncoder``, ``Unet`` and ``VAEDecoder.mlpackage``, the tokenizer's ``vocab.json`` and ``merges.txt``, and
-    ``compile.sh``, which makes ``Resources`` of all that on a Mac.
+    ``compile.sh``, which makes ``Resources`` of all that on a Mac. To draw along a picture ``ControlledUnet`` and
+    ``controlnet/ControlNet.mlpackage``; or, for an app of your own, ``Adapter.mlpackage``.
 
     Args:
         chunks: 2 writes ``UnetChunk1`` and ``UnetChunk2``, with half of the weights each.
@@ -70,9 +70,11 @@ class CoreML(Form):
 
     def _write(self, part: Part, place: Path, precision: str, say: Say) -> list[ExportedFile]:
         chunked = self._chunks == 2 and isinstance(part, UNetPart)
-        paths = [place / f"{stem}.mlpackage" for stem in (_CHUNKS if chunked else (part.stem,))]
+        stems = [f"{part.stem}Chunk{number}" for number in (1, 2)] if chunked else [part.stem]
+        paths = [place / f"{stem}.mlpackage" for stem in stems]
+        paths[0].parent.mkdir(exist_ok=True)
         inputs = _typed(part, precision)
-        outputs = {part.output: "fp32"}
+        outputs = dict.fromkeys(part.outputs, "fp32")
         say(f"writing {' and '.join(f'{place.name}/{path.name}' for path in paths)}")
         try:
             if chunked:
@@ -82,14 +84,14 @@ class CoreML(Form):
         except RunFailed as error:
             return [not_written(self, part.network, precision, error)]
         programs = [CoreMLProgram(path) for path in paths]
-        expected = torch_output(part.module, part.examples)
-        parity = parity_of(expected, _output(programs, part, part.examples).numpy())
+        expected = torch_outputs(part.module, part.examples)
+        parity = parity_of_all(expected, [made.numpy() for made in _outputs(programs, part, part.examples)])
         files = [
             ExportedFile(
                 component=part.network.name,
                 runtime=self.runtime,
                 precision=precision,
-                file=f"{place.name}/{path.name}",
+                file=path.relative_to(place.parent).as_posix(),
                 inputs=_ports(program.inputs),
                 outputs=_ports(program.outputs),
                 size_mb=size_mb(path),
@@ -109,18 +111,18 @@ def _typed(part: Part, precision: str) -> dict[str, Tensor]:
 def _run(part: Part, packages: Sequence[Path]) -> Run:
     programs = [CoreMLProgram(path) for path in packages]
 
-    def run(own: Mapping[str, Tensor]) -> Tensor:
-        return part.own_output(_output(programs, part, part.given(own)), own)
+    def run(own: Mapping[str, Tensor]) -> Sequence[Tensor]:
+        return part.own_outputs(_outputs(programs, part, part.given(own)), own)
 
     return run
 
 
-def _output(programs: Sequence[CoreMLProgram], part: Part, inputs: Mapping[str, Tensor]) -> Tensor:
+def _outputs(programs: Sequence[CoreMLProgram], part: Part, inputs: Mapping[str, Tensor]) -> list[Tensor]:
     """Of the programs one after the other, each given what came before."""
     known = dict(inputs)
     for program in programs:
         known |= program(known)
-    return known[part.output]
+    return [known[name] for name in part.outputs]
 
 
 def _ports(described: Mapping[str, tuple[str, tuple[int, ...]]]) -> tuple[Port, ...]:
