@@ -59,6 +59,13 @@ CHANGES: tuple[Change, ...] = (
     ("ff_activation", "swish"),
     ("ff_activation", "relu"),
     ("conv", "separable"),
+    ("conv", "separable_expanded"),
+    ("kv_heads", 2),
+    ("kv_heads", 1),
+    ("qk_norm", "rms"),
+    ("positions", "rotary"),
+    ("norm", "rms"),
+    ("feed_forward", "plain"),
 )
 
 

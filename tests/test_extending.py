@@ -64,13 +64,13 @@ def test_a_knob(monkeypatch: Patch, tmp_path: Path) -> None:
     knob = eval(LINES["archlab/space/knobs.py"], vars(knobs))
     monkeypatch.setitem(KNOBS, knob.name, knob)
     path = tmp_path / "space.yaml"
-    path.write_text("baseline: tiny\nknobs: {ff_gated: [true, false], ff_ratio: [8, 4]}\n", encoding="utf-8")
+    path.write_text("baseline: tiny\nknobs: {heads: [4, 2], ff_ratio: [8, 4]}\n", encoding="utf-8")
     space = load_space(path)
     specs = [space.spec(values) for values in space.all_values()]
-    assert {t.ff_gated for spec in specs for t in spec.stages[0].down[0].transformers} == {True, False}
+    assert {t.heads for spec in specs for t in spec.stages[0].down[0].transformers} == {4, 2}
     assert len({spec.id for spec in specs}) == space.size == 4
-    path.write_text("baseline: tiny\nknobs: {ff_gated: [perhaps]}\n", encoding="utf-8")
-    with pytest.raises(BadInput, match=r"space\.yaml:2:\d+: knobs\.ff_gated\[0\]: takes true or false"):
+    path.write_text("baseline: tiny\nknobs: {heads: [perhaps]}\n", encoding="utf-8")
+    with pytest.raises(BadInput, match=r"space\.yaml:2:\d+: knobs\.heads\[0\]: takes a whole number, not 'perhaps'"):
         load_space(path)
 
 

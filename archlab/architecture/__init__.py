@@ -4,7 +4,7 @@ from archlab.architecture.diff import diff
 from archlab.architecture.diffusers_config import from_diffusers_config
 from archlab.architecture.diffusers_obstacles import diffusers_obstacles, to_diffusers_config
 from archlab.architecture.files import find, from_dict, load, load_diffusers, load_folder, save, to_yaml
-from archlab.architecture.layout import Node, layout
+from archlab.architecture.layout import Conv3x3, Node, layout
 from archlab.architecture.match import match, match_stages
 from archlab.architecture.parts import (
     TRANSFORMER_PARTS,
@@ -26,6 +26,7 @@ __all__ = [
     "AddedConditioning",
     "ArchitectureError",
     "Block",
+    "Conv3x3",
     "Node",
     "Stage",
     "Transformer",

@@ -67,6 +67,7 @@ def transformer_parts(transformers: Iterable[Transformer]) -> list[tuple[int, Tr
 
 def _faults(spec: UNetSpec) -> Iterator[tuple[str, str]]:
     """Each reason with a place."""
+    spec = spec.canonical()
     for attribute in fields(UNetSpec):
         if attribute.name not in _EXPRESSED_BY_CONFIG and getattr(spec, attribute.name) != attribute.default:
             yield f"{attribute.name} other than {attribute.default}", "the whole network"
@@ -75,8 +76,8 @@ def _faults(spec: UNetSpec) -> Iterator[tuple[str, str]]:
     last = len(spec.stages) - 1
     for index, stage in enumerate(spec.stages):
         yield from ((reason, f"stages[{index}]") for reason in _stage_faults(stage))
-        if "separable" in (stage.downsample, stage.upsample):
-            yield "separable resampling", f"stages[{index}]"
+        for conv in sorted({stage.downsample or "standard", stage.upsample or "standard"} - {"standard"}):
+            yield f"{conv} resampling", f"stages[{index}]"
         if index < last and stage.downsample is None:
             yield "no halving to the next stage", f"stages[{index}]"
         if len(_heads(spec, index)) > 1:

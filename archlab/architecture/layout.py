@@ -6,10 +6,21 @@ The torch module, the cost formulas and the drawings all follow this one list.
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple
 
-from archlab.architecture.parts import Block, Conv, Transformer
+from archlab.architecture.parts import Block, Conv, Norm, Transformer
 from archlab.architecture.spec import UNetSpec
 
 NodeKind = Literal["conv_in", "block", "downsample", "upsample", "conv_out"]
+
+
+class Conv3x3(NamedTuple):
+    """A kind of 3×3 convolutions, and how far expanded ones are expanded."""
+
+    conv: Conv
+    expansion: float
+
+    def inner(self, out_channels: int) -> int | None:
+        """Channels within an expanded one that gives out so many; None for another kind."""
+        return round(self.expansion * out_channels) if self.conv == "separable_expanded" else None
 
 
 class Node(NamedTuple):
@@ -23,6 +34,8 @@ class Node(NamedTuple):
         skip_channels: channels of the skip that is concatenated; 0 for none.
         skip_from: the node whose output that skip is.
         block: the block; of a convolution between blocks its ``conv`` alone says something.
+        norm: of its feature maps and tokens, where it normalises them.
+        conv_expansion: of its convolutions, where they are expanded.
     """
 
     name: str
@@ -33,11 +46,18 @@ class Node(NamedTuple):
     skip_channels: int = 0
     skip_from: str | None = None
     block: Block = Block()
+    norm: Norm = "group"
+    conv_expansion: float = 2.0
 
     @property
     def conv(self) -> Conv:
         """The kind of its 3×3 convolutions."""
         return self.block.conv
+
+    @property
+    def conv3x3(self) -> Conv3x3:
+        """What kind its 3×3 convolutions are of, all told."""
+        return Conv3x3(self.conv, self.conv_expansion)
 
     @property
     def transformers(self) -> tuple[Transformer, ...]:
@@ -66,6 +86,10 @@ def _walk(spec: UNetSpec) -> Iterator[Node]:
 
     def node(name: str, kind: NodeKind, out_channels: int, **parts: Any) -> Node:
         nonlocal channels, last
+        if kind in ("block", "conv_out"):
+            parts["norm"] = spec.norm
+        if "block" in parts and parts["block"].conv == "separable_expanded":
+            parts["conv_expansion"] = spec.conv_expansion
         made = Node(name=name, kind=kind, size=size, in_channels=channels, out_channels=out_channels, **parts)
         channels, last = out_channels, name
         return made

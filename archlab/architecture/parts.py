@@ -11,8 +11,12 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from archlab.errors import BadInput
 
-Conv = Literal["standard", "separable"]
+Conv = Literal["standard", "separable", "separable_expanded"]
+Norm = Literal["group", "rms"]
 KVSharing = Literal["none", "self", "all"]
+KVHeads = int | Literal["all"]
+QKNorm = Literal["none", "rms"]
+Positions = Literal["none", "rotary"]
 Activation = Literal["gelu", "gelu_tanh", "swish", "relu", "hardswish", "mish"]
 Normalizer = Literal["softmax", "relu", "softmax->relu"]
 AppliedNormalizer = Literal["softmax", "relu"]  # of ``softmax->relu`` one at a time
@@ -51,14 +55,16 @@ def wording(attribute: "Field[Any]") -> Wording:
     return own
 
 
-def _of(parts: tuple[TransformerPart, ...], words: Wording, **without: int) -> Mapping[str, Any]:
+def _of(parts: tuple[TransformerPart, ...], words: Wording, knob: str = "", **without: int) -> Mapping[str, Any]:
     """Metadata of an attribute that has no effect but on these parts of a transformer.
 
-    ``without`` is its canonical value where none of them is there; otherwise that is the default.
+    ``knob`` says what is chosen where a search space has the attribute as a knob, which it can where that is there.
+    ``without`` is the canonical value where none of the parts is there; otherwise that is the default.
     """
-    return {"of": parts, "wording": words, **without}
+    return {"of": parts, "wording": words, "knob": knob, **without}
 
 
+_SELF_ATTENTION: tuple[TransformerPart, ...] = ("self_attention",)
 _ATTENTIONS: tuple[TransformerPart, ...] = ("self_attention", "cross_attention")
 _FEED_FORWARD: tuple[TransformerPart, ...] = ("feed_forward",)
 
@@ -71,6 +77,11 @@ class Transformer:
         heads: attention heads; they divide the stage's channels.
         self_attention, cross_attention: whether each is there.
         kv_sharing: where keys and values come from one projection (W_K = W_V).
+        kv_heads: heads of keys and values, each shared by as many heads of queries; ``all``: every head has its own.
+            1 is multi-query (Shazeer, arXiv 1911.02150), a divisor of ``heads`` grouped (arXiv 2305.13245).
+        qk_norm: ``rms`` divides each head's queries and keys by their root mean square, times a scale for each of the
+            head's channels, which all heads share (Henry et al., arXiv 2010.04245, with RMS norm).
+        positions: ``rotary`` turns self-attention's queries and keys by their place (`archlab.unet.rotary`).
         ff_ratio: width of the feed-forward's first projection ÷ channels; SD's GEGLU is 8 (2×4). 0: no feed-forward.
         ff_activation, ff_gated: gated is a ⊙ act(b) with the first projection split in halves (GEGLU, SwiGLU, …).
         attention_normalizer: ``relu`` is relu(QKᵀ/√d)/L, L the number of keys (Wortsman et al., arXiv 2309.08586);
@@ -81,17 +92,41 @@ class Transformer:
     cross_attention: bool = True
     kv_sharing: KVSharing = field(
         default="none",
-        metadata=_of(_ATTENTIONS, Wording(value=lambda sharing: "K≠V" if sharing == "none" else "K=V", says_both=True)),
+        metadata=_of(
+            _ATTENTIONS,
+            Wording(value=lambda sharing: "K≠V" if sharing == "none" else "K=V", says_both=True),
+            knob="where W_K = W_V",
+        ),
+    )
+    kv_heads: KVHeads = field(
+        default="all",
+        metadata=_of(
+            _ATTENTIONS,
+            Wording(noun=" key/value heads"),
+            knob="heads of keys and values: 1 is multi-query, a divisor of the heads grouped",
+        ),
+    )
+    qk_norm: QKNorm = field(
+        default="none", metadata=_of(_ATTENTIONS, Wording(label="QK norm"), knob="norm of queries and keys")
+    )
+    positions: Positions = field(
+        default="none", metadata=_of(_SELF_ATTENTION, Wording(label="positions"), knob="positions in self-attention")
     )
     attention_normalizer: Normalizer = field(
         default="softmax",
         metadata=_of(
-            _ATTENTIONS, Wording(value=lambda name: "relu (finetuned)" if name == "softmax->relu" else str(name))
+            _ATTENTIONS,
+            Wording(value=lambda name: "relu (finetuned)" if name == "softmax->relu" else str(name)),
+            knob="softmax or relu(QKᵀ/√d)/L",
         ),
     )
     heads: int = field(metadata=_of(_ATTENTIONS, Wording(noun=" heads"), without=1))
-    ff_ratio: float = field(default=8.0, metadata={"wording": Wording(value="{:g}".format)})
-    ff_activation: Activation = field(default="gelu", metadata=_of(_FEED_FORWARD, Wording()))
+    ff_ratio: float = field(
+        default=8.0, metadata={"wording": Wording(value="{:g}".format), "knob": "feed-forward width ÷ channels"}
+    )
+    ff_activation: Activation = field(
+        default="gelu", metadata=_of(_FEED_FORWARD, Wording(), knob="feed-forward activation")
+    )
     ff_gated: bool = field(
         default=True, metadata=_of(_FEED_FORWARD, Wording(value={True: "gated", False: "not gated"}.__getitem__))
     )
@@ -105,6 +140,24 @@ class Transformer:
     def shares_kv(self, kind: Literal["self", "cross"]) -> bool:
         """Whether keys and values of the self- or cross-attention share one projection."""
         return self.kv_sharing == "all" or (self.kv_sharing == "self" and kind == "self")
+
+    @property
+    def key_heads(self) -> int:
+        """How many heads keys and values have."""
+        return self.heads if self.kv_heads == "all" else self.kv_heads
+
+    def key_width(self, channels: int) -> int:
+        """Width of keys and of values."""
+        return channels // self.heads * self.key_heads
+
+    def with_heads(self, heads: int) -> "Transformer":
+        """The same with so many heads; of keys and values it has as many heads as it had, or fewer to divide them."""
+        if heads == self.heads:
+            return self
+        kv_heads = self.kv_heads
+        if kv_heads != "all":
+            kv_heads = next(count for count in range(min(kv_heads, heads), 0, -1) if heads % count == 0)
+        return replace(self, heads=heads, kv_heads=kv_heads)
 
     def ff_width(self, channels: int) -> int:
         """Width of the feed-forward's hidden layer (after gating)."""
@@ -127,6 +180,13 @@ class Transformer:
         """What cannot be built at that width."""
         if self.heads < 1 or channels % self.heads:
             yield f"{self.heads} heads do not divide {channels} channels"
+        elif self.key_heads < 1 or self.heads % self.key_heads:
+            yield f"kv_heads: {self.key_heads} do not divide {self.heads} heads"
+        elif self.positions == "rotary" and self.self_attention and channels // self.heads % 4:
+            yield (
+                f"positions: rotary ones need heads of a multiple of 4 channels, and {self.heads} heads of {channels} "
+                f"channels have {channels // self.heads}"
+            )
         if not self.ff_ratio <= _MOST_FF_RATIO:
             yield f"ff_ratio must be a number up to {_MOST_FF_RATIO} but is {self.ff_ratio}"
         elif self.ff_ratio < 0 or (self.ff_ratio and self.ff_width(channels) < 1):
@@ -159,12 +219,18 @@ def _canonical(transformer: Transformer) -> Transformer:
         for attribute in _PARTIAL
         if not any(part in parts for part in attribute.metadata["of"])
     }
-    return replace(transformer, **{"kv_sharing": sharing, "ff_ratio": float(transformer.ff_ratio), **idle})
+    kv_heads = "all" if transformer.kv_heads == transformer.heads else transformer.kv_heads
+    set_values = {"kv_sharing": sharing, "kv_heads": kv_heads, "ff_ratio": float(transformer.ff_ratio)}
+    return replace(transformer, **{**set_values, **idle})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A residual block (two 3×3 convolutions) followed by zero or more transformers."""
+    """A residual block (two 3×3 convolutions) followed by zero or more transformers.
+
+    ``conv``: ``separable`` is a 3×3 per channel, then a 1×1; ``separable_expanded`` has a 1×1 to more channels before
+    them (see `UNetSpec.conv_expansion`).
+    """
 
     conv: Conv = "standard"
     transformers: tuple[Transformer, ...] = ()

@@ -43,7 +43,9 @@ def fit_block(block: Block, channels: int) -> Block:
 
 
 def fit_heads(transformer: Transformer, channels: int) -> Transformer:
-    """The transformer at another width: as many of its heads as divide ``channels`` into 8 or more each."""
+    """The transformer at another width: as many of its heads as divide ``channels`` into 8 or more each,
+    and into what its positions need."""
     least = min(_CHANNEL_STEP, channels)
-    heads = next((h for h in range(transformer.heads, 1, -1) if channels % h == 0 and channels // h >= least), 1)
-    return transformer if heads == transformer.heads else replace(transformer, heads=heads)
+    dividing = (h for h in range(transformer.heads, 1, -1) if channels % h == 0 and channels // h >= least)
+    fitted = (transformer.with_heads(heads) for heads in dividing)
+    return next((each for each in fitted if not any(each.problems(channels))), transformer.with_heads(1))

@@ -6,7 +6,7 @@ Every published UNet of the Stable Diffusion family fits, and so does every arch
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,11 +15,21 @@ from archlab.architecture.parts import (
     AddedConditioning,
     ArchitectureError,
     Block,
+    Norm,
     Stage,
     Transformer,
     Wording,
 )
 from archlab.architecture.resize import fit_block, fit_stage, scaled_widths
+
+_MOST_EXPANSION = 16
+_ALWAYS_HASHED = {
+    *("sample_size", "stages", "middle", "in_channels", "out_channels", "context_dim", "context_length"),
+    *("norm_groups", "added", "text_dim", "time_ids", "time_dim"),
+    *("channels", "down", "up", "downsample", "upsample", "conv", "transformers"),
+    *("self_attention", "cross_attention", "kv_sharing", "attention_normalizer", "heads"),
+    *("ff_ratio", "ff_activation", "ff_gated"),
+}  # hashes are written down in many a study: whatever attribute comes later is hashed only where it says something
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +41,9 @@ class UNetSpec:
         in_channels, out_channels: latent channels.
         context_dim, context_length: the text encoder's width and number of tokens.
         norm_groups: groups of every GroupNorm; they divide every stage's channels.
+        norm: ``group`` is Stable Diffusion's: GroupNorm of feature maps, LayerNorm of tokens; ``rms`` is RMS norm of
+            both, over the channels of each position, with scale and shift (as in DC-AE, arXiv 2410.10733).
+        conv_expansion: channels between the 1×1 convolutions of ``separable_expanded`` ones ÷ those that come out.
         stages: from the highest resolution to the lowest.
         middle: blocks after the last stage's way down; may be empty.
         added: SDXL-style conditioning, if any.
@@ -51,6 +64,14 @@ class UNetSpec:
     norm_groups: int = 32
     added: AddedConditioning | None = field(default=None, metadata={"wording": Wording(label="added conditioning")})
     guidance_dim: int | None = field(default=None, metadata={"wording": Wording(label="guidance embedding")})
+    norm: Norm = field(default="group", metadata={"knob": "norm of feature maps and tokens"})
+    conv_expansion: float = field(
+        default=2.0,
+        metadata={
+            "wording": Wording(label="conv expansion", value="{:g}".format),
+            "knob": "inner width of expanded separable convolutions ÷ channels",
+        },
+    )
 
     def __post_init__(self) -> None:
         for problem in _problems(self):
@@ -59,12 +80,16 @@ class UNetSpec:
     @cached_property
     def id(self) -> str:
         """Content hash: equal exactly when the built networks are the same."""
-        canonical = map_blocks(self, lambda block, _: block.canonical())
-        content = asdict(canonical)
-        if self.guidance_dim is None:
-            del content["guidance_dim"]  # hashes are written down in many a study: those without it stay
+        content = asdict(self.canonical(), dict_factory=_hashed)
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def canonical(self) -> "UNetSpec":
+        """The same network with every attribute that has no effect at its default."""
+        convs = {stage.downsample for stage in self.stages} | {stage.upsample for stage in self.stages}
+        convs |= {block.conv for _, _, block in blocks(self)}
+        expansion = float(self.conv_expansion) if "separable_expanded" in convs else _DEFAULTS["conv_expansion"]
+        return replace(map_blocks(self, lambda block, _: block.canonical()), conv_expansion=expansion)
 
     @property
     def deployed(self) -> "UNetSpec":
@@ -154,6 +179,8 @@ def _problems(spec: UNetSpec) -> Iterator[str]:
         return
     if spec.added:
         yield from spec.added.problems()
+    if not 1 <= spec.conv_expansion <= _MOST_EXPANSION:
+        yield f"conv_expansion: must be a number from 1 to {_MOST_EXPANSION} but is {spec.conv_expansion:g}"
     yield from _resampling_problems(spec)
     for index, stage in enumerate(spec.stages):
         if stage.channels < 1 or stage.channels % spec.norm_groups:
@@ -187,3 +214,15 @@ def _resampling_problems(spec: UNetSpec) -> Iterator[str]:
         halvings += stage.downsample is not None
     if spec.sample_size % 2**halvings:
         yield (f"sample_size: {spec.sample_size} cannot be halved {halvings} times; take a multiple of {2**halvings}")
+
+
+_DEFAULTS: dict[str, Any] = {
+    attribute.name: attribute.default
+    for part in (UNetSpec, Stage, Block, Transformer, AddedConditioning)
+    for attribute in fields(part)
+}
+
+
+def _hashed(attributes: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Those of a part that its hash is made of."""
+    return {name: value for name, value in attributes if name in _ALWAYS_HASHED or value != _DEFAULTS[name]}

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal, get_args
 
-from archlab.architecture import AddedConditioning, Node, Transformer, UNetSpec
-from archlab.architecture.parts import Conv
+from archlab.architecture import AddedConditioning, Conv3x3, Node, Transformer, UNetSpec
 from archlab.cost.cost import OperatorKind
 
 KINDS: tuple[OperatorKind, ...] = get_args(OperatorKind)
@@ -44,18 +43,29 @@ class Tally:
         if bias:
             self._vector(kind, outputs)
 
-    def conv3x3(self, kind: OperatorKind, conv: Conv, inputs: int, outputs: int, positions: int) -> None:
-        """A 3×3 convolution with ``positions`` output pixels."""
-        if conv == "separable":
-            self._weights(kind, 9 * inputs, inputs, positions)
-            self.linear(kind, inputs, outputs, positions)
-        else:
+    def conv3x3(
+        self, kind: OperatorKind, conv: Conv3x3, inputs: int, outputs: int, positions_in: int, positions: int
+    ) -> int:
+        """A 3×3 convolution from ``positions_in`` pixels to ``positions``; the channels between its parts."""
+        if conv.conv == "standard":
             self._weights(kind, 9 * inputs * outputs, outputs, positions)
             self._vector(kind, outputs)
+            return 0
+        width = inputs
+        if inner := conv.inner(outputs):
+            self._weights(kind, inputs * inner, inner, positions_in)
+            width = inner
+        self._weights(kind, 9 * width, width, positions)
+        self.linear(kind, width, outputs, positions)
+        return width
 
     def norm(self, channels: int) -> None:
-        """Scale and shift of a GroupNorm or LayerNorm."""
-        self._vector("norm", 2 * channels)
+        """Scale and shift of a norm of feature maps or tokens."""
+        self.scales(2 * channels)
+
+    def scales(self, length: int) -> None:
+        """Params of a norm."""
+        self._vector("norm", length)
 
     def product(self, kind: OperatorKind, macs: int) -> None:
         """An attention product."""
@@ -92,8 +102,8 @@ def node_tallies(node: Node, spec: UNetSpec, time_dim: int) -> list[Tally]:
     """What a node of the layout consists of: a residual block and, if it has one, a stack of transformers."""
     inputs, outputs, positions = node.in_channels + node.skip_channels, node.out_channels, node.out_size**2
     if node.kind != "block":
-        return [convolution(node.kind, node.conv, inputs, outputs, node.size**2, positions)]
-    residual = residual_block(node.conv, inputs, outputs, positions, time_dim)
+        return [convolution(node.kind, node.conv3x3, inputs, outputs, node.size**2, positions)]
+    residual = residual_block(node.conv3x3, inputs, outputs, positions, time_dim)
     if not node.transformers:
         return [residual]
     stack = transformer_stack(node.transformers, outputs, positions, spec.context_dim, spec.context_length)
@@ -116,7 +126,7 @@ def embedding(sinusoids: int, time_dim: int, added: AddedConditioning | None, gu
 @lru_cache(maxsize=_CACHED)
 def convolution(
     kind: Literal["conv_in", "downsample", "upsample", "conv_out"],
-    conv: Conv,
+    conv: Conv3x3,
     inputs: int,
     outputs: int,
     positions_in: int,
@@ -127,25 +137,28 @@ def convolution(
     if kind == "conv_out":
         tally.norm(inputs)
     operator: OperatorKind = "resampling" if kind == "downsample" or kind == "upsample" else kind
-    tally.conv3x3(operator, conv, inputs, outputs, positions)
+    convolved = positions_in if kind == "downsample" else positions
+    width = tally.conv3x3(operator, conv, inputs, outputs, convolved, positions)
     tally.alive(inputs * positions_in + outputs * positions)
+    tally.alive(max(inputs * convolved + width * convolved, width * (convolved + positions)) * (width > inputs))
     if kind == "upsample":
         tally.alive(2 * inputs * positions)
     return tally
 
 
 @lru_cache(maxsize=_CACHED)
-def residual_block(conv: Conv, inputs: int, outputs: int, positions: int, time_dim: int) -> Tally:
+def residual_block(conv: Conv3x3, inputs: int, outputs: int, positions: int, time_dim: int) -> Tally:
     """Norms, convolutions, time projection and shortcut."""
     tally = Tally()
     tally.norm(inputs)
-    tally.conv3x3("residual_conv", conv, inputs, outputs, positions)
+    first = tally.conv3x3("residual_conv", conv, inputs, outputs, positions, positions)
     tally.linear("time_projection", time_dim, outputs, 1)
     tally.norm(outputs)
-    tally.conv3x3("residual_conv", conv, outputs, outputs, positions)
+    second = tally.conv3x3("residual_conv", conv, outputs, outputs, positions, positions)
     if inputs != outputs:
         tally.linear("shortcut", inputs, outputs, positions)
-    tally.alive(max(3 * inputs, 2 * inputs + outputs, inputs + 2 * outputs) * positions)
+    widest = max(2 * inputs, inputs + outputs, 2 * outputs, 2 * first, 2 * second)
+    tally.alive((inputs + widest) * positions)
     return tally
 
 
@@ -187,16 +200,19 @@ def _attention(
     projection: OperatorKind = "self_attention_projection" if side == "self" else "cross_attention_projection"
     product: OperatorKind = "self_attention_product" if side == "self" else "cross_attention_product"
     keys_and_values = 1 if each.shares_kv(side) else 2
+    key_channels = each.key_width(channels)
     tally.norm(channels)
     tally.linear(projection, channels, channels, queries, bias=False)
     for _ in range(keys_and_values):
-        tally.linear(projection, key_dim, channels, keys, bias=False)
+        tally.linear(projection, key_dim, key_channels, keys, bias=False)
+    if each.qk_norm == "rms":
+        tally.scales(2 * channels // each.heads)
     tally.linear(projection, channels, channels, queries)
     tally.product(product, 2 * queries * keys * channels)
     residuals = 2 * channels * queries  # the stack's and the transformer's residuals
     scores = each.heads * queries * keys
-    tally.alive(residuals + channels * (queries + keys_and_values * keys) + scores)
-    tally.alive(residuals + channels * keys + 2 * scores)
+    tally.alive(residuals + channels * queries + key_channels * keys_and_values * keys + scores)
+    tally.alive(residuals + key_channels * keys + 2 * scores)
 
 
 def _feed_forward(tally: Tally, each: Transformer, channels: int, positions: int) -> None:

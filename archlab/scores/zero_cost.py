@@ -16,10 +16,11 @@ from archlab.diffusion.settings import DiffusionSettings
 from archlab.encoders.prepare import Prepared
 from archlab.scores.spread import spread
 from archlab.unet import set_attention_normalizer
+from archlab.unet.norms import RMSNorm
 from archlab.unet.untrained import untrained
 
 _IMAGES, _SEED = 64, 0
-_NORMALISATIONS = (nn.GroupNorm, nn.LayerNorm)
+_NORMALISATIONS = (nn.GroupNorm, nn.LayerNorm, RMSNorm)
 _NONLINEARITIES = frozenset({"relu", "silu", "gelu", "hardswish", "mish"})
 
 

@@ -4,8 +4,8 @@ Structure comes before attributes; `KNOBS` is in the order of application. For e
 ``knob.apply(spec, knob.read(spec)) == spec`` wherever ``read`` finds one value that describes the spec.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
@@ -123,12 +123,34 @@ def _read_attention(kind: Literal["self", "cross"], spec: UNetSpec) -> Value | N
 
 
 def _everywhere(attribute: str, kind: Any, stages: int, value: Any) -> list[Attributes]:
-    """The value of a transformer's attribute of that type: one of some words, or true or false."""
-    if kind is not bool:
-        _check_word(value, get_args(kind))
-    elif not isinstance(value, bool):
+    """The value of a transformer's attribute of that type, in all of them."""
+    return [{attribute: _of_kind(kind, value)}] * (stages + 1)
+
+
+def _of_kind(kind: Any, value: Any) -> Any:
+    """The value, if it is of an attribute's type: some words, true or false, a number, a whole number, or a union."""
+    words = tuple(word for part in get_args(kind) for word in get_args(part) or (part,) if isinstance(word, str))
+    if kind is float and _is_number(value):
+        return float(value)
+    if (kind is bool and isinstance(value, bool)) or (int in (kind, *get_args(kind)) and type(value) is int):
+        return value
+    if kind is bool:
         raise BadInput(f"takes true or false, not {shown(value)}")
-    return [{attribute: value}] * (stages + 1)
+    if not words or (int in get_args(kind) and not isinstance(value, str)):
+        number = "a number" if kind is float else "a whole number"
+        raise BadInput(f"takes {' or '.join((*words, number))}, not {shown(value)}")
+    _check_word(value, words)
+    return value
+
+
+def _feed_forward(stages: int, value: Any) -> list[Attributes]:
+    _check_word(value, tuple(_GATED))
+    return [{"ff_gated": _GATED[value]}] * (stages + 1)
+
+
+def _read_feed_forward(spec: UNetSpec) -> Value | None:
+    gated = _read_attribute("ff_gated", spec)
+    return next((word for word, flag in _GATED.items() if flag == gated), None)
 
 
 def _ff_ratio(stages: int, value: Any) -> list[Attributes]:
@@ -192,8 +214,42 @@ def _transformer_knob(name: str, meaning: str) -> Knob:
     return _attribute_knob(name, meaning, partial(_everywhere, name, get_type_hints(Transformer)[name]))
 
 
+def _transformer_knobs() -> Iterator[Knob]:
+    """One for each attribute of the transformers that says what is chosen by it, in the attributes' order."""
+    for attribute in fields(Transformer):
+        if meaning := attribute.metadata.get("knob"):
+            values = _VALUES.get(attribute.name)
+            yield (
+                _attribute_knob(attribute.name, meaning, values)
+                if values
+                else _transformer_knob(attribute.name, meaning)
+            )
+
+
+def _unet_knobs() -> Iterator[Knob]:
+    """Likewise for the attributes of the whole UNet."""
+    for attribute in fields(UNetSpec):
+        if meaning := attribute.metadata.get("knob"):
+            kind = get_type_hints(UNetSpec)[attribute.name]
+            yield Knob(
+                attribute.name, meaning, partial(_set, attribute.name, kind), partial(_read_unet, attribute.name)
+            )
+
+
+def _set(attribute: str, kind: Any, spec: UNetSpec, value: Any) -> UNetSpec:
+    changes: dict[str, Any] = {attribute: _of_kind(kind, value)}
+    return replace(spec, **changes)
+
+
+def _read_unet(attribute: str, spec: UNetSpec) -> Value:
+    value: Value = getattr(spec, attribute)
+    return value
+
+
 _MOST_BLOCKS = 16
 _MOST_FF_RATIO = 100
+_GATED = {"gated": True, "plain": False}
+_VALUES = {"ff_ratio": _ff_ratio}  # of attributes that take more, or less, than their type says
 
 KNOBS: dict[str, Knob] = {
     knob.name: knob
@@ -214,10 +270,11 @@ KNOBS: dict[str, Knob] = {
             partial(_attention, "cross"),
             partial(_read_attention, "cross"),
         ),
-        _transformer_knob("kv_sharing", "where W_K = W_V"),
-        _transformer_knob("attention_normalizer", "softmax or relu(QKᵀ/√d)/L"),
-        _attribute_knob("ff_ratio", "feed-forward width ÷ channels", _ff_ratio),
-        _transformer_knob("ff_activation", "feed-forward activation"),
+        *_unet_knobs(),
+        *_transformer_knobs(),
+        _attribute_knob(
+            "feed_forward", "gated, or plain: two layers and an activation", _feed_forward, _read_feed_forward
+        ),
         _attribute_knob("conv", "3×3 convolutions off the outermost stage", _conv, _read_conv),
     )
 }

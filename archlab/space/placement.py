@@ -106,7 +106,7 @@ def _template(spec: UNetSpec, own: dict[int, tuple[Transformer, int]], place: in
     transformer, width = own[nearest_place]
     if len({t.heads for t, _ in own.values()}) > 1:
         head_size = width // transformer.heads
-        transformer = replace(transformer, heads=max(1, channels // head_size))
+        transformer = transformer.with_heads(max(1, channels // head_size))
     return fit_heads(transformer, channels)
 
 

@@ -4,48 +4,51 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from archlab.architecture import Node
-from archlab.architecture.parts import Conv
+from archlab.architecture import Conv3x3, Node
+from archlab.unet.norms import feature_norm
 from archlab.unet.transformer import TransformerStack
 
 NORM_EPS = 1e-5
 
 
 class SeparableConv(nn.Module):
-    """A 3×3 convolution per channel, then a 1×1 across channels.
+    """A 3×3 convolution per channel, then a 1×1 across channels; expanded, a 1×1 to more channels before both.
 
-    The first has no bias: the second's takes it in exactly.
+    Nothing lies between them, so that they are one convolution of low rank. Only the last has a bias, which takes the
+    others' in exactly.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1, expanded: int | None = None) -> None:
         super().__init__()
-        self.depthwise = nn.Conv2d(
-            in_channels, in_channels, 3, stride=stride, padding=1, groups=in_channels, bias=False
-        )
-        self.pointwise = nn.Conv2d(in_channels, out_channels, 1)
+        self.expand = None if expanded is None else nn.Conv2d(in_channels, expanded, 1, bias=False)
+        width = in_channels if expanded is None else expanded
+        self.depthwise = nn.Conv2d(width, width, 3, stride=stride, padding=1, groups=width, bias=False)
+        self.pointwise = nn.Conv2d(width, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x if self.expand is None else self.expand(x)
         out: Tensor = self.pointwise(self.depthwise(x))
         return out
 
 
-def conv3x3(conv: Conv, in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
+def conv3x3(kind: Conv3x3, in_channels: int, out_channels: int, stride: int = 1) -> nn.Module:
     """A 3×3 convolution of the given kind, padded to keep the size (or halve it with stride 2)."""
-    if conv == "separable":
-        return SeparableConv(in_channels, out_channels, stride)
-    return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
+    if kind.conv == "standard":
+        return nn.Conv2d(in_channels, out_channels, 3, stride=stride, padding=1)
+    return SeparableConv(in_channels, out_channels, stride, kind.inner(out_channels))
 
 
 class ResidualBlock(nn.Module):
     """norm, SiLU, conv, time embedding, norm, SiLU, conv, plus a 1×1 shortcut where the width changes."""
 
-    def __init__(self, conv: Conv, in_channels: int, out_channels: int, time_dim: int, norm_groups: int) -> None:
+    def __init__(self, node: Node, time_dim: int, norm_groups: int) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(norm_groups, in_channels, eps=NORM_EPS)
-        self.conv1 = conv3x3(conv, in_channels, out_channels)
+        in_channels, out_channels = node.in_channels + node.skip_channels, node.out_channels
+        self.norm1 = feature_norm(node.norm, in_channels, norm_groups, NORM_EPS)
+        self.conv1 = conv3x3(node.conv3x3, in_channels, out_channels)
         self.time_projection = nn.Linear(time_dim, out_channels)
-        self.norm2 = nn.GroupNorm(norm_groups, out_channels, eps=NORM_EPS)
-        self.conv2 = conv3x3(conv, out_channels, out_channels)
+        self.norm2 = feature_norm(node.norm, out_channels, norm_groups, NORM_EPS)
+        self.conv2 = conv3x3(node.conv3x3, out_channels, out_channels)
         self.shortcut = nn.Identity() if in_channels == out_channels else nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor, time: Tensor) -> Tensor:
@@ -61,10 +64,9 @@ class UNetBlock(nn.Module):
 
     def __init__(self, node: Node, time_dim: int, context_dim: int, norm_groups: int) -> None:
         super().__init__()
-        width_in = node.in_channels + node.skip_channels
-        self.residual = ResidualBlock(node.conv, width_in, node.out_channels, time_dim, norm_groups)
+        self.residual = ResidualBlock(node, time_dim, norm_groups)
         self.transformers = (
-            TransformerStack(node.transformers, node.out_channels, context_dim, norm_groups)
+            TransformerStack(node.transformers, node.out_channels, context_dim, node.norm, norm_groups)
             if node.transformers
             else None
         )
@@ -81,7 +83,7 @@ class Downsample(nn.Module):
 
     def __init__(self, node: Node) -> None:
         super().__init__()
-        self.conv = conv3x3(node.conv, node.in_channels, node.out_channels, stride=2)
+        self.conv = conv3x3(node.conv3x3, node.in_channels, node.out_channels, stride=2)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(x)
@@ -93,7 +95,7 @@ class Upsample(nn.Module):
 
     def __init__(self, node: Node) -> None:
         super().__init__()
-        self.conv = conv3x3(node.conv, node.in_channels, node.out_channels)
+        self.conv = conv3x3(node.conv3x3, node.in_channels, node.out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.conv(F.interpolate(x, scale_factor=2.0, mode="nearest"))

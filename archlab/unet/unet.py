@@ -8,6 +8,7 @@ from archlab.architecture.parts import AppliedNormalizer
 from archlab.unet.blocks import NORM_EPS, Upsample
 from archlab.unet.encoder import Added, Encoder, block_of
 from archlab.unet.inherited import Inheritance
+from archlab.unet.norms import feature_norm
 from archlab.unet.residuals import NO_RESIDUALS, Residuals
 from archlab.unet.transformer import TransformerBlock
 
@@ -34,7 +35,7 @@ class UNet(Encoder):
         self.upsample = nn.ModuleDict(
             {node.name.split(".")[1]: Upsample(node) for node in nodes.values() if node.kind == "upsample"}
         )
-        self.norm_out = nn.GroupNorm(spec.norm_groups, first, eps=NORM_EPS)
+        self.norm_out = feature_norm(spec.norm, first, spec.norm_groups, NORM_EPS)
         self.conv_out = nn.Conv2d(first, spec.out_channels, 3, padding=1)
 
     def forward(

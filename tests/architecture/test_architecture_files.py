@@ -130,7 +130,7 @@ def test_repeated_key_is_refused(file: Path) -> None:
     [
         ("sample_size: 32\n", "", "sample_size: Field required"),
         ("channels: 64\n  down", "down", "stages[0].channels: Field required"),
-        ("heads: 4, ", "", "stages[0].down[0].transformers[0].heads: Field required"),
+        ("heads: 4,", "", "stages[0].down[0].transformers[0].heads: Field required"),
         ("heads: 4", "heads: 4.5", "stages[0].down[0].transformers[0].heads"),
         ("heads: 4", "heads: four", "stages[0].down[0].transformers[0].heads"),
         ("heads: 4", "heads: 5", "down.0.0.transformers[0]: 5 heads do not divide 64 channels"),

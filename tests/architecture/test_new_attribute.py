@@ -1,6 +1,7 @@
-"""A new attribute of the spec takes four files beside its test; everything else reads it from there.
+"""A new attribute of the spec takes three files beside its test; everything else reads it from there.
 
-The attribute is norms of queries and keys, over all heads, written into a copy of the package.
+The attribute is a norm of what attention mixes, before the last projection (arXiv 2210.06423), written into a copy of
+the package.
 """
 
 import os
@@ -16,32 +17,25 @@ import archlab
 EDITS = {
     "architecture/parts.py": {
         "    @property\n    def parts(": (
-            '    qk_norm: bool = field(default=False, metadata=_of(_ATTENTIONS, Wording(label="QK norm")))\n\n'
+            "    inner_norm: bool = field(\n"
+            '        default=False, metadata=_of(_ATTENTIONS, Wording(label="inner norm"), knob="inner norm")\n'
+            "    )\n\n"
             "    @property\n    def parts("
         )
     },
     "cost/tally.py": {
         "    tally.product(product, 2 * queries": (
-            "    for _ in range(2 * each.qk_norm):\n        tally.norm(channels)\n"
-            "    tally.product(product, 2 * queries"
+            "    for _ in range(each.inner_norm):\n        tally.norm(channels)\n    tally.product(product, 2 * queries"
         )
     },
     "unet/transformer.py": {
-        "        shared_kv: bool,\n": "        shared_kv: bool,\n        qk_norm: bool,\n",
         "        self.query = ": (
-            "        self.query_norm, self.key_norm = (\n"
-            "            nn.LayerNorm(channels) if qk_norm else nn.Identity() for _ in range(2)\n        )\n"
+            "        self.inner_norm = nn.LayerNorm(channels) if transformer.inner_norm else nn.Identity()\n"
             "        self.query = "
         ),
-        "query = self.query(x)": "query = self.query_norm(self.query(x))",
-        "return query, key, key if": "return query, self.key_norm(key), key if",
-        'shares_kv("self"), ': 'shares_kv("self"), transformer.qk_norm, ',
-        'shares_kv("cross"), ': 'shares_kv("cross"), transformer.qk_norm, ',
-    },
-    "space/knobs.py": {
-        '        _attribute_knob("ff_ratio"': (
-            '        _transformer_knob("qk_norm", "norms of queries and keys"),\n        _attribute_knob("ff_ratio"'
-        )
+        "self.out(self.mix(*self.project(x, context, grid)))": (
+            "self.out(self.inner_norm(self.mix(*self.project(x, context, grid))))"
+        ),
     },
 }
 CHECKS = """
@@ -60,7 +54,7 @@ from archlab.space import KNOBS
 from archlab.unet import build, inherit
 from archlab.unet.counters import check
 
-knob = KNOBS["qk_norm"]
+knob = KNOBS["inner_norm"]
 before = preset("tiny").scaled(width=0.25, sample_size=8)
 after = knob.apply(before, True)
 assert (knob.read(before), knob.read(after)) == (False, True)
@@ -70,11 +64,11 @@ assert knob.apply(bare, True).id == bare.id, "without attention it has no effect
 
 save(after, Path(sys.argv[1]) / "after.yaml")
 assert load(Path(sys.argv[1]) / "after.yaml") == after
-assert {difference.where.rpartition(".")[2] for difference in diff(before, after)} == {"qk_norm"}
-assert "QK\\N{NO-BREAK SPACE}norm\\N{NO-BREAK SPACE}False→True" in text_drawing(
+assert {difference.where.rpartition(".")[2] for difference in diff(before, after)} == {"inner_norm"}
+assert "inner\\N{NO-BREAK SPACE}norm\\N{NO-BREAK SPACE}False→True" in text_drawing(
     drawing_info(Subject("after", after), Subject("before", before))
 ).plain
-assert any("qk_norm" in reason for reason in diffusers_obstacles(after))
+assert any("inner_norm" in reason for reason in diffusers_obstacles(after))
 
 parent = build(after).eval()
 assert sum(parameter.numel() for parameter in parent.parameters()) == count(after).params
@@ -110,8 +104,8 @@ def package(tmp_path: Path) -> Path:
     return copy.parent
 
 
-def test_four_files_make_an_attribute_known_everywhere(package: Path, tmp_path: Path) -> None:
-    assert len(EDITS) == 4
+def test_three_files_make_an_attribute_known_everywhere(package: Path, tmp_path: Path) -> None:
+    assert len(EDITS) == 3
     done = subprocess.run(
         [sys.executable, "-c", CHECKS, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(package)},

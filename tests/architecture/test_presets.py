@@ -101,5 +101,5 @@ def test_misspelt_preset_names_the_nearest(typo: str, meant: str) -> None:
 @pytest.mark.parametrize("look_up", [preset, preset_source])
 def test_unknown_preset_lists_all(look_up: Callable[[str], object]) -> None:
     with pytest.raises(BadInput) as caught:
-        look_up("imagen")
+        look_up("dalle")
     assert all(name in str(caught.value) for name in presets())

@@ -20,6 +20,7 @@ from archlab.architecture import (
 from archlab.architecture.parts import Activation, Normalizer
 from archlab.convert import FlatInputs, example_inputs, to_tflite
 from archlab.unet import UNet, build
+from archlab.unet.norms import RMSNorm
 
 
 def small() -> UNetSpec:
@@ -97,6 +98,18 @@ REMOVALS = _mixed(
     Transformer(heads=2, cross_attention=False, ff_gated=False),
     Transformer(heads=2, ff_ratio=0, attention_normalizer="softmax->relu"),
 )
+SUCCESSORS = replace(
+    map_blocks(
+        _mixed(
+            Transformer(heads=2, kv_heads=1, positions="rotary"),
+            Transformer(heads=4, kv_heads=2, qk_norm="rms", attention_normalizer="relu"),
+            Transformer(heads=4, kv_heads=1, kv_sharing="all", qk_norm="rms", positions="rotary", ff_gated=False),
+        ),
+        lambda block, place: replace(block, conv="separable_expanded" if place else "standard"),
+    ),
+    norm="rms",
+    conv_expansion=1.5,
+)
 MIXTURES = {  # every value of every knob in few conversions
     "baseline": small(),
     "activations_and_sharing": ACTIVATIONS,
@@ -105,6 +118,7 @@ MIXTURES = {  # every value of every knob in few conversions
         added=AddedConditioning(text_dim=16, time_ids=6, time_dim=8),
     ),
     "no_transformers": SPECS["no_transformers"],
+    "successors": SUCCESSORS,
 }
 SPECS |= MIXTURES
 
@@ -132,9 +146,10 @@ def make_unet() -> Callable[[str], UNet]:
         unet = build(SPECS[name])
         with torch.no_grad():
             for part in unet.modules():
-                if isinstance(part, torch.nn.GroupNorm | torch.nn.LayerNorm):
+                if isinstance(part, torch.nn.GroupNorm | torch.nn.LayerNorm | RMSNorm):
                     part.weight.normal_(1, 0.2)
-                    part.bias.normal_(0, 0.2)
+                    if part.bias is not None:
+                        part.bias.normal_(0, 0.2)
         return unet
 
     return make

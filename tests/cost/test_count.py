@@ -11,6 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from archlab.architecture import AddedConditioning, UNetSpec, layout, map_blocks, map_transformers, preset, presets
+from archlab.architecture.parts import Conv
 from archlab.cost import count
 from archlab.unet import UNet, build
 
@@ -26,11 +27,9 @@ def transformers(**changes: Any) -> UNetSpec:
     return map_transformers(small(), lambda t, _: replace(t, **changes))
 
 
-def separable() -> UNetSpec:
-    spec = map_blocks(small(), lambda block, place: replace(block, conv="separable" if place else "standard"))
-    stages = (
-        replace(s, downsample=s.downsample and "separable", upsample=s.upsample and "separable") for s in spec.stages
-    )
+def separable(conv: Conv = "separable") -> UNetSpec:
+    spec = map_blocks(small(), lambda block, place: replace(block, conv=conv if place else "standard"))
+    stages = (replace(s, downsample=s.downsample and conv, upsample=s.upsample and conv) for s in spec.stages)
     return replace(spec, stages=tuple(stages))
 
 
@@ -58,6 +57,12 @@ SPECS: dict[str, Callable[[], UNetSpec]] = {
     "odd feed-forward": lambda: transformers(ff_ratio=2.6),
     "heads": lambda: transformers(heads=1),
     "separable": separable,
+    "expanded": lambda: separable("separable_expanded"),
+    "expanded by 1.3": lambda: replace(separable("separable_expanded"), conv_expansion=1.3),
+    "rms norms": lambda: replace(small(), norm="rms"),
+    "two heads of keys, norms of queries and keys": lambda: transformers(heads=4, kv_heads=2, qk_norm="rms"),
+    "one head of shared keys, relu": lambda: transformers(kv_heads=1, kv_sharing="all", attention_normalizer="relu"),
+    "rotary positions": lambda: transformers(positions="rotary"),
     "no middle": lambda: replace(small(), middle=()),
     "flat, 1/1": lambda: block_counts(1, 1),
     "flat, 1/4": lambda: block_counts(1, 4),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from archlab.architecture import AddedConditioning, ArchitectureError, Block, Stage, Transformer, UNetSpec, preset
-from archlab.architecture.parts import Activation, Conv, KVSharing, Normalizer
+from archlab.architecture.parts import Activation, Conv, KVSharing, Norm, Normalizer, QKNorm
 from archlab.cost import count
 from archlab.unet import build
 
@@ -18,8 +18,12 @@ def drawn(source: random.Random) -> UNetSpec:
     """Any architecture of up to four stages, every attribute drawn by itself."""
 
     def transformer(channels: int) -> Transformer:
+        heads = source.choice([h for h in (1, 2, 4, 8) if channels % h == 0])
         return Transformer(
-            heads=source.choice([h for h in (1, 2, 4, 8) if channels % h == 0]),
+            heads=heads,
+            kv_heads=source.choice(["all", *(h for h in (1, 2, 4) if heads % h == 0)]),
+            qk_norm=source.choice(get_args(QKNorm)),
+            positions="none" if channels // heads % 4 else source.choice(["none", "rotary"]),
             self_attention=source.random() < 0.7,
             cross_attention=source.random() < 0.7,
             kv_sharing=source.choice(get_args(KVSharing)),
@@ -52,6 +56,8 @@ def drawn(source: random.Random) -> UNetSpec:
         context_dim=source.randint(1, 40),
         context_length=source.randint(1, 9),
         norm_groups=source.choice([1, 2, 4]),
+        norm=source.choice(get_args(Norm)),
+        conv_expansion=source.choice([1, 1.3, 2.0, 3]),
         added=source.choice([None, AddedConditioning(text_dim=5, time_ids=2, time_dim=4)]),
         guidance_dim=source.choice([None, 7]),
     )

@@ -1,8 +1,8 @@
 """What decides a network decides the keys of its pieces: no attribute can be forgotten."""
 
 from collections.abc import Callable
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import Field, fields, replace
+from typing import Any, get_args, get_type_hints
 
 import pytest
 
@@ -25,6 +25,14 @@ def of_stages(change: Callable[[Stage], Stage]) -> Change:
 
 def of_transformers(**changes: Any) -> Change:
     return lambda spec: map_transformers(spec, lambda transformer, _: replace(transformer, **changes))
+
+
+def of_attribute(part: type, attribute: "Field[Any]") -> Change:
+    """Another value than the default, of the attribute's type: a word, a whole number, the other truth."""
+    kind = get_type_hints(part)[attribute.name]
+    words = [word for word in get_args(kind) if isinstance(word, str) and word != attribute.default]
+    value = words[0] if words else 1 if int in get_args(kind) else not attribute.default
+    return (of_transformers if part is Transformer else of_spec)(**{attribute.name: value})
 
 
 def of_added(**changes: Any) -> Change:
@@ -50,12 +58,8 @@ CHANGES: dict[type, dict[str, Change]] = {
     Transformer: {
         "self_attention": of_transformers(self_attention=False),
         "cross_attention": of_transformers(cross_attention=False),
-        "kv_sharing": of_transformers(kv_sharing="self"),
-        "attention_normalizer": of_transformers(attention_normalizer="relu"),
         "heads": of_transformers(heads=1),
         "ff_ratio": of_transformers(ff_ratio=4),
-        "ff_activation": of_transformers(ff_activation="relu"),
-        "ff_gated": of_transformers(ff_gated=False),
     },
     Block: {
         "conv": lambda spec: map_blocks(spec, lambda block, _: replace(block, conv="separable")),
@@ -84,8 +88,13 @@ CHANGES: dict[type, dict[str, Change]] = {
         "norm_groups": of_spec(norm_groups=8),
         "added": of_spec(added=None),
         "guidance_dim": of_spec(guidance_dim=32),
+        "conv_expansion": lambda spec: replace(
+            map_blocks(spec, lambda block, _: replace(block, conv="separable_expanded")), conv_expansion=3
+        ),
     },
 }
+for part in (Transformer, UNetSpec):  # an attribute that comes later is tried without being named here
+    CHANGES[part] |= {each.name: of_attribute(part, each) for each in fields(part) if each.name not in CHANGES[part]}
 
 
 @pytest.mark.parametrize("part", CHANGES)

@@ -11,7 +11,10 @@ from archlab.cost import count
 from archlab.errors import BadInput
 from archlab.space import KNOBS, label
 
-NO_SINGLE_VALUE = {("transformers", "snapfusion")}  # more of them on the way out than on the way in
+NO_SINGLE_VALUE = {
+    ("transformers", "snapfusion"),  # more of them on the way out than on the way in
+    ("conv", "snapgen"),  # also those of the outermost stage
+}
 
 
 def apply(name: str, value: Any, spec: UNetSpec | None = None) -> UNetSpec:
@@ -61,10 +64,16 @@ def test_own_values_of_stable_diffusion() -> None:
         "transformers": "sd",
         "self_attention": "all",
         "cross_attention": "all",
+        "norm": "group",
+        "conv_expansion": 2,
         "kv_sharing": "none",
+        "kv_heads": "all",
+        "qk_norm": "none",
+        "positions": "none",
         "attention_normalizer": "softmax",
         "ff_ratio": 8,
         "ff_activation": "gelu",
+        "feed_forward": "gated",
         "conv": "standard",
     }
 
@@ -222,7 +231,7 @@ def test_separable_everywhere_but_in_the_outermost_stage() -> None:
         ("ff_ratio", float("nan"), "ff_ratio|takes a number"),
         ("ff_ratio", float("inf"), "ff_ratio|takes a number"),
         ("conv", "seperable", "did you mean 'separable'"),
-        ("conv", None, "valid: separable, standard"),
+        ("conv", None, "valid: separable, separable_expanded, standard"),
     ],
 )
 def test_value_that_a_knob_cannot_take(name: str, value: Any, message: str) -> None:

@@ -17,7 +17,7 @@ from archlab.space import KNOBS
 from archlab.study import load_definition
 from archlab.unet import UNet, build, inherit
 from archlab.unet.blocks import SeparableConv
-from archlab.unet.inheritance.layers import rank_one
+from archlab.unet.inheritance.kernels import rank_one
 from archlab.unet.transformer import Attention, FeedForward, TransformerBlock
 
 SPACE = Path(__file__).parents[2] / "search_spaces" / "quickstart.yaml"
@@ -335,19 +335,19 @@ def test_layers_that_no_rule_knows_are_inherited_as_they_are(small: UNetSpec, mo
     class NormedAttention(Attention):
         def __init__(self, channels: int, *arguments: Any) -> None:
             super().__init__(channels, *arguments)
-            self.query_norm = nn.LayerNorm(channels)
+            self.inner_norm = nn.LayerNorm(channels)
             self.temperature = nn.Parameter(torch.ones(1))
 
-        def project(self, x: Tensor, context: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            query, key, value = super().project(x, context)
-            return self.query_norm(query) * self.temperature, key, value
+        def mix(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+            mixed: Tensor = self.inner_norm(super().mix(query, key, value)) * self.temperature
+            return mixed
 
     monkeypatch.setattr("archlab.unet.transformer.Attention", NormedAttention)
     parent = build(small)
     with torch.no_grad():
         for module in parent.modules():
             if isinstance(module, NormedAttention):
-                module.query_norm.weight.uniform_(0.5, 2)
+                module.inner_norm.weight.uniform_(0.5, 2)
                 module.temperature.fill_(1.5)
     child = inherit(parent, small)
     assert distance(child, parent) == 0
@@ -355,5 +355,5 @@ def test_layers_that_no_rule_knows_are_inherited_as_they_are(small: UNetSpec, mo
     assert child.inheritance.params["new"] == 0
     narrower = inherit(parent, change(small, channels=(16, 64)))
     assert narrower.inheritance is not None
-    rows = [row for row in narrower.inheritance.rows if "query_norm" in row.tensors]
+    rows = [row for row in narrower.inheritance.rows if "inner_norm" in row.tensors]
     assert {row.how for row in rows} == {"new", "kept"}, "new where its width is another"

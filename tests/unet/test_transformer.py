@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from archlab.architecture import Transformer
-from archlab.architecture.parts import Activation, KVSharing
+from archlab.architecture.parts import Activation, KVSharing, Normalizer
 from archlab.unet.blocks import SeparableConv
 from archlab.unet.transformer import Attention, FeedForward, TransformerBlock, TransformerStack
 
@@ -17,6 +17,13 @@ CHANNELS, CONTEXT = 12, 10
 
 def close(actual: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(actual, expected, rtol=1e-5, atol=1e-6)
+
+
+def attending(
+    heads: int, shared: bool = False, normalizer: Normalizer = "softmax", channels: int = CHANNELS, width: int = CONTEXT
+) -> Attention:
+    transformer = Transformer(heads=heads, kv_sharing="all" if shared else "none", attention_normalizer=normalizer)
+    return Attention(channels, width, transformer, "cross")
 
 
 def by_hand(attention: Attention, x: Tensor, context: Tensor, normalize: Callable[[Tensor], Tensor]) -> Tensor:
@@ -38,7 +45,7 @@ def by_hand(attention: Attention, x: Tensor, context: Tensor, normalize: Callabl
 @pytest.mark.parametrize("heads", [1, 3, 12])
 @torch.no_grad()
 def test_softmax_attention(heads: int, shared: bool) -> None:
-    attention = Attention(CHANNELS, CONTEXT, heads, shared, "softmax")
+    attention = attending(heads, shared)
     x, context = torch.randn(2, 9, CHANNELS), torch.randn(2, 5, CONTEXT)
     close(attention(x, context), by_hand(attention, x, context, lambda scores: scores.softmax(-1)))
 
@@ -47,7 +54,7 @@ def test_softmax_attention(heads: int, shared: bool) -> None:
 @pytest.mark.parametrize("heads", [1, 3])
 @torch.no_grad()
 def test_relu_attention_divides_by_the_number_of_keys(heads: int, shared: bool) -> None:
-    attention = Attention(CHANNELS, CONTEXT, heads, shared, "relu")
+    attention = attending(heads, shared, "relu")
     x, context = torch.randn(2, 9, CHANNELS), torch.randn(2, 5, CONTEXT)
     close(attention(x, context), by_hand(attention, x, context, lambda scores: scores.clamp(min=0) / 5))
 
@@ -55,7 +62,7 @@ def test_relu_attention_divides_by_the_number_of_keys(heads: int, shared: bool) 
 @torch.no_grad()
 def test_relu_attention_of_one_number() -> None:
     # One channel, all weights 1: query 2, keys 3 and −1, values the same. relu(6), relu(−2) over 2 keys: 3 · 3 + 0 = 9.
-    attention = Attention(1, 1, 1, False, "relu")
+    attention = attending(1, normalizer="relu", channels=1, width=1)
     for parameter in attention.parameters():
         nn.init.ones_(parameter)
     nn.init.zeros_(attention.out.bias)
@@ -64,7 +71,7 @@ def test_relu_attention_of_one_number() -> None:
 
 @torch.no_grad()
 def test_shared_projection_equals_two_with_equal_weights() -> None:
-    shared, apart = (Attention(CHANNELS, CONTEXT, 3, share, "softmax") for share in (True, False))
+    shared, apart = (attending(3, share) for share in (True, False))
     weights = shared.state_dict()
     weights["key.weight"] = weights["value.weight"] = weights.pop("key_value.weight")
     apart.load_state_dict(weights)
@@ -77,7 +84,7 @@ def test_shared_projection_equals_two_with_equal_weights() -> None:
 )
 def test_sharing_is_where_the_spec_says(sharing: KVSharing, self_shared: bool, cross_shared: bool) -> None:
     transformer = Transformer(heads=3, kv_sharing=sharing)
-    names = {name for name, _ in TransformerBlock(CHANNELS, CONTEXT, transformer).named_parameters()}
+    names = {name for name, _ in TransformerBlock(CHANNELS, CONTEXT, transformer, "group").named_parameters()}
     assert ("self_attention.key_value.weight" in names) is self_shared
     assert ("self_attention.key.weight" in names) is not self_shared
     assert ("cross_attention.key_value.weight" in names) is cross_shared
@@ -110,7 +117,7 @@ def test_feed_forward(name: Activation, formula: Callable[[Tensor], Tensor], gat
 @torch.no_grad()
 def test_removed_parts_are_gone_and_the_rest_is_unchanged() -> None:
     """Each subset of the three parts is the residual sum of just those parts."""
-    whole = TransformerBlock(CHANNELS, CONTEXT, Transformer(heads=3))
+    whole = TransformerBlock(CHANNELS, CONTEXT, Transformer(heads=3), "group")
     x, context = torch.randn(2, 9, CHANNELS), torch.randn(2, 5, CONTEXT)
     for self_there in (True, False):
         for cross_there in (True, False):
@@ -124,6 +131,7 @@ def test_removed_parts_are_gone_and_the_rest_is_unchanged() -> None:
                         cross_attention=cross_there,
                         ff_ratio=8 if feed_there else 0,
                     ),
+                    "group",
                 )
                 names = set(block.state_dict())
                 block.load_state_dict({name: w for name, w in whole.state_dict().items() if name in names})
@@ -138,7 +146,7 @@ def test_removed_parts_are_gone_and_the_rest_is_unchanged() -> None:
                 if feed_there:
                     assert whole.feed_forward is not None
                     expected = expected + whole.feed_forward(whole.ff_norm(expected))
-                close(block(x, context), expected)
+                close(block(x, context, (3, 3)), expected)
                 assert any("self_" in name for name in names) is self_there
                 assert any("cross_" in name for name in names) is cross_there
                 assert any(name.startswith(("ff_", "feed_")) for name in names) is feed_there
@@ -146,11 +154,11 @@ def test_removed_parts_are_gone_and_the_rest_is_unchanged() -> None:
 
 @torch.no_grad()
 def test_tokens_are_the_pixels_row_by_row() -> None:
-    stack = TransformerStack([Transformer(heads=3)], CHANNELS, CONTEXT, norm_groups=4)
+    stack = TransformerStack([Transformer(heads=3)], CHANNELS, CONTEXT, "group", norm_groups=4)
     x, context = torch.randn(1, CHANNELS, 2, 3), torch.randn(1, 5, CONTEXT)
     normed = F.group_norm(x, 4, stack.norm.weight, stack.norm.bias, eps=1e-6)
     tokens = torch.stack([normed[0, :, row, column] for row in range(2) for column in range(3)])[None]
-    tokens = stack.project_out(stack.blocks[0](stack.project_in(tokens), context))
+    tokens = stack.project_out(stack.blocks[0](stack.project_in(tokens), context, (2, 3)))
     expected = x.clone()
     for index in range(6):
         expected[0, :, index // 3, index % 3] += tokens[0, index]

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from archlab.architecture import AddedConditioning, Block, Stage, UNetSpec, layout, map_transformers
+from archlab.architecture import AddedConditioning, Block, Node, Stage, UNetSpec, layout, map_transformers
 from archlab.architecture.parts import Normalizer
 from archlab.cost import count
 from archlab.unet import UNet, build, set_attention_normalizer
@@ -166,7 +166,7 @@ def test_trained_with_softmax_it_computes_what_the_softmax_network_does(small: U
 
 def test_residual_block_is_written_out_as_published() -> None:
     """norm, SiLU, conv, plus projected time, norm, SiLU, conv, plus the shortcut."""
-    block = ResidualBlock("standard", 48, 16, time_dim=64, norm_groups=4)
+    block = ResidualBlock(Node("up.0.0", "block", 8, 32, 16, skip_channels=16), time_dim=64, norm_groups=4)
     x, time = torch.randn(1, 48, 8, 8), torch.randn(1, 64)
     w = block.state_dict()
     with torch.no_grad():

@@ -10,6 +10,7 @@ from archlab.architecture import AddedConditioning, Node
 from archlab.latency.network import Built
 from archlab.latency.table.pieces import Piece, PieceKind
 from archlab.unet.blocks import NORM_EPS, Downsample, UNetBlock, Upsample
+from archlab.unet.norms import feature_norm
 from archlab.unet.time_embedding import AddedEmbedding, TimeEmbedding
 from archlab.unet.transformer import TransformerStack
 
@@ -110,7 +111,7 @@ def _conv_in(node: Node, unet: dict[str, Any]) -> Part:
 
 
 def _conv_out(node: Node, unet: dict[str, Any]) -> Part:
-    norm = nn.GroupNorm(unet["norm_groups"], node.in_channels, eps=NORM_EPS)
+    norm = feature_norm(node.norm, node.in_channels, unet["norm_groups"], NORM_EPS)
     conv = nn.Conv2d(node.in_channels, node.out_channels, 3, padding=1)
     return nn.Sequential(norm, nn.SiLU(), conv), _feature_map(node)
 
@@ -134,7 +135,7 @@ def _residual(node: Node, unet: dict[str, Any]) -> Part:
 
 def _stack(node: Node, unet: dict[str, Any]) -> Part:
     channels = node.out_channels
-    stack = TransformerStack([], channels, channels, unet["norm_groups"])
+    stack = TransformerStack([], channels, channels, node.norm, unet["norm_groups"])
     return WithoutContext(stack), _feature_map(node)
 
 
@@ -149,7 +150,7 @@ def _cross_attention(node: Node, unet: dict[str, Any]) -> Part:
 
 def _alone(node: Node, context_dim: int) -> TransformerStack:
     """In a stack, which has the tokens' layout in every form of attention, but without its norm and projections."""
-    stack = TransformerStack(node.transformers, node.out_channels, context_dim, norm_groups=1)
+    stack = TransformerStack(node.transformers, node.out_channels, context_dim, node.norm, norm_groups=1)
     for name in ("norm", "project_in", "project_out"):
         setattr(stack, name, nn.Identity())
     return stack

@@ -29,7 +29,9 @@ _CACHED = 65536
 
 # A piece is known by everything in the spec but what is named here. So a new attribute tells pieces apart from the
 # start, whether it is thought of here or not.
-_IN_NODES = {"sample_size", "stages", "middle", "in_channels", "out_channels"}  # attributes of a UNetSpec
+_IN_NODES = {  # attributes of a UNetSpec
+    *("sample_size", "stages", "middle", "in_channels", "out_channels", "norm", "conv_expansion"),
+}
 _CONTEXT = {"context_dim", "context_length"}
 _CONDITIONS = {"added", "guidance_dim"}
 _WITHOUT: dict[PieceKind, set[str]] = {  # of the whole UNet's attributes those that a kind does not have in it
@@ -139,7 +141,9 @@ def _block(node: Node, unet: Attributes) -> tuple[Piece, ...]:
     if not node.transformers:
         return (residual,)
     block = replace(node.block, conv=_DEFAULTS["conv"], transformers=())
-    after = bare._replace(in_channels=node.out_channels, skip_channels=0, block=block)
+    after = bare._replace(
+        in_channels=node.out_channels, skip_channels=0, block=block, conv_expansion=_DEFAULTS["conv_expansion"]
+    )
     parts = [
         Piece(
             part, after._replace(block=replace(block, transformers=(transformer.alone(part),))), _reaching(part, unet)

@@ -4,10 +4,11 @@ import math
 import random
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import fields
 from itertools import product
 from typing import NamedTuple
 
-from archlab.architecture import ArchitectureError
+from archlab.architecture import ArchitectureError, Transformer
 from archlab.latency.table.pieces import PIECE_KINDS, Piece, PieceKind, pieces
 from archlab.space import SearchSpace
 from archlab.space.knobs import Value
@@ -15,15 +16,15 @@ from archlab.space.knobs import Value
 MOST_ENUMERATED = 50_000
 DRAWN = 2_000
 
-_ATTENTION: frozenset[PieceKind] = frozenset({"self_attention", "cross_attention"})
+_CONVOLUTIONS: frozenset[PieceKind] = frozenset({"residual", "downsample", "upsample"})
 _CONCERNED: Mapping[str, frozenset[PieceKind]] = {
+    **{each.name: frozenset(each.metadata["of"]) for each in fields(Transformer) if "of" in each.metadata},
     "self_attention": frozenset({"self_attention"}),
     "cross_attention": frozenset({"cross_attention"}),
-    "kv_sharing": _ATTENTION,
-    "attention_normalizer": _ATTENTION,
     "ff_ratio": frozenset({"feed_forward"}),
-    "ff_activation": frozenset({"feed_forward"}),
-    "conv": frozenset({"residual", "downsample", "upsample"}),
+    "feed_forward": frozenset({"feed_forward"}),
+    "conv": _CONVOLUTIONS,
+    "conv_expansion": _CONVOLUTIONS,
 }
 
 

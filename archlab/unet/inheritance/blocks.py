@@ -11,6 +11,7 @@ from archlab.unet.inheritance.attention import carry_attention, key_layers
 from archlab.unet.inheritance.feed_forward import carry_feed_forward
 from archlab.unet.inheritance.layers import Approximation, Transfer, silence, write
 from archlab.unet.inheritance.selection import Selection, by_position, choose
+from archlab.unet.norms import TokenNorm
 from archlab.unet.transformer import Attention, TransformerBlock, TransformerStack
 
 
@@ -92,7 +93,7 @@ def _carry_transformer(
         if origin is None:
             silence(attention.out)
             continue
-        norm: nn.LayerNorm = getattr(source, f"{name}_norm")
+        norm: TokenNorm = getattr(source, f"{name}_norm")
         transfer.norm(getattr(target, f"{name}_norm"), norm, tokens)
         context = tokens if name == "self" else _context(attention, origin)
         carry_attention(transfer, attention, origin, norm, tokens, context)

@@ -1,21 +1,24 @@
-"""One projection for keys and values (W_K = W_V) that starts where two were.
+"""Fewer projections for keys and values that start where more were: one for both (W_K = W_V), or one for some heads.
 
 The W that minimises E‖W x − W_K x‖² + E‖W x − W_V x‖² is the mean of W_K and W_V whatever x is. The ways beside the
 mean let each head do what the mean cannot: read its keys and values from one vector s by linear maps, k ≈ A s and
 v ≈ B s, which the query and the last projection take in: q·k ≈ (Aᵀq)·s and W_O v ≈ (W_O B) s. A constant in k changes
-no softmax and one in v is a constant in the output, so with softmax both are left out of the fit.
+no softmax and one in v is a constant in the output, so with softmax both are left out of the fit. Heads that share
+their keys, or their values, read them from one vector for all of them in the same way.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from archlab.unet.inheritance.layers import Approximation
 from archlab.unet.inheritance.methods import Sharing
-from archlab.unet.transformer import Attention
 
+Side = Literal["key", "value"]
+BOTH: tuple[Side, ...] = ("key", "value")
 _RIDGE = 1e-6
 
 
@@ -24,7 +27,7 @@ class Heads:
     """An attention's projections, head by head.
 
     Attributes:
-        query, key, value: [heads, d, inputs].
+        query, key, value: [heads, d, inputs]; heads that share keys and values have equal ones.
         out: [heads, d, outputs].
         out_bias: [outputs].
         softmax: whether attention weights add up to one.
@@ -48,23 +51,6 @@ class Heads:
         return torch.einsum("bhld,hdo->blo", mixing @ value, self.out) + self.out_bias
 
 
-def heads_of(attention: Attention, softmax: bool) -> Heads:
-    """The projections of a module in float64, to be used with softmax or with relu."""
-
-    def split(weight: Tensor) -> Tensor:
-        return weight.double().reshape(attention.heads, -1, weight.shape[1])
-
-    shared = attention.shared_kv
-    return Heads(
-        query=split(attention.query.weight),
-        key=split((attention.key_value if shared else attention.key).weight),
-        value=split((attention.key_value if shared else attention.value).weight),
-        out=split(attention.out.weight.T),
-        out_bias=attention.out.bias.double(),
-        softmax=softmax,
-    )
-
-
 def mean(heads: Heads, x: Tensor, context: Tensor) -> Heads:
     """The mean of both projections."""
     shared = (heads.key + heads.value) / 2
@@ -84,13 +70,7 @@ def keep_key(heads: Heads, x: Tensor, context: Tensor) -> Heads:
 def joint(heads: Heads, x: Tensor, context: Tensor) -> Heads:
     """The d directions that tell most of keys and values together: principal components of both, keys measured by
     what they do to the scores and values by what they do to the output."""
-    keys, values = _along(heads.key, heads, context), _along(heads.value, heads, context)
-    queries = torch.einsum("bli,hdi->hbld", x, heads.query).flatten(1, 2)
-    weights = [_root(queries.mT @ queries, keys), _root(heads.out @ heads.out.mT, values)]
-    both = torch.cat([keys @ weights[0], values @ weights[1]], dim=-1)
-    directions = torch.linalg.eigh(both.mT @ both).eigenvectors[..., -keys.shape[-1] :]
-    weighted = torch.cat([weights[0].mT @ heads.key, weights[1].mT @ heads.value], dim=1)
-    return _read_from(directions.mT @ weighted, heads, context)
+    return _read_from(_principal(heads, x, context), heads, context)
 
 
 SHARINGS: dict[Sharing, Callable[[Heads, Tensor, Tensor], Heads]] = {
@@ -111,23 +91,91 @@ def share(heads: Heads, x: Tensor, context: Tensor, sharing: Sharing | None = No
     return ways[best], Approximation(best, errors[best])
 
 
-def _read_from(shared: Tensor, heads: Heads, context: Tensor) -> Heads:
-    """Keys and values as linear functions of ``shared`` [heads, d, inputs], by least squares on the context."""
+def pool(heads: Heads, groups: int, x: Tensor, context: Tensor, *, turned: bool) -> tuple[Heads, Approximation]:
+    """The same number of heads, equal keys and equal values within each of ``groups`` (key and value equal where they
+    were): the mean (arXiv 2305.13245, section 2.1), or what principal components of all of them tell, whichever is
+    nearer to the original's output on these inputs.
+
+    Args:
+        turned: queries and keys are turned by their positions, so that a query cannot take in a map of the keys.
+    """
+    size, wanted = len(heads.query) // groups, heads(x, context)
+    ways = {"mean of heads": _mean_of_heads(heads, size)}
+    if heads.key is heads.value:
+        if not turned:
+            ways["principal"] = _read_from(_principal(heads, x, context, size), heads, context, size)
+    else:
+        of_values = _principal(heads, x, context, size, ("value",))
+        pooled = _read_from(of_values, _mean_of_heads(heads, size, ("key",)), context, size, ("value",))
+        ways["mean of keys, principal values"] = pooled
+        if not turned:
+            of_keys = _principal(heads, x, context, size, ("key",))
+            pooled = _read_from(of_values, heads, context, size, ("value",))
+            ways["principal"] = _read_from(of_keys, pooled, context, size, ("key",))
+    errors = {name: ((way(x, context) - wanted).norm() / wanted.norm()).item() for name, way in ways.items()}
+    best = min(ways, key=errors.__getitem__)
+    return ways[best], Approximation(best, errors[best])
+
+
+def _mean_of_heads(heads: Heads, group: int, sides: tuple[Side, ...] = BOTH) -> Heads:
+    key = _mean_within(heads.key, group) if "key" in sides else heads.key
+    if heads.key is heads.value:
+        return replace(heads, key=key, value=key)
+    return replace(heads, key=key, value=_mean_within(heads.value, group) if "value" in sides else heads.value)
+
+
+def grouped(of_heads: Tensor, group: int) -> Tensor:
+    """Each ``group`` heads in a row together: [heads, …] → [heads / group, group, …]"""
+    return of_heads.reshape(-1, group, *of_heads.shape[1:])
+
+
+def _mean_within(of_heads: Tensor, group: int) -> Tensor:
+    """The mean over each ``group`` heads in a row, for every one of them: [heads, …]"""
+    return grouped(of_heads, group).mean(1).repeat_interleave(group, 0)
+
+
+def _principal(heads: Heads, x: Tensor, context: Tensor, group: int = 1, sides: tuple[Side, ...] = BOTH) -> Tensor:
+    """A projection for each ``group`` heads in a row, to the d directions that tell most of these sides: [heads, d,
+    inputs], equal within a group."""
+    queries = torch.einsum("bli,hdi->hbld", x, heads.query).flatten(1, 2)
+    metrics = {"key": queries.mT @ queries, "value": heads.out @ heads.out.mT}
+    weighted, seen = [], []
+    for side in sides:
+        tokens = _along(getattr(heads, side), heads, context)
+        root = _root(metrics[side], tokens)
+        weighted.append(root.mT @ getattr(heads, side))
+        seen.append(tokens @ root)
+    projection = grouped(torch.cat(weighted, 1), group).flatten(1, 2)
+    told = grouped(torch.cat(seen, -1), group).movedim(1, 2).flatten(2)
+    directions = torch.linalg.eigh(told.mT @ told).eigenvectors[..., -heads.key.shape[1] :]
+    shared: Tensor = (directions.mT @ projection).repeat_interleave(group, 0)
+    return shared
+
+
+def _read_from(shared: Tensor, heads: Heads, context: Tensor, group: int = 1, sides: tuple[Side, ...] = BOTH) -> Heads:
+    """These sides as linear functions of ``shared`` [heads, d, inputs], by least squares on the context."""
     source = _along(shared, heads, context)
-    to_key, to_value = (_fit(source, _along(part, heads, context)) for part in (heads.key, heads.value))
-    lost = (heads.value - to_value.mT @ shared) @ context.flatten(0, 1).mean(0)
-    bias = heads.out_bias + torch.einsum("hd,hdo->o", lost, heads.out) * heads.softmax
-    query, out = to_key @ heads.query, to_value @ heads.out
-    return _balance(replace(heads, query=query, key=shared, value=shared, out=out, out_bias=bias))
+    read = heads
+    if "key" in sides:
+        read = replace(read, query=_fit(source, _along(heads.key, heads, context)) @ heads.query, key=shared)
+    if "value" in sides:
+        to_value = _fit(source, _along(heads.value, heads, context))
+        lost = (heads.value - to_value.mT @ shared) @ context.flatten(0, 1).mean(0)
+        bias = heads.out_bias + torch.einsum("hd,hdo->o", lost, heads.out) * heads.softmax
+        read = replace(read, value=shared, out=to_value @ heads.out, out_bias=bias)
+    return _balance(read, shared, group, sides)
 
 
-def _balance(heads: Heads) -> Heads:
+def _balance(heads: Heads, shared: Tensor, group: int, sides: tuple[Side, ...]) -> Heads:
     """The same function with each dimension of ``s`` scaled so that its row in the shared projection is as long as
     those that read it are on average; training fails where one is tiny and the others huge."""
-    readers = (heads.query.square().sum(2) + heads.out.square().sum(2)) / 2
-    scale = (readers / heads.key.square().sum(2).clamp(min=1e-30)).pow(0.25).clamp(min=1e-15)[..., None]
-    shared = heads.key * scale
-    return replace(heads, query=heads.query / scale, key=shared, value=shared, out=heads.out / scale)
+    readers = torch.stack([(heads.query if side == "key" else heads.out).square().sum(2) for side in sides]).mean(0)
+    rows = _mean_within(readers, group) / shared.square().sum(2).clamp(min=1e-30)
+    scale = rows.pow(0.25).clamp(min=1e-15)[..., None]
+    shared = shared * scale
+    if "key" in sides:
+        heads = replace(heads, query=heads.query / scale, key=shared)
+    return replace(heads, value=shared, out=heads.out / scale) if "value" in sides else heads
 
 
 def _along(projection: Tensor, heads: Heads, context: Tensor) -> Tensor:

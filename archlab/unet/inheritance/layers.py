@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from archlab.unet.blocks import SeparableConv
+from archlab.unet.inheritance.kernels import dense_kernel, low_rank, rank_one
 from archlab.unet.inheritance.methods import Methods
 from archlab.unet.inheritance.observations import Moments, Observations
-from archlab.unet.inheritance.selection import Selection
+from archlab.unet.inheritance.selection import Selection, by_position, choose
 from archlab.unet.inheritance.transfer_log import TransferLog
 from archlab.unet.inherited import How
 
@@ -22,10 +23,10 @@ _RIDGE = 1e-4
 
 
 class Approximation(NamedTuple):
-    """How weights were fitted that do nearly what others did, and their relative error."""
+    """How weights were fitted that do nearly what others did, and their relative error where it was estimated."""
 
     way: str
-    error: float
+    error: float | None
 
 
 @dataclass(frozen=True)
@@ -73,40 +74,57 @@ class Transfer:
         self.log.enter(target, [source], how, 2 * len(channels.kept))
 
     def convolution(self, target: nn.Module, source: nn.Module, outputs: Selection, inputs: Selection) -> None:
-        """A 3×3 convolution, dense or separable, as either.
+        """A 3×3 convolution, dense, separable or expanded, as any of them.
 
-        Dense → separable is the best rank-one fit of each input channel's kernels; separable → dense is exact.
+        Dense → separable is the best rank-one fit of each input channel's kernels, dense → expanded the best fit of as
+        many ranks as there are inner channels; separable and expanded → dense are exact.
         """
-        if isinstance(target, SeparableConv) and isinstance(source, SeparableConv):
-            write(target.depthwise, source.depthwise.weight[inputs.origins])
-            how: How = "trimmed" if len(inputs.dropped) else "kept"
-            self.log.enter(target.depthwise, [source.depthwise], how, 9 * len(inputs.kept))
-            self.layer(target.pointwise, source.pointwise, outputs, inputs)
+        if isinstance(target, SeparableConv) and isinstance(source, SeparableConv) and _alike(target, source):
+            self._separable(target, source, outputs, inputs)
+        elif isinstance(target, SeparableConv):
+            self._separate(target, source, outputs, inputs)
         elif isinstance(source, SeparableConv):
-            kernel = source.pointwise.weight * source.depthwise.weight.movedim(0, 1)
             self.place(
                 _conv(target),
-                kernel,
+                dense_kernel(source),
                 source.pointwise.bias,
                 outputs,
                 inputs,
-                [source.depthwise, source.pointwise],
+                _parts(source),
                 fit=Approximation("exact", 0.0),
-                moments=self.moments(source.depthwise),
+                moments=self.moments(_parts(source)[0]),
             )
-        elif isinstance(target, SeparableConv):
-            self._separate(target, _conv(source), outputs, inputs)
         else:
             self.layer(_conv(target), _conv(source), outputs, inputs)
 
-    def _separate(self, target: SeparableConv, source: nn.Conv2d, outputs: Selection, inputs: Selection) -> None:
-        kernel, bias, _ = read(source.weight, source.bias, inputs, self.moments(source))
-        depthwise, pointwise, error = rank_one(kernel)
+    def _separable(self, target: SeparableConv, source: SeparableConv, outputs: Selection, inputs: Selection) -> None:
+        """Both expanded, or neither."""
+        within = inputs
+        if target.expand is not None and source.expand is not None:
+            within = choose(_input_energy(source.pointwise), target.expand.out_channels)
+            self.layer(target.expand, source.expand, within, inputs)
+        write(target.depthwise, source.depthwise.weight[within.origins])
+        how: How = "trimmed" if len(within.dropped) else "kept"
+        self.log.enter(target.depthwise, [source.depthwise], how, 9 * len(within.kept))
+        self.layer(target.pointwise, source.pointwise, outputs, within)
+
+    def _separate(self, target: SeparableConv, source: nn.Module, outputs: Selection, inputs: Selection) -> None:
+        parts = _parts(source)
+        whole = dense_kernel(source) if isinstance(source, SeparableConv) else _weight(source)
+        kernel, bias, _ = read(whole, cast(Tensor, parts[-1].bias), inputs, self.moments(parts[0]))
+        within, way = inputs, "rank one"
+        if target.expand is None:
+            depthwise, pointwise, error = rank_one(kernel)
+        else:
+            within, way = _whole(target.expand.out_channels), "low rank"
+            expand, depthwise, pointwise, error = low_rank(kernel, target.expand.out_channels)
+            write(target.expand, expand)
+            self.log.enter(target.expand, parts, "fitted", carried_params(target.expand, within, inputs), error, way)
         write(target.depthwise, depthwise)
         write(target.pointwise, pointwise[outputs.origins], cast(Tensor, bias)[outputs.origins])
-        self.log.enter(target.depthwise, [source], "fitted", 9 * len(inputs.kept), error, "rank one")
-        params = carried_params(target.pointwise, outputs, inputs)
-        self.log.enter(target.pointwise, [source], "fitted", params, error, "rank one")
+        self.log.enter(target.depthwise, parts, "fitted", 9 * len(within.kept), error, way)
+        params = carried_params(target.pointwise, outputs, within)
+        self.log.enter(target.pointwise, parts, "fitted", params, error, way)
 
     def others(self, target: nn.Module, source: nn.Module) -> None:
         """Layers within ``target`` that no rule has settled: taken over where ``source`` has the same in the same
@@ -125,7 +143,7 @@ class Transfer:
         The square of the channel's weights times its mean square activation; without calibration data what the norm
         before it lets through.
         """
-        entrance = layer.depthwise if isinstance(layer, SeparableConv) else layer
+        entrance = _parts(layer)[0]
         energy = _input_energy(layer)
         if entrance in self.observations.moments:
             energy = energy * self.observations.moments[entrance].second.diagonal()
@@ -169,23 +187,6 @@ def read(
     return selected, bias, (_energy(lost, residual) / _energy(weight.double(), moments.second)) ** 0.5
 
 
-def rank_one(kernel: Tensor) -> tuple[Tensor, Tensor, float]:
-    """The separable convolution nearest to a dense one.
-
-    For every input channel the matrix [outputs, 9] has one best approximation of rank one (Eckart and Young).
-
-    Returns:
-        Depthwise [inputs, 1, 3, 3] of norm one, pointwise [outputs, inputs, 1, 1], relative error in the weights.
-    """
-    outputs, inputs = kernel.shape[:2]
-    left, singular, right = torch.linalg.svd(kernel.double().flatten(2).movedim(1, 0), full_matrices=False)
-    depthwise = right[:, 0].reshape(inputs, 1, 3, 3)
-    pointwise = (left[:, :, 0] * singular[:, :1]).T.reshape(outputs, inputs, 1, 1)
-    energy = singular.square()
-    error = (energy[:, 1:].sum() / energy.sum().clamp(min=1e-30)).sqrt().item()
-    return depthwise.to(kernel.dtype), pointwise.to(kernel.dtype), error
-
-
 def write(target: nn.Module, weight: Tensor, bias: Tensor | None = None) -> None:
     """Set a layer's weights."""
     _weight(target).copy_(weight)
@@ -209,7 +210,8 @@ def carried_params(target: Layer, outputs: Selection, inputs: Selection) -> int:
 def _input_energy(layer: nn.Module) -> Tensor:
     """Sum of squares of each input channel's weights."""
     if isinstance(layer, SeparableConv):
-        return layer.depthwise.weight.square().sum((1, 2, 3)) * _input_energy(layer.pointwise)
+        within = layer.depthwise.weight.square().sum((1, 2, 3)) * _input_energy(layer.pointwise)
+        return within if layer.expand is None else within @ layer.expand.weight[..., 0, 0].square()
     return _weight(layer).square().movedim(1, 0).flatten(1).sum(1)
 
 
@@ -230,6 +232,21 @@ def _own_shapes(layer: nn.Module | None) -> list[torch.Size]:
 
 def _weight(layer: nn.Module) -> Tensor:
     return cast(Tensor, layer.weight)
+
+
+def _parts(layer: nn.Module) -> list[nn.Module]:
+    """The layers that a convolution consists of, in the order of execution; any other layer itself."""
+    if not isinstance(layer, SeparableConv):
+        return [layer]
+    return [part for part in (layer.expand, layer.depthwise, layer.pointwise) if part is not None]
+
+
+def _alike(target: SeparableConv, source: SeparableConv) -> bool:
+    return (target.expand is None) == (source.expand is None)
+
+
+def _whole(channels: int) -> Selection:
+    return by_position(channels, channels)
 
 
 def _conv(layer: nn.Module) -> nn.Conv2d:

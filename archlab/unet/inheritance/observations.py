@@ -101,5 +101,5 @@ def _note(observations: Observations, layer: nn.Module, inputs: tuple[Tensor, ..
 
 def _note_attention(observations: Observations, attention: nn.Module, inputs: tuple[Tensor, ...]) -> None:
     if attention not in observations.attention_inputs:
-        x, context = (part[:_MOST_SAMPLES].detach().float() for part in inputs)
+        x, context = (part[:_MOST_SAMPLES].detach().float() for part in inputs[:2])
         observations.attention_inputs[attention] = (x, context)
