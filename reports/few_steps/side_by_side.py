@@ -23,7 +23,7 @@ def main() -> None:
         count = int(steps or model.facts.steps)
         passes = model.passes(count)
         images.append(model.draw(prompts[:COLUMNS], range(COLUMNS), steps=count))
-        captions += [f"{Path(folder).name}: {count} steps, {passes} passes"] * COLUMNS
+        captions += [f"{Path(folder).name}: steps {count}, passes {passes}"] * COLUMNS
     grid(torch.cat(images), captions, Path(path))
 
 
