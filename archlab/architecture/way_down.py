@@ -1,24 +1,25 @@
 """A UNet's way down and middle: what a control is made for."""
 
-import hashlib
-import json
-from dataclasses import asdict
+from dataclasses import replace
 
-from archlab.architecture.spec import UNetSpec, map_blocks
+from archlab.architecture.parts import Block
+from archlab.architecture.spec import UNetSpec
 
 
 def way_down_id(spec: UNetSpec) -> str:
     """Content hash: equal for UNets that take the same ControlNet, whatever their latents' side and their way up."""
-    canonical = map_blocks(spec, lambda block, _: block.canonical())
-    content = {
-        "in_channels": spec.in_channels,
-        "context_dim": spec.context_dim,
-        "norm_groups": spec.norm_groups,
-        "added": None if spec.added is None else asdict(spec.added),
-        "stages": [[s.channels, [asdict(block) for block in s.down], s.downsample] for s in canonical.stages],
-        "middle": [asdict(block) for block in canonical.middle],
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+    stages = tuple(
+        replace(stage, up=(Block(),), upsample=None if stage.upsample is None else "standard") for stage in spec.stages
+    )
+    alike = replace(
+        spec,
+        sample_size=2 ** len(stages),
+        out_channels=spec.in_channels,
+        context_length=1,
+        guidance_dim=None,
+        stages=stages,
+    )
+    return alike.id
 
 
 def way_down_in_words(spec: UNetSpec) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 import archlab
 from archlab.cost import count
+from archlab.data.conditions import EDGES
 from archlab.data.pictures import grid
 from archlab.encoders.clip import Clip
 from archlab.evaluation.fact import to_plain, write_fact
@@ -24,11 +25,12 @@ from archlab.export.plan import EVERYTHING, Plan
 from archlab.export.steps import expressible
 from archlab.export.tokenizer import write_tokenizer
 from archlab.model import Model
+from archlab.model.controls.facts import read_facts
 from archlab.model.controls.load import control_of
 
 PROGRAM = "sample.py"
 
-_SIGMA = 1.0  # of edges that are drawn along
+_SIGMA = 1.0  # of edges that are drawn along, where the control was not trained on edges
 
 
 def export_model(
@@ -63,7 +65,7 @@ def export_model(
     networks = networks_of_model(model, None if along is None else along.network)
     judge = Judge(as_written, networks, judging, say)
     if along is not None and judge.prompts:
-        along = replace(along, pictures=judge.edges(_SIGMA))
+        along = replace(along, pictures=judge.edges(_sigma(control)))
     made: list[ExportedFile] = []
     pictures: list[Pictures] = []
     remarks = [] if stand_in is None else [stand_in]
@@ -111,6 +113,12 @@ def _write_samples(drawn: Mapping[str, Tensor], prompts: Sequence[str], path: Pa
     least = min(map(len, drawn.values()))
     images = torch.cat([images[:least] for images in drawn.values()])
     grid(images, [*prompts[:least]] * len(drawn), path)
+
+
+def _sigma(control: Path | None) -> float:
+    """With which the edges were found that a control was trained on."""
+    facts = None if control is None else read_facts(control)
+    return float(facts.settings["edge_sigma"]) if facts is not None and facts.condition == EDGES else _SIGMA
 
 
 def _of_channels(pictures: Tensor, model: Model) -> Tensor:

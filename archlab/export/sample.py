@@ -67,9 +67,12 @@ def read_picture(path: str, size: int) -> Array:
     """A square picture, resized: float32 [1, 3, size, size] in [0, 1]."""
     from PIL import Image
 
-    image = Image.open(path).convert("RGB")
+    try:
+        image = Image.open(path).convert("RGB")
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{path}: {error.strerror or 'no picture that can be read'}") from None
     if image.width != image.height:
-        raise SystemExit(f"{path}: is {image.width}x{image.height}; a square of {size}x{size} is drawn")
+        raise argparse.ArgumentTypeError(f"{path}: is {image.width}x{image.height}; a square of {size}x{size} is drawn")
     resized = np.asarray(image.resize((size, size), Image.Resampling.LANCZOS), np.float32) / 255
     return np.ascontiguousarray(resized.transpose(2, 0, 1)[None])
 
@@ -219,7 +222,10 @@ def arguments(facts: dict[str, Any]) -> argparse.Namespace:
         "--guidance", type=float, default=facts["guidance"], help="1: one pass of the UNet a step, not two"
     )
     if "controlled_unet" in facts["networks"]:
-        parser.add_argument("--control", metavar="PICTURE", help="draw along it")
+        size = facts["image"]["size"]
+        parser.add_argument(
+            "--control", metavar="PICTURE", type=lambda path: read_picture(path, size), help="draw along it"
+        )
         parser.add_argument("--control-scale", type=float, default=1.0, help="how strongly it holds")
     parser.add_argument("--precision", choices=precisions, default=precisions[0])
     parser.add_argument("--threads", type=int, default=1)
@@ -252,8 +258,8 @@ def main() -> None:
     random = np.random.default_rng(given.seed).standard_normal(shape, np.float32)
     noises = random if given.noise is None else np.load(given.noise).astype(np.float32).reshape(shape)
     unet: Network | ControlledUNet = networks["unet"]
-    if picture := getattr(given, "control", None):
-        unet = ControlledUNet(networks, read_picture(picture, facts["image"]["size"]), given.control_scale)
+    if getattr(given, "control", None) is not None:
+        unet = ControlledUNet(networks, given.control, given.control_scale)
     image = draw(facts, steps, unet, contexts, noises)
     if "decoder" in networks:
         scale, shift = (np.float32(latents[name]).reshape(1, -1, 1, 1) for name in ("scale", "shift"))

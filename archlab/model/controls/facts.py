@@ -1,11 +1,12 @@
 """What is known of a control beside its network: ``control.json``."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
-from archlab.evaluation.fact import STRICT, Whole
+from archlab.evaluation.fact import STRICT, Whole, read_fact
 
 FACTS_FILE = "control.json"
 
@@ -41,3 +42,13 @@ class ControlFacts:
     steps: Whole
     seconds: float
     archlab: str
+
+
+def read_facts(folder: Path) -> ControlFacts | None:
+    """Of the control in a folder; None for one of diffusers', of which nothing is known.
+
+    Raises:
+        BadInput: somebody damaged them.
+    """
+    path = folder / FACTS_FILE
+    return read_fact(ControlFacts, path) if path.is_file() else None

@@ -10,9 +10,8 @@ from archlab.architecture.way_down import way_down_id, way_down_in_words
 from archlab.data.left_out import Unusable
 from archlab.data.pixels import decode
 from archlab.errors import BadInput, shown
-from archlab.evaluation.fact import read_fact
 from archlab.model.control import Control
-from archlab.model.controls.facts import FACTS_FILE, ControlFacts
+from archlab.model.controls.facts import ControlFacts, read_facts
 from archlab.model.controls.network_folder import read_network
 from archlab.model.model import Model
 
@@ -57,8 +56,8 @@ def control_of(folder: Path, model: Model, pictures: Tensor, scale: float = 1.0)
     """Likewise with pictures: [N, 3, H, W] in [0, 1], with the sides of the model's images."""
     if not folder.is_dir():
         raise BadInput(f"{folder}: no such folder; archlab control train makes one")
-    if (folder / FACTS_FILE).is_file():
-        _check(folder, read_fact(ControlFacts, folder / FACTS_FILE), model)
+    if (facts := read_facts(folder)) is not None:
+        _check(folder, facts, model)
     network = read_network(folder, model.spec, picture_factor(model))
     return Control(name=folder.resolve().name, network=network, pictures=pictures, scale=scale)
 

@@ -11,9 +11,8 @@ from archlab.data.conditions import EDGES
 from archlab.data.edges import edges
 from archlab.data.load import load_data
 from archlab.errors import BadInput
-from archlab.evaluation.fact import read_fact
 from archlab.model.control import Control
-from archlab.model.controls.facts import FACTS_FILE, ControlFacts
+from archlab.model.controls.facts import read_facts
 from archlab.model.controls.load import control_of
 from archlab.model.model import Model
 from archlab.progress import Progress, silent
@@ -52,7 +51,7 @@ def score_control(
     Raises:
         BadInput: the control is none of edges, or the model's data are not there.
     """
-    facts = read_fact(ControlFacts, folder / FACTS_FILE) if (folder / FACTS_FILE).is_file() else None
+    facts = read_facts(folder)
     if facts is None or facts.condition != EDGES:
         raise BadInput(f"{folder}: only a control that archlab trained on edges is scored by them")
     source = facts.settings["data"] or model.facts.data

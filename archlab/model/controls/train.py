@@ -6,9 +6,9 @@ from pathlib import Path
 
 import archlab
 from archlab.compute import ComputeSettings, naming_out_of_memory, torch_threads
-from archlab.evaluation.fact import read_fact, write_fact
+from archlab.evaluation.fact import write_fact
 from archlab.model.controls.card import write_card
-from archlab.model.controls.facts import FACTS_FILE, ControlFacts
+from archlab.model.controls.facts import FACTS_FILE, read_facts
 from archlab.model.controls.ingredients import ControlIngredients, gather
 from archlab.model.controls.network_folder import write_network
 from archlab.model.controls.run import ControlRun
@@ -48,7 +48,8 @@ def train_control(name: str, settings: ControlSettings, out: Path, *, watchers: 
             if settings.steps < begun.settings["steps"]:
                 was = begun.settings["steps"]
                 raise state.refused(f"steps was {was} when it began and is {settings.steps} now")
-        if _finished_steps(out) == settings.steps:
+        finished = read_facts(out)
+        if finished is not None and finished.steps == settings.steps:
             tell(watchers, "notice", f"{out} is finished, {settings.steps:,} steps: nothing to do")
             return out
         given = gather(name, settings)
@@ -90,8 +91,3 @@ def _begin(
     state.begin(now)
     checkpoint = state.newest(now.uid, lambda line: tell(watchers, "notice", line))
     return ControlRun(given, prepared, Recorder(state, now.uid, watchers), checkpoint)
-
-
-def _finished_steps(folder: Path) -> int | None:
-    path = folder / FACTS_FILE
-    return read_fact(ControlFacts, path).steps if path.is_file() else None

@@ -9,16 +9,19 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch import nn
 
+from archlab.architecture import UNetSpec, preset
 from archlab.model import load_control, load_model
-from archlab.model.controls.network_folder import write_network
+from archlab.model.controls.network_folder import read_network, write_network
 from archlab.model.folder import save_model
 from archlab.unet.adapter import Adapter
+from archlab.unet.controlled import ControlNetwork
 from archlab.unet.controlnet import controlnet_of
 from tests.encoders.tiny import save_clip, save_kl
 from tests.model.test_plain_diffusers import GUIDANCE, OWN, PLAIN, PROMPTS, SEEDS, STEPS, model
 from tests.model.without_archlab import run_without_archlab
 
 FACTOR, SIZE, SCALE = 2, 16, 0.7
+ODD = preset("mobilediffusion").scaled(width=0.1, sample_size=8)  # its first stage has no transformers
 SPECS = {"mine": PLAIN, "small": OWN}
 CLASSES = {
     ("mine", "controlnet"): "ControlNetModel",
@@ -52,8 +55,19 @@ for name in ("mine", "small"):
         images[f"{{name}}-{{kind}}"] = 2 * torch.from_numpy(drawn).permute(0, 3, 1, 2).contiguous() - 1
         network.save_pretrained(f"again/{{name}}-{{kind}}")
         AutoModel.from_pretrained(f"again/{{name}}-{{kind}}", **code)
+odd = AutoModel.from_pretrained("controls/odd", trust_remote_code=True)
+images["odd"] = odd(torch.full((1, 3, {SIZE}, {SIZE}), 0.5))[-1].detach()
 save_file(images, "images")
 """
+
+
+def write(network: ControlNetwork, spec: UNetSpec, folder: Path) -> None:
+    """Write it, none of its weights zero."""
+    for weight in network.parameters():
+        if not weight.any():
+            nn.init.normal_(weight, std=0.3)
+    folder.mkdir(parents=True)
+    write_network(network, spec, FACTOR, folder)
 
 
 @pytest.fixture(scope="module")
@@ -67,12 +81,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         made = model(spec, place)
         save_model(made, place / "models" / name)
         for kind, network in (("controlnet", controlnet_of(made.unet, FACTOR)), ("adapter", Adapter(spec, FACTOR))):
-            for weight in network.parameters():
-                if not weight.any():
-                    nn.init.normal_(weight, std=0.3)
-            folder = place / "controls" / f"{name}-{kind}"
-            folder.mkdir(parents=True)
-            write_network(network, spec, FACTOR, folder)
+            write(network, spec, place / "controls" / f"{name}-{kind}")
+    write(Adapter(ODD, FACTOR), ODD, place / "controls" / "odd")
     pixels = np.random.default_rng(0).integers(0, 256, (SIZE, SIZE, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(place / "picture.png")
     run_without_archlab(CODE, place)
@@ -89,3 +99,10 @@ def test_diffusers_draws_the_same_along_a_picture(name: str, kind: str, place: P
         images = ours.draw(PROMPTS, SEEDS, control=control)
         torch.testing.assert_close(load_file(place / "images")[f"{name}-{kind}"], images, rtol=0, atol=1e-4)
     assert (images - ours.draw(PROMPTS, SEEDS)).abs().max() > 0.01
+
+
+def test_an_adapter_of_a_layout_that_diffusers_has_not_comes_with_its_code(place: Path) -> None:
+    folder = place / "controls" / "odd"
+    assert '"_class_name": "ArchlabAdapter"' in (folder / "config.json").read_text()
+    ours = read_network(folder, ODD, FACTOR)(torch.full((1, 3, SIZE, SIZE), 0.5)).stages[-1]
+    torch.testing.assert_close(load_file(place / "images")["odd"], ours, rtol=0, atol=1e-5)
