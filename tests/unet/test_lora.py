@@ -222,6 +222,13 @@ def test_files_of_another_kind_are_refused(plain: UNet, tmp_path: Path) -> None:
         read_lora(tmp_path / "style.safetensors", without_text=True)
 
 
+def test_another_scale_than_alpha_over_rank_is_refused(plain: UNet, tmp_path: Path) -> None:
+    header = {"lora_adapter_metadata": json.dumps({"unet.lora_alpha": 4, "unet.use_rslora": True})}
+    save_file(GOOD, tmp_path / "style.safetensors", header)
+    with pytest.raises(BadInput, match="its header says use_rslora"):
+        read_lora(tmp_path / "style.safetensors", plain.spec)
+
+
 def test_own_layers_have_no_names_in_kohyas_form(tmp_path: Path) -> None:
     own = untrained(OWN, 5)
     lora = lora_of(learnt(own, r".*\.key_value"))
