@@ -188,6 +188,7 @@ def _origin(facts: ModelFacts) -> list[str]:
         "",
         *([_data(facts)] if facts.data else ["- Data: not known."]),
         *_training_of(facts),
+        *(f"- A LoRA is in its weights: {lora.name}, times {lora.weight:g}." for lora in facts.loras),
         *([f"- Words of its captions: {', '.join(facts.vocabulary[:200])}."] if facts.vocabulary else []),
         f"- Made by archlab {facts.archlab}.",
         "- Licence: archlab claims none on these weights. They stand under the terms of the data, and of the text "

@@ -1,8 +1,8 @@
 """How LoRAs of styles do: ``python lora.py digits slanted 200 models/knee models/knee+loras/slanted …``
 
-Each model with its LoRA, if one stands behind a plus, draws prompts of the data with the seeds 0, 1, 2 …, in its own number
-of steps, or in as many as stand behind an @. Judged are the style, by a statistic in closed form, and, by a reader that was trained
-on images of that style, FID and adherence: to the data as they are, and to the data in the style. Prints CSV.
+Each model with its LoRA, if one stands behind a plus, draws prompts of the data with the seeds 0, 1, 2 …, in its own
+number of steps, or in as many as stand behind an @. Judged are the style, by a statistic in closed form, and FID and
+adherence twice: to the data as they are, and to the data in the style, each by a reader trained on such images. CSV.
 """
 
 import csv

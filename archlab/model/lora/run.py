@@ -20,6 +20,7 @@ from archlab.unet.lora.facts import LoraFacts
 from archlab.unet.lora.files import WEIGHTS_FILE, write_lora
 from archlab.unet.lora.lora import Lora
 
+_FEW_STEPS = 4  # fewer are too few to learn by denoising: see docs/lora.md
 WITHOUT = "without"  # the picture of what the model draws without the LoRA
 
 
@@ -52,6 +53,13 @@ class LoraRun:
             KeyboardInterrupt: between two steps; the state is written.
         """
         self._recorder.tell("training_started", self._start())
+        facts = self._model.facts
+        if facts.distillation is not None and facts.steps < _FEW_STEPS:
+            self._recorder.tell(
+                "notice",
+                f"{facts.name} draws in {facts.steps} step{'s' if facts.steps > 1 else ''}; by its loss a LoRA of that "
+                "draws a mean of many images. Train it on the student of 8 steps, and use it here",
+            )
         self._loop.go(self._look, (self._settings.validate_every, self._settings.draw_every))
 
     def finish(self) -> None:

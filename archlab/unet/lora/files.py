@@ -186,7 +186,9 @@ def _alphas(file: _File, layers: Mapping[str, str]) -> dict[str, float]:
         config = json.loads(file.header[_METADATA])
         for kind in ("use_rslora", "use_dora"):
             if config.get(f"unet.{kind}"):
-                raise BadInput(f"{file.path}: its header says {kind}; archlab reads plain LoRAs, scaled by alpha / rank")
+                raise BadInput(
+                    f"{file.path}: its header says {kind}; archlab reads plain LoRAs, scaled by alpha / rank"
+                )
         pattern = dict(config.get("unet.alpha_pattern", {}))
         usual = config.get("unet.lora_alpha")
         alphas = {ours: pattern.get(theirs.removeprefix("unet."), usual) for theirs, ours in layers.items()}

@@ -20,6 +20,7 @@ from archlab.diffusion.settings import DiffusionSettings
 from archlab.encoders.prepare import encode_data
 from archlab.errors import BadInput
 from archlab.model import Model, load_model
+from archlab.model.distill import DistillSettings, distill_model
 from archlab.model.lora import LoraSettings, train_lora
 from archlab.model.train import train_model
 from archlab.scores.validation import ValidationLoss
@@ -116,7 +117,7 @@ def test_fused_it_draws_the_same_and_so_does_its_export(
     quickly = ("--forms", "tflite", "--precision", "fp32", "--compare", "2", "--score", "0")
     done = run("export", "models/knee", "--lora", "loras/negative:0.7", *quickly, "--out", str(tmp_path / "export"))
     assert done.exit_code == 0, done.output
-    assert "knee+negative:0.7" in (tmp_path / "export" / "card.md").read_text(encoding="utf-8")
+    assert "A LoRA is in its weights: negative, times 0.7." in (tmp_path / "export" / "card.md").read_text("utf-8")
     drawn = drawn_by_program(tmp_path / "export", taught, PROMPTS[0])
     assert share_within_one(drawn, taught, PROMPTS[0]) >= 0.99
 
@@ -161,3 +162,11 @@ def test_bad_input_is_one_line(
     assert isinstance(result.exception, BadInput), result.output
     assert message in str(result.exception)
     assert not Path("o").exists()
+
+
+def test_a_model_of_one_step_is_said_to_be_the_wrong_one(place: Path, tmp_path: Path) -> None:
+    settings = DistillSettings(steps=1, from_steps=2, updates=1, batch_size=4, threads=1)
+    student = distill_model(str(place / "models" / "knee"), settings, tmp_path / "knee-1")
+    heard = Heard()
+    train_lora(str(student), quick(place, steps=1), tmp_path / "lora", watchers=[heard])
+    assert any("knee-1 draws in 1 step; by its loss a LoRA of that draws a mean" in line for line in heard.notices)
