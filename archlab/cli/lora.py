@@ -30,7 +30,9 @@ def lora() -> None:
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Any setting: prompt_dropout=0.")
 @click.option("--rank", type=click.IntRange(min=1), help="[default: 16]")
 @click.option("--alpha", type=float, help="What is added is scaled by alpha / rank.  [default: the rank]")
-@click.option("--targets", metavar="REGEX", help="Layers that learn.  [default: those of attention and feed-forward]")
+@click.option(
+    "--targets", metavar="REGEX", help="Layers that learn.  [default: attention, feed-forward and convolutions]"
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Of the optimiser.  [default: 500]")
 @click.option("--batch-size", type=click.IntRange(min=1), help="[default: 16]")
 @click.option("--learning-rate", type=float, help="[default: 0.001]")

@@ -18,7 +18,7 @@ import archlab
 from archlab.architecture import Transformer, map_blocks
 from archlab.architecture.presets import stable_diffusion
 from archlab.errors import BadInput
-from archlab.model.lora.settings import ATTENTION_AND_FEED_FORWARD, CONVOLUTIONS
+from archlab.model.lora.settings import USUAL_TARGETS
 from archlab.model.modeling_archlab import ArchlabUNet
 from archlab.model.unet_folder import write_unet
 from archlab.unet import UNet
@@ -36,7 +36,7 @@ SHARED = Transformer(heads=2, kv_sharing="all", attention_normalizer="relu", ff_
 OWN = map_blocks(
     PLAIN, lambda block, _: replace(block, conv="separable", transformers=(SHARED,) * bool(block.transformers))
 )
-EVERYTHING = f"{ATTENTION_AND_FEED_FORWARD}|{CONVOLUTIONS}"
+EVERYTHING = rf"{USUAL_TARGETS}|.*\.transformers\.project_(in|out)"
 RANK, ALPHA = 4, 10.0
 
 

@@ -10,12 +10,9 @@ from archlab.data.settings import DataSettings
 from archlab.model.settings import RunSettings
 from archlab.section import Amount, Count
 
-ATTENTION_AND_FEED_FORWARD = (
+USUAL_TARGETS = (  # attention, feed-forward, residual blocks, resampling; neither depthwise nor the first and last
     r".*\.(self_attention|cross_attention)\.(query|key|value|key_value|out)|.*\.feed_forward\.(expand|contract)"
-)
-CONVOLUTIONS = (
-    r".*\.residual\.(conv1|conv2|shortcut|time_projection)(\.pointwise)?"
-    r"|(down|up)sample\.\d+\.conv(\.pointwise)?|.*\.transformers\.project_(in|out)"
+    r"|.*\.residual\.(conv1|conv2|shortcut|time_projection)(\.pointwise)?|(down|up)sample\.\d+\.conv(\.pointwise)?"
 )
 
 
@@ -24,8 +21,7 @@ class LoraSettings(DataSettings, RunSettings, ComputeSettings):
 
     rank: Count = 16
     alpha: Amount | None = None  # absent: the rank. What is added to weights is B·A times alpha / rank
-    targets: str = ATTENTION_AND_FEED_FORWARD  # a regular expression for whole names of layers
-    convolutions: bool = False  # residual blocks, resampling and projections, too; never depthwise ones
+    targets: str = USUAL_TARGETS  # a regular expression for whole names of layers
     steps: Count = 500  # of the optimiser
     batch_size: Count = 16
     learning_rate: Amount = 1e-3
@@ -45,8 +41,3 @@ class LoraSettings(DataSettings, RunSettings, ComputeSettings):
     def given_alpha(self) -> float:
         """The rank where none is given."""
         return float(self.rank) if self.alpha is None else self.alpha
-
-    @property
-    def all_targets(self) -> str:
-        """With the convolutions, where they are asked for."""
-        return f"{self.targets}|{CONVOLUTIONS}" if self.convolutions else self.targets

@@ -105,7 +105,7 @@ class LoraIngredients:
         settings, model = self.settings, self.model
         assert model.facts.diffusion is not None
         with quiet():  # peft imports whatever there is that quantises
-            network = with_adapter(model.unet, settings.all_targets, settings.rank, settings.given_alpha, settings.seed)
+            network = with_adapter(model.unet, settings.targets, settings.rank, settings.given_alpha, settings.seed)
         network.to(self.device).checkpointing = settings.checkpointing
         process = configured_process(model.facts.diffusion, prepared.sample_size)
         examples = Examples(prepared, process, settings.batch_size, settings.prompt_dropout)
@@ -123,7 +123,7 @@ def _gather(name: str, settings: LoraSettings) -> LoraIngredients:
     device, model = training_device(settings, settings), load_model(name)
     if model.facts.diffusion is None:
         raise BadInput(f"{name}: its scheduler has no noise schedule that archlab can train with")
-    target_layers(model.unet, settings.all_targets)
+    target_layers(model.unet, settings.targets)
     return LoraIngredients(settings, model, device)
 
 
