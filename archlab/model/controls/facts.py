@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import ConfigDict
 
+from archlab.errors import BadInput
 from archlab.evaluation.fact import STRICT, Whole, read_fact
 
 FACTS_FILE = "control.json"
@@ -48,7 +49,9 @@ def read_facts(folder: Path) -> ControlFacts | None:
     """Of the control in a folder; None for one of diffusers', of which nothing is known.
 
     Raises:
-        BadInput: somebody damaged them.
+        BadInput: there is no such folder, or somebody damaged them.
     """
+    if not folder.is_dir():
+        raise BadInput(f"{folder}: no such folder; archlab control train makes one")
     path = folder / FACTS_FILE
     return read_fact(ControlFacts, path) if path.is_file() else None

@@ -54,8 +54,6 @@ def _number(text: str) -> float | None:
 
 def control_of(folder: Path, model: Model, pictures: Tensor, scale: float = 1.0) -> Control:
     """Likewise with pictures: [N, 3, H, W] in [0, 1], with the sides of the model's images."""
-    if not folder.is_dir():
-        raise BadInput(f"{folder}: no such folder; archlab control train makes one")
     if (facts := read_facts(folder)) is not None:
         _check(folder, facts, model)
     network = read_network(folder, model.spec, picture_factor(model))
