@@ -73,14 +73,15 @@ def evaluate_proxy(
     micro_batch: int | None = None,
     progress: Progress = silent,
     goes_on: GoesOnAtRung = always,
+    until: int | None = None,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> ProxyResult:
     """Train the proxy of ``spec`` rung by rung, all seeds in step, draw from it, and say how good it is.
 
     Writes ``curve.csv`` (seed, step, loss, seconds), ``samples.png`` and ``checkpoint.safetensors`` (averaged
     weights, for `build(proxy_spec(...))`) into ``folder``; the last two are the first seed's, and a training that is
-    stopped leaves neither. Called again after it was interrupted, it goes on from the state that it left there,
-    bit for bit. Seeds that an earlier evaluation trained are not trained again.
+    stopped or paused leaves neither. Called again after it was interrupted or paused, it goes on from the state that it
+    left there, bit for bit. Seeds that an earlier evaluation trained are not trained again.
 
     Args:
         spec: the target architecture, not yet shrunk.
@@ -92,6 +93,8 @@ def evaluate_proxy(
             ``reference``, ``train the baseline``, ``train``, ``sample`` and ``score``.
         goes_on: called after every rung but the last with (steps, each seed's quality there); says whether to go on.
             Not called again for a rung that training had left behind when it was interrupted.
+        until: pause at this rung: its state stays in ``folder``, and another call with a later rung goes on from
+            there. Absent: train until ``goes_on`` stops it, or to the last rung.
         checkpoint_seconds: how often the state is written between rungs.
 
     Raises:
@@ -108,22 +111,23 @@ def evaluate_proxy(
         setup = ProxySetup(proxy_spec(spec, settings), settings, images, parent, throttle, checkpoint_seconds)
         runs = [SeedRun(setup, seed + index, folder, partial(report, index)) for index in range(settings.seeds)]
         try:
-            rung = _end_rung(runs, settings.rungs, goes_on)
+            rung = _end_rung(runs, settings.rungs, goes_on, until)
             finished = [run.finish(rung) for run in runs]
         except Diverged:
             _discard(runs)
             raise
         _write_files(folder, setup, finished)
-        _discard(runs)
+        if rung != until or rung == setup.last_rung:
+            _discard(runs)
         return _result(setup, finished, rung, seed)
 
 
-def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], goes_on: GoesOnAtRung) -> int:
-    """The rung from which it does not go on, trained up to there; or the last."""
+def _end_rung(runs: Sequence[SeedRun], rungs: Sequence[int], goes_on: GoesOnAtRung, until: int | None) -> int:
+    """The rung from which it does not go on, or where it is paused, trained up to there; or the last."""
     for rung in rungs[:-1]:
         was_passed = any(run.step > rung for run in runs)
         qualities = [run.quality(rung).value for run in runs]
-        if not was_passed and not goes_on(rung, qualities):
+        if rung == until or (not was_passed and not goes_on(rung, qualities)):
             return rung
     return rungs[-1]
 

@@ -113,9 +113,13 @@ def _doubts(definition: StudyDefinition, known: Baseline) -> Iterator[str]:
 
 
 def _needs_noise(definition: StudyDefinition) -> bool:
-    """Whether trials are pruned and nothing else tells how far two seeds of one architecture are apart."""
+    """Whether trials are pruned and nothing else tells how far two seeds of one architecture are apart.
+
+    A surrogate learns that from the trials.
+    """
     proxy, search = definition.settings.proxy, definition.settings.search
-    return len(proxy.rungs) > 1 and proxy.seeds == 1 and search.noise is None
+    is_pruned = len(proxy.rungs) > 1 and search.strategy != "surrogate"
+    return is_pruned and proxy.seeds == 1 and search.noise is None
 
 
 def _training(definition: StudyDefinition, folder: Path) -> Job:

@@ -26,8 +26,10 @@ from archlab.study.evaluate import STAGES, Job, Stages, costed
 from archlab.study.executors import Executor
 from archlab.study.finished import FinishedTrials
 from archlab.study.folder import StudyFolder
+from archlab.study.multi_fidelity import MultiFidelity, ended
 from archlab.study.open_trials import OpenTrials, OwnTrial
 from archlab.study.optuna_result import optuna_result
+from archlab.study.paused import Paused, pause, paused_of, until_of
 from archlab.study.proposals import Proposal, Proposals
 from archlab.study.pruning import Pruner
 from archlab.study.sampler import as_params
@@ -64,6 +66,9 @@ class Driver:
         self.open = OpenTrials()
         self.limits: dict[str, float] = {}
         self.proposals = Proposals(definition, arms, store, self.finished, self.limits)
+        self.multi_fidelity: MultiFidelity | None = None
+        if self.settings.search.strategy == "surrogate":
+            self.multi_fidelity = MultiFidelity(definition, store, self.proposals, self.finished, self.open)
         self.pruner = Pruner(store.optuna, self.settings)
         self.confirmation = Confirmation()  # as it was known when this driver began
         self.has_ended = False  # nothing more is asked; what is under way is finished
@@ -75,6 +80,8 @@ class Driver:
         while True:
             while len(self.open.futures) < self.executor.slots and (proposal := self._next()):
                 self._start(proposal)
+            if self.has_ended and not self.open.futures:
+                self._end_paused()
             if not self.open:
                 self._confirm_front(baseline)
                 return Study(self.folder, self.finished.records)
@@ -85,10 +92,11 @@ class Driver:
         self._tell("progress", job.number, stage, done)
 
     def goes_on(self, job: Job, rung: int, qualities: Sequence[float], known: Evaluation | None = None) -> bool:
-        """See `Listener`. The arms of a plan, a known architecture's further seed and the baseline are not stopped."""
+        """See `Listener`. The arms of a plan, a known architecture's further seed and the baseline are not stopped, and
+        what is trained to a rung that was chosen before is not stopped below it."""
         with self.lock:
             mine = self.open.own(job.number)
-            if mine is None or mine.twin is not None or self.proposals.is_plan:
+            if mine is None or mine.twin is not None or mine.until is not None or self.proposals.is_plan:
                 return True
             return self.pruner.goes_on(mine.trial, rung, qualities, known or costed(job.spec, {}))
 
@@ -138,19 +146,29 @@ class Driver:
             if self.store.lease(number):
                 self.open.remove(number)
                 return self.proposals.take_up(number, self.open.architectures(before=number))
-        if self.has_ended or not self._has_room():
+        if self.has_ended or not (self._has_room() or self.multi_fidelity):
             return None
         with self.store.asking():
             self._look_around()
             self._refuse_hopeless()
-            if not self._has_room() or self._stops():
+            if not (self._has_room() or self.multi_fidelity) or self._stops():
                 return None
-            proposal = self.proposals.next(self.open.architectures())
-            if proposal is None:
-                self.has_ended = True
-            else:
+            proposal = self._proposed()
+            if proposal is not None:
                 self.store.lease(proposal.trial.number)
             return proposal
+
+    def _proposed(self) -> Proposal | None:
+        if self.multi_fidelity is None:
+            proposal = self.proposals.next(self.open.architectures())
+            self.has_ended = proposal is None
+        else:
+            proposal = self.multi_fidelity.next(may_begin=self._has_room())
+            self.has_ended = self.multi_fidelity.has_ended
+            if self.has_ended and self.multi_fidelity.gain is not None:
+                gain = self.multi_fidelity.gain
+                self._tell("notice", f"the most promising candidate is expected to add {gain:.2%} to the hypervolume")
+        return proposal
 
     def _look_around(self) -> None:
         """Note what other drivers have under way, then what they have finished: in this order nothing is overlooked."""
@@ -187,14 +205,42 @@ class Driver:
         if written := self.finished.trials.get(trial.number):
             self._settle(trial, written)
             return
+        if mine := self.open.own(trial.number):
+            self._go_on(mine)
+            return
         spec = self.space.spec(values)
         mine = OwnTrial(trial, spec, as_params(values), time.time())
         self._write(partial(save, spec, self.folder.trial(trial.number) / "architecture.yaml"))
-        if self.space.permits(values):
+        if self.multi_fidelity:
+            mine.paused, mine.until = paused_of(trial), until_of(trial, self.settings.proxy.rungs[0])
+            mine.is_paused = mine.until is None
+        if mine.is_paused:
+            self.open.add(mine)
+        elif self.space.permits(values):
             self._proceed(mine)
         else:
             refused = Evaluation(status="gated", gate="require", reason="the combination is excluded by require")
             self._conclude(mine, refused)
+
+    def _go_on(self, mine: OwnTrial) -> None:
+        """With a paused trial, to the rung that was chosen."""
+        mine.until = until_of(mine.trial, self.settings.proxy.rungs[0])
+        mine.since, mine.is_paused = time.time(), False
+        self._tell("trial_continued", mine.trial.number, mine.until)
+        self._submit(mine)
+
+    def _pause(self, mine: OwnTrial, evaluation: Evaluation) -> None:
+        """Until it is chosen again, or the study ends."""
+        mine.paused = Paused(evaluation=evaluation, seconds=mine.seconds(time.time()))
+        mine.is_paused, mine.until = True, None
+        pause(mine.trial, mine.paused)
+        assert evaluation.proxy is not None
+        self._tell("trial_paused", mine.trial.number, mine.paused.rung, evaluation.proxy.quality)
+
+    def _end_paused(self) -> None:
+        """Conclude what is not gone on with."""
+        for mine in self.open.paused:
+            self._conclude(mine, ended(mine))
 
     def _proceed(self, mine: OwnTrial) -> None:
         """Wait for an earlier trial of the architecture that is under way; else answer or submit it."""
@@ -231,11 +277,13 @@ class Driver:
             folder=self.folder.trial(number),
             baseline=self.space.baseline,
             number=number,
+            until=mine.until,
+            paused=None if mine.paused is None else mine.paused.evaluation,
             known=known,
             others=self.finished.measured(),
         )
         self.open.add(mine)
-        if known is None:
+        if known is None and mine.paused is None:
             self._tell("trial_started", number, mine.knobs)
         mine.future = self.executor.submit(job, self)
 
@@ -262,6 +310,9 @@ class Driver:
             if point is not None and not is_dominated(point, known):
                 self._submit(mine, evaluation)
                 return
+        if mine.until is not None and evaluation.status == "stopped":
+            self._pause(mine, evaluation)
+            return
         if mine.twin is not None and evaluation.status == "complete":
             reason = f"same architecture as trial {mine.twin.trial}, trained with one more seed"
             self._conclude(mine, replace(evaluation, status="repeat", reason=reason), repeat_of=mine.twin.trial)
@@ -281,12 +332,14 @@ class Driver:
             architecture=mine.spec.id,
             knobs=self.space.baseline_values | mine.knobs,
             evaluation=evaluation,
-            seconds=round(time.time() - mine.since, 3),
+            seconds=round(mine.seconds(time.time()), 3),
             finished=datetime.now().astimezone().isoformat(timespec="seconds"),
             repeat_of=repeat_of,
         )
         self._write(partial(record.save, self.folder.trial(number) / "evaluation.json"))
         self._settle(mine.trial, record)
+        if mine.paused is not None:
+            self.folder.discard_training(number)
         self.finished.add(record)
         self.open.remove(number)
         self._tell("trial_finished", record)

@@ -29,6 +29,8 @@ class Job:
         number: the trial's; None for the baseline.
         limits: resolved hard limits by column.
         folder: where curve, samples and checkpoint go.
+        until: the rung at which its training is paused; None: it is trained to the last, or until it is stopped.
+        paused: what its training came to where it was paused before; it goes on from there.
         known: an evaluation of it whose estimated latencies are to be measured, and nothing else done.
         others: what other architectures took that were measured, by the name of the device: what is far off is measured
             once more before it is believed.
@@ -41,6 +43,8 @@ class Job:
     folder: Path
     baseline: UNetSpec | None = None
     number: int | None = None
+    until: int | None = None
+    paused: Evaluation | None = None
     known: Evaluation | None = None
     others: Mapping[str, Sequence[Measured]] = field(default_factory=dict)
     micro_batch: int | None = None
@@ -98,6 +102,7 @@ def train_proxy(job: Job, callbacks: Callbacks, known: Evaluation) -> ProxyResul
         micro_batch=job.micro_batch,
         progress=callbacks.progress,
         goes_on=lambda rung, qualities: callbacks.goes_on(rung, qualities, known),
+        until=job.until,
     )
 
 
@@ -127,6 +132,8 @@ def evaluate(job: Job, callbacks: Callbacks, *, stages: Stages = STAGES, disk: D
         disk: how a full disk is waited for.
     """
     known = job.known or costed(job.spec, job.limits)
+    if job.paused is not None:
+        known = replace(known, latency=job.paused.latency)
     if known.gate:
         return known
     while True:

@@ -66,9 +66,21 @@ class StudyFile(SpaceSettings):
                 )
         self._check_objectives()
         self._check_device_limits()
+        self._check_strategy()
         if (self.search.strategy == "ladder") != bool(self.ladder):
             raise ValueError("ladder: its steps and search.strategy ladder go together")
         return self
+
+    def _check_strategy(self) -> None:
+        search = self.search
+        scores = [name for name in self.objectives if name != "quality" and name in self._scores]
+        if search.strategy == "surrogate" and scores:
+            raise ValueError(
+                f"search.strategy: surrogate trades quality for what is known before training, and {scores[0]} is not; "
+                "take tpe or nsga2, or another objective"
+            )
+        if search.stop.gain is not None and search.strategy != "surrogate":
+            raise ValueError("search.stop.gain: only search.strategy surrogate expects a gain; take no_gain or hours")
 
     def _check_objectives(self) -> None:
         if not self.measure and "latency_ms" in self.objectives:

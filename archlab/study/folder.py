@@ -50,6 +50,11 @@ class StudyFolder:
         """The folder of one trial."""
         return self.path / "trials" / str(number)
 
+    def discard_training(self, number: int) -> None:
+        """Delete the state that a paused trial's training would go on from."""
+        for path in self.trial(number).glob("training-*.safetensors"):
+            path.unlink(missing_ok=True)
+
     def numbers(self) -> list[int]:
         """The trials that have a folder, finished or not."""
         return sorted(int(path.name) for path in self.path.glob("trials/*") if path.name.isdecimal())

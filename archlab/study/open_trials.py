@@ -10,6 +10,7 @@ import optuna
 
 from archlab.architecture import UNetSpec
 from archlab.evaluation import Evaluation, Record
+from archlab.study.paused import Paused
 
 
 @dataclass
@@ -17,7 +18,10 @@ class OwnTrial:
     """What this driver knows of a trial that it took.
 
     Attributes:
-        since: when it was taken, in seconds since the epoch.
+        since: when it was taken, or gone on with, in seconds since the epoch.
+        until: the rung that it is trained to before it is decided anew; None where rungs are asked for as they come.
+        paused: what it came to when it was paused last.
+        is_paused: whether it waits to be gone on with.
         twin: the earlier trial of the same architecture, which it trains with one more seed.
         is_confirmed: whether what an estimate could not decide has been measured.
         is_waiting: for an earlier trial of the same architecture, which is being evaluated.
@@ -28,10 +32,18 @@ class OwnTrial:
     spec: UNetSpec
     knobs: dict[str, Any]
     since: float
+    until: int | None = None
+    paused: Paused | None = None
+    is_paused: bool = False
     twin: Record | None = None
     is_confirmed: bool = False
     is_waiting: bool = False
     future: Future[Evaluation] | None = None
+
+    def seconds(self, now: float) -> float:
+        """How long it was worked on."""
+        before = 0.0 if self.paused is None else self.paused.seconds
+        return before if self.is_paused else before + now - self.since
 
 
 @dataclass
@@ -107,9 +119,14 @@ class OpenTrials:
         return [own for own in self._ours if own.is_waiting]
 
     @property
+    def paused(self) -> list[OwnTrial]:
+        """Own trials that wait to be gone on with."""
+        return [own for own in self._ours if own.is_paused]
+
+    @property
     def started(self) -> list[float]:
         """When own trials that are evaluated were taken."""
-        return [own.since for own in self._ours if not own.is_waiting]
+        return [own.since for own in self._ours if not own.is_waiting and not own.is_paused]
 
     @property
     def _ours(self) -> Iterable[OwnTrial]:

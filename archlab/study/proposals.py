@@ -12,6 +12,7 @@ from archlab.space.knobs import Value
 from archlab.study.definition import StudyDefinition
 from archlab.study.evaluate import costed
 from archlab.study.finished import FinishedTrials
+from archlab.study.paused import until_attribute
 from archlab.study.sampler import as_params, make_sampler, suggest
 from archlab.study.store import Store
 
@@ -53,15 +54,13 @@ class Proposals:
         Args:
             under_way: content hashes of architectures that are being evaluated.
         """
-        known = _Either(self.finished, under_way)
-        trials = self.study.get_trials(deepcopy=False)
+        known = self.known(under_way)
         if self.is_plan:
-            if not any(trial.state == TrialState.WAITING for trial in trials) and not self._enqueue_arm(known):
+            if not self.has_waiting() and not self._enqueue_arm(known):
                 return None
         elif self._without_news >= _MOST_WITHOUT_NEWS and not self._enqueue_unseen(known):
             return None
-        self._set_sampler(len(trials), known)
-        return self._suggested(self.study.ask(), known)
+        return self.asked(under_way)
 
     def enqueue_baseline(self) -> None:
         """Have it as the first trial, where the space contains it and the limits allow it."""
@@ -69,11 +68,33 @@ class Proposals:
             return
         values = self.space.find_baseline()
         if values is not None and not costed(self.space.baseline, self.limits).gate:
-            self.study.enqueue_trial(as_params(values))
+            settings = self.definition.settings
+            is_paused_at_rungs = settings.search.strategy == "surrogate"
+            attributes = until_attribute(settings.proxy.rungs[-1]) if is_paused_at_rungs else None
+            self.study.enqueue_trial(as_params(values), attributes)
+
+    def begin(self, values: dict[str, Value], until: int, under_way: Container[str]) -> Proposal:
+        """A trial with these values, to be trained to this rung."""
+        self.study.enqueue_trial(as_params(values), until_attribute(until))
+        return self.asked(under_way)
+
+    def has_waiting(self) -> bool:
+        """Whether a trial is enqueued, by a killed driver or as the first one."""
+        return any(trial.state == TrialState.WAITING for trial in self.study.get_trials(deepcopy=False))
+
+    def known(self, under_way: Container[str]) -> Container[str]:
+        """Content hashes of what was asked for already."""
+        return _Either(self.finished, under_way)
+
+    def asked(self, under_way: Container[str]) -> Proposal:
+        """What Optuna says next: what is enqueued, else what its sampler proposes."""
+        known = self.known(under_way)
+        self._set_sampler(len(self.study.get_trials(deepcopy=False)), known)
+        return self._suggested(self.study.ask(), known)
 
     def take_up(self, number: int, under_way: Container[str]) -> Proposal:
         """A trial that was asked before; it keeps the values that it has."""
-        known = _Either(self.finished, under_way)
+        known = self.known(under_way)
         self._set_sampler(number, known)
         return self._suggested(self.store.reopen(number), known)
 

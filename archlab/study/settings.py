@@ -9,7 +9,9 @@ from archlab.errors import shown
 from archlab.evaluation.measures import MEASURES, Measure
 from archlab.section import Amount, Count, Section
 
-Strategy = Literal["tpe", "nsga2", "nsga3", "random", "grid", "ablate", "leave_one_out", "ladder", "factorial"]
+Strategy = Literal[
+    "surrogate", "tpe", "nsga2", "nsga3", "random", "grid", "ablate", "leave_one_out", "ladder", "factorial"
+]
 
 
 class Share(Section):
@@ -116,11 +118,21 @@ else:
     )
 
 
+def _read_gain(value: Any) -> Any:
+    if isinstance(value, str):
+        try:
+            return float(value.strip().removesuffix("%")) / 100
+        except ValueError:
+            raise ValueError(f"a gain is a share of the hypervolume like '1%', not {shown(value)}") from None
+    return value
+
+
 class StopSettings(Section):
     """When a study ends before it has all its trials."""
 
     hours: Amount | None = None  # of all its runs together
     no_gain: Count | None = None  # trials in a row that did not add to the hypervolume
+    gain: Annotated[Amount | None, BeforeValidator(_read_gain)] = None  # of the hypervolume, expected of any candidate
 
 
 class SearchSettings(Section):

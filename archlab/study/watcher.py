@@ -18,6 +18,12 @@ class Watcher:
     def progress(self, number: int | None, stage: str, done: float) -> None:
         """That trial's stage of work is done to this share."""
 
+    def trial_paused(self, number: int, rung: int, quality: float) -> None:
+        """The trial's training is put down after this many steps, with this quality; it may be gone on with later."""
+
+    def trial_continued(self, number: int, until: int) -> None:
+        """The trial's training is taken up again, up to this many steps."""
+
     def trial_finished(self, record: Record) -> None:
         """The trial's record is on disk and told."""
 

@@ -31,6 +31,7 @@ class LiveDisplay(Watcher):
         self.study_bar = self.bars.add_task("", total=None, note="")
         self.trial_bars: dict[str, TaskID] = {}
         self.stages: dict[str, str] = {}
+        self.paused = set[int]()
         self.done = 0
         self.best: Record | None = None
         self.seconds: list[float] = []
@@ -82,9 +83,23 @@ class LiveDisplay(Watcher):
         yield partial(self._move, _DATA)
         self._end(_DATA)
 
+    def trial_paused(self, number: int, rung: int, quality: float) -> None:
+        """Print how far it is and how good it was there."""
+        self._end(_name(number))
+        self.paused.add(number)
+        self._update()
+        self._print(f"{_name(number)}: [dim]paused at {rung} steps, quality {shown(quality)}[/dim]")
+
+    def trial_continued(self, number: int, until: int) -> None:
+        """Print how far it is trained now."""
+        self.paused.discard(number)
+        self._print(f"{_name(number)}: [dim]going on to {until} steps[/dim]")
+        self._begin(_name(number))
+
     def trial_finished(self, record: Record) -> None:
         """Print the outcome."""
         self._end(_name(record.trial))
+        self.paused.discard(record.trial)
         self._count(record)
         if record.counts:
             self.seconds.append(record.seconds)
@@ -139,6 +154,8 @@ class LiveDisplay(Watcher):
     @property
     def _note(self) -> str:
         parts = [f"{self.done} of {self.wanted} trials"]
+        if self.paused:
+            parts.append(f"{len(self.paused)} paused")
         if self.best is not None:
             best = [f"best quality {shown(_quality(self.best))}", *_latencies(self.best.evaluation)]
             parts.append(f"{' at '.join(best)} in trial {self.best.trial}")

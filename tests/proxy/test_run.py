@@ -191,6 +191,26 @@ def test_interrupted_anywhere_it_comes_to_the_same_end(
         assert len(learnt) == 2 * 8 + lost
 
 
+def test_paused_at_rungs_it_comes_to_the_same_end_and_trains_no_step_twice(
+    tiny_unet: UNetSpec, quick: ProxySettings, learnt: list[NoisyBatch], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    through = evaluate_proxy(tiny_unet, quick, tmp_path / "through")
+    monkeypatch.setenv("ARCHLAB_CACHE", str(tmp_path / "another cache"))
+    learnt.clear()
+    folder = tmp_path / "paused"
+    for until in (3, 6):
+        paused = evaluate_proxy(tiny_unet, quick, folder, until=until)
+        assert (paused.stopped_at, paused.steps) == (until, until)
+        assert paused.rungs == {rung: through.rungs[rung] for rung in (3, 6) if rung <= until}
+        assert sorted(path.name for path in folder.glob("training-*")) == [
+            "training-0.safetensors",
+            "training-1.safetensors",
+        ]
+    assert scores(evaluate_proxy(tiny_unet, quick, folder, until=8)) == scores(through)
+    assert files(folder) == files(tmp_path / "through")
+    assert len(learnt) == 2 * 8
+
+
 def test_killed_while_it_was_judged_it_is_judged_again_and_trains_no_step_twice(
     tiny_unet: UNetSpec, quick: ProxySettings, learnt: list[NoisyBatch], tmp_path: Path
 ) -> None:

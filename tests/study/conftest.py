@@ -36,10 +36,12 @@ class Judge:
         cost = count(job.spec)
         if self.verdict is not None:
             return self.verdict(job)
-        proxy = proxy_result(1 / cost.params_m)
+        qualities = {rung: 1 / cost.params_m + 1 / rung for rung in job.settings.proxy.rungs}
+        proxy = proxy_result(1 / cost.params_m, rungs=qualities)
         for rung in job.settings.proxy.rungs[:-1]:
-            if not callbacks.goes_on(rung, [proxy.quality + 1 / rung]):
-                stopped = replace(proxy, stopped_at=rung)
+            if rung == job.until or not callbacks.goes_on(rung, [proxy.quality + 1 / rung]):
+                seen = {step: quality for step, quality in qualities.items() if step <= rung}
+                stopped = replace(proxy, quality=seen[rung], stopped_at=rung, steps=rung, rungs=seen)
                 return Evaluation(status="stopped", params_m=cost.params_m, macs_g=cost.macs_g, proxy=stopped)
         return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
 

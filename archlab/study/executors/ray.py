@@ -6,7 +6,7 @@ import secrets
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,8 @@ class Ray:
     """An executor that has an executor of processes on every node of a cluster.
 
     A trial whose node is lost goes to another, and on from its last checkpoint where the nodes share the driver's file
-    system. Where they do not, its files come back with its result. Nodes may join and leave.
+    system. Where they do not, its files come back with its result, and go along with a paused trial. Nodes may join and
+    leave.
 
     Attributes:
         slots: trials at once: one for each GPU of the cluster or, where it has none, for each CPU.
@@ -188,7 +189,7 @@ class Ray:
         mark = job.folder / f".driver-{key}"
         write_text(mark, "")
         try:
-            self._ray.get(actor.begin.remote(key, job, mark))
+            self._ray.get(actor.begin.remote(key, job, mark, [self._ray.put(_files_of_paused(job))]))
         finally:
             mark.unlink(missing_ok=True)
         return key
@@ -270,9 +271,13 @@ class _OnNode:
         self._processes = Processes(slots, evaluate)
         self._trials: dict[str, _Trial] = {}
 
-    def begin(self, key: str, job: Job, mark: Path) -> None:
-        """Start a trial; a node that sees the driver's ``mark`` works in the driver's folder."""
-        folder = None if mark.exists() else Path(tempfile.mkdtemp(prefix="archlab-"))
+    def begin(self, key: str, job: Job, mark: Path, files: Sequence[Any]) -> None:
+        """Start a trial; a node that sees the driver's ``mark`` works in the driver's folder.
+
+        Args:
+            files: a reference to those of a paused trial; it is looked up where they are needed alone.
+        """
+        folder = None if mark.exists() else _folder_with(require("ray", "--executor ray", "ray").get(files[0]))
         trial = self._trials[key] = _Trial(folder)
         future = self._processes.submit(replace(job, folder=folder or job.folder), trial)
         future.add_done_callback(trial.messages.put)
@@ -286,6 +291,21 @@ class _OnNode:
         if isinstance(message, Future):
             return self._trials.pop(key).outcome(message)
         return message
+
+
+def _files_of_paused(job: Job) -> dict[str, bytes]:
+    """What a paused trial goes on from, by name."""
+    if job.paused is None:
+        return {}
+    return {path.name: path.read_bytes() for path in job.folder.iterdir() if path.is_file()}
+
+
+def _folder_with(files: Mapping[str, bytes]) -> Path:
+    """A new folder on this computer that has these files."""
+    folder = Path(tempfile.mkdtemp(prefix="archlab-"))
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
 
 
 def _last_line(error: Exception) -> str:

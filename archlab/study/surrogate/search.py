@@ -1,0 +1,87 @@
+"""Which architecture to train next, and how far: a multi-fidelity search by expected hypervolume improvement."""
+
+import random
+from collections.abc import Container, Mapping, Sequence
+
+import optuna
+
+from archlab.evaluation.measures import COSTS, find_column
+from archlab.study.definition import StudyDefinition
+from archlab.study.surrogate.candidates import Architecture, Candidates
+from archlab.study.surrogate.decision import Decision
+from archlab.study.surrogate.fits import Fits
+from archlab.study.surrogate.history import Begun, Choice
+
+_MOST_SEEN = 300  # trials that the surrogate is given
+_MOST_OPTIONS = 200  # paused trials that are considered
+_NEAR = 12  # trials, trained to the end last, whose neighbours are considered
+
+
+class SurrogateSearch:
+    """The strategy of a study. What it chooses follows from what it is told and from its last fit alone.
+
+    The first architecture is trained to the end. From then on, whatever is worth most a step, a new architecture or a
+    paused one, is trained to its next rung, and it is decided anew.
+
+    Args:
+        study: holds the hyperparameters of the last fit, so that a resumed study goes on with them.
+        limits: resolved hard limits by column.
+    """
+
+    def __init__(self, definition: StudyDefinition, study: optuna.Study, limits: Mapping[str, float]) -> None:
+        settings = definition.settings
+        self.rungs, self.limits = settings.proxy.rungs, limits
+        self.objectives = [name for name in settings.objectives if name != "quality"]
+        self.candidates, self.fits = Candidates(definition.space, settings.search.seed), Fits(study)
+
+    def choose(self, begun: Sequence[Begun], known: Container[str], *, may_begin: bool) -> Choice | None:
+        """What to train next, and how far; None where nothing is left.
+
+        Args:
+            begun: every trial whose training was begun, of one architecture each, in their order.
+            known: content hashes of what is not to be begun.
+            may_begin: whether anything is.
+        """
+        draw = len(begun) + sum(len(one.qualities) for one in begun)
+        begun = self._relevant(begun, draw)
+        limits = {name: self.limits[name] for name in COSTS if name in self.limits}
+        near = [one.values for one in begun if self.rungs[-1] in one.qualities][-_NEAR:]
+        new = self.candidates.unseen(known, near, limits, draw) if may_begin else []
+        options = [index for index, one in enumerate(begun) if one.may_go_on]
+        if not options and not new:
+            return None
+        if not any(one.until == self.rungs[-1] or self.rungs[-1] in one.qualities for one in begun):
+            return self._first(begun, options, new)
+        return Decision(
+            rungs=self.rungs,
+            objectives=self.objectives,
+            limits={name: limit for name, limit in self.limits.items() if not _is_score(name)},
+            groups=self.candidates.groups,
+            fits=self.fits,
+            begun=begun,
+            begun_as=[self.candidates.describe(one.values) for one in begun],
+            new=new,
+        ).choice()
+
+    def _first(self, begun: Sequence[Begun], options: Sequence[int], new: Sequence[Architecture]) -> Choice:
+        """Something to the end: a paused trial, or an architecture of middling cost."""
+        if options:
+            return Choice(trial=begun[options[0]].trial, values=begun[options[0]].values, until=self.rungs[-1])
+        middling = sorted(new, key=lambda one: one.cheapness)[len(new) // 2]
+        return Choice(trial=None, values=middling.values, until=self.rungs[-1])
+
+    def _relevant(self, begun: Sequence[Begun], draw: int) -> Sequence[Begun]:
+        """Those that are under way, some that may be gone on with, and those that came furthest, the latest first."""
+        if len(begun) <= _MOST_SEEN:
+            return begun
+        numbers = range(len(begun))
+        options = [index for index in numbers if begun[index].may_go_on]
+        chosen = {index for index in numbers if begun[index].until is not None}
+        chosen |= set(random.Random(draw).sample(options, min(len(options), _MOST_OPTIONS)))
+        furthest = sorted(numbers, key=lambda index: (max(begun[index].qualities, default=0), index), reverse=True)
+        return [begun[index] for index in sorted(chosen | set(furthest[:_MOST_SEEN]))]
+
+
+def _is_score(column: str) -> bool:
+    found = find_column(column)
+    return found is not None and found.measure.is_score
