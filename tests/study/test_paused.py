@@ -24,11 +24,13 @@ class Pausing:
 
     def __init__(self) -> None:
         self.judge = Judge()
-        self.trained: list[tuple[int | None, int, int | None]] = []
+        self.trained: list[tuple[int, int, int | None]] = []
         self.interrupt_after: int | None = None
 
     def __call__(self, job: Job, callbacks: Callbacks) -> Evaluation:
         evaluation = self.judge(job, callbacks)
+        if job.number is None:  # the baseline
+            return evaluation
         since = job.paused.proxy.steps if job.paused and job.paused.proxy else 0
         self.trained.append((job.number, since, job.until))
         if self.interrupt_after == len(self.trained):
