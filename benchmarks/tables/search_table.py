@@ -22,8 +22,9 @@ from archlab.proxy.evaluate import proxy_spec
 from archlab.proxy.parts import prepare_proxy
 from archlab.proxy.training import train
 from archlab.scores.validation import ValidationLoss
-from archlab.space import SearchSpace, label, load_space
+from archlab.space import SearchSpace, label
 from archlab.space.knobs import Value
+from archlab.study.definition import load_definition
 
 BENCHMARKS = Path(__file__).parents[1]
 SPACE = BENCHMARKS / "search_space.yaml"
@@ -37,7 +38,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=1)
     workers = parser.parse_args().workers
-    missing = list(find_missing(load_space(SPACE)))
+    missing = list(find_missing(load_definition(SPACE).space))
     print(f"{len(missing)} runs to go")
     with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
         for future in as_completed([pool.submit(measure, values, seed) for values, seed in missing]):
@@ -57,8 +58,8 @@ def find_missing(space: SearchSpace) -> Iterator[tuple[Point, int]]:
 
 def measure(values: Point, seed: int) -> dict[str, Any]:
     """Train one architecture's proxy with one seed."""
-    space = load_space(SPACE)
-    spec, settings = space.spec(values), space.settings.proxy
+    definition = load_definition(SPACE)
+    spec, settings = definition.space.spec(values), definition.settings.proxy
     prepared = prepare_proxy(settings)
     score = ValidationLoss(prepared, settings)
     trained = train(proxy_spec(spec, settings), prepared, settings, seed=seed, score=score)

@@ -189,7 +189,8 @@ class Ray:
         mark = job.folder / f".driver-{key}"
         write_text(mark, "")
         try:
-            self._ray.get(actor.begin.remote(key, job, mark, [self._ray.put(_files_of_paused(job))]))
+            files = [] if job.paused is None else [self._ray.put(_files(job.folder))]
+            self._ray.get(actor.begin.remote(key, job, mark, files))
         finally:
             mark.unlink(missing_ok=True)
         return key
@@ -275,9 +276,12 @@ class _OnNode:
         """Start a trial; a node that sees the driver's ``mark`` works in the driver's folder.
 
         Args:
-            files: a reference to those of a paused trial; it is looked up where they are needed alone.
+            files: a reference to those of a paused trial, which is looked up only where they are needed; else none.
         """
-        folder = None if mark.exists() else _folder_with(require("ray", "--executor ray", "ray").get(files[0]))
+        folder = None
+        if not mark.exists():
+            ray = require("ray", "--executor ray", "ray")
+            folder = _folder_with(*(ray.get(reference) for reference in files))
         trial = self._trials[key] = _Trial(folder)
         future = self._processes.submit(replace(job, folder=folder or job.folder), trial)
         future.add_done_callback(trial.messages.put)
@@ -293,18 +297,17 @@ class _OnNode:
         return message
 
 
-def _files_of_paused(job: Job) -> dict[str, bytes]:
-    """What a paused trial goes on from, by name."""
-    if job.paused is None:
-        return {}
-    return {path.name: path.read_bytes() for path in job.folder.iterdir() if path.is_file()}
+def _files(folder: Path) -> dict[str, bytes]:
+    """What is in a folder, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def _folder_with(files: Mapping[str, bytes]) -> Path:
+def _folder_with(*files: Mapping[str, bytes]) -> Path:
     """A new folder on this computer that has these files."""
     folder = Path(tempfile.mkdtemp(prefix="archlab-"))
-    for name, content in files.items():
-        (folder / name).write_bytes(content)
+    for each in files:
+        for name, content in each.items():
+            (folder / name).write_bytes(content)
     return folder
 
 

@@ -7,6 +7,7 @@ import types
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 
 from archlab.errors import BadInput, MissingExtra
+from archlab.evaluation import Evaluation
 from archlab.study import Watcher, run_study
 from archlab.study.definition import load_definition
 from archlab.study.evaluate import Job
@@ -76,6 +78,18 @@ def test_files_come_back_where_a_node_does_not_see_the_drivers_folder(
     assert executor.submit(job(mine), Log()).result(timeout=180).status == "complete"
     os.close(handle)
     assert [path.name for path in (tmp_path / "steady").iterdir()] == ["curve.csv"]
+
+
+def test_files_of_a_paused_trial_go_along_where_a_node_does_not_see_the_drivers_folder(
+    executor: Ray, job: JobFor, tmp_path: Path
+) -> None:
+    handle = os.open(tmp_path, os.O_RDONLY)
+    mine = Path(f"/proc/self/fd/{handle}/paused")  # in another process it is something else, or nothing
+    paused = replace(job(mine), paused=Evaluation(status="stopped"))
+    (tmp_path / "paused" / "curve.csv").write_text("begun\n")
+    executor.submit(paused, Log()).result(timeout=180)
+    os.close(handle)
+    assert (tmp_path / "paused" / "curve.csv").read_text() == "begun\nbegun\n"
 
 
 @pytest.mark.parametrize(
