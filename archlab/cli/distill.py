@@ -33,6 +33,9 @@ _PATIENCE_SECONDS = 120.0  # after Ctrl-C, for a step to end and the state to be
 @click.option("--learning-rate", type=float, help="[default: 0.001]")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="[default: fp32]")
 @click.option("--seed", type=click.IntRange(min=0), help="[default: 0]")
+@click.option(
+    "--processes", type=click.IntRange(min=1), default=1, show_default=True, help="Distil in so many at once."
+)
 @wandb_option
 def distill(
     model: str,
@@ -40,6 +43,7 @@ def distill(
     out: Path | None,
     config: Path | None,
     assignments: tuple[str, ...],
+    processes: int,
     wandb: "MirrorMode",
     **options: str | float | None,
 ) -> None:
@@ -55,13 +59,19 @@ def distill(
     from archlab.model.distill.request import place_of, requested_settings
 
     all_settings = [requested_settings(config, {**options, "steps": count}, assignments) for count in counts]
+
+    from archlab.model.train.launch import is_first, is_launched, launch
+
+    if processes > 1 and not is_launched():
+        click.get_current_context().exit(launch(processes, sys.argv[1:]))
     for settings in all_settings:
         folder = out or place_of(model, settings.steps)
         say_when_interrupted(
             how_to_go_on(sys.argv[1:], f"the training in {folder}"), patience_seconds=_PATIENCE_SECONDS
         )
         _distill(model, settings, folder, wandb)
-        click.echo(f"model   {folder}")
+        if is_first():
+            click.echo(f"model   {folder}")
         if settings.method == "progressive":
             model = str(folder)
 

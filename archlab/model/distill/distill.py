@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import archlab
-from archlab.compute import ComputeSettings, naming_out_of_memory, torch_threads
+from archlab.compute import ComputeSettings, device_of, naming_out_of_memory, torch_threads
 from archlab.evaluation.fact import read_fact
 from archlab.model.card import write_card
 from archlab.model.distill.ingredients import DistillIngredients, gather
@@ -17,14 +17,24 @@ from archlab.model.train.recorder import Recorder
 from archlab.model.train.state import Begun, State
 from archlab.model.train.watcher import TrainingWatcher
 from archlab.progress import tell, throttled
+from archlab.training.processes import Processes, launched
 
-_DECIDES_NOTHING = {*ComputeSettings.model_fields, "teacher", "data", "draw_every", "checkpoint_seconds", "keep"}
+_DECIDES_NOTHING = {
+    *ComputeSettings.model_fields,
+    "teacher",
+    "data",
+    "batch_size",
+    "draw_every",
+    "checkpoint_seconds",
+    "keep",
+}
 
 
 def distill_model(name: str, settings: DistillSettings, out: Path, *, watchers: Sequence[TrainingWatcher] = ()) -> Path:
     """Distil a model to as few steps as the settings have it, and leave a model's folder; or go on where it stopped.
 
-    Killed at any moment it goes on from ``out/state``, on the CPU bit for bit. A finished one is left as it is.
+    Killed at any moment it goes on from ``out/state``, on the CPU bit for bit. A finished one is left as it is. Several
+    processes, which a launcher has started, distil together: the first one writes.
 
     Args:
         name: of the model, as `archlab.model.load.load_model` takes it.
@@ -38,24 +48,35 @@ def distill_model(name: str, settings: DistillSettings, out: Path, *, watchers: 
         OutOfMemory: a micro-batch is too large.
         RunFailed: the disk is full; what was written before is kept.
     """
-    state = State(out)
+    processes, state = launched(device_of(settings)), State(out)
+    if not processes.is_first:
+        _distill(name, settings, state, processes, ())
+        return out
     with state.naming_full_disk(), state.locked():
-        begun = state.begun()
-        if begun is not None:
-            state.check_settings(begun, settings, _DECIDES_NOTHING)
-        if _is_finished(out):
-            tell(watchers, "notice", f"{out} is finished: nothing to do")
-            return out
-        given = gather(name, settings)
-        with torch_threads(settings.threads), naming_out_of_memory(given.micro_batch):
-            run = _begin(given, state, begun, watchers)
-            run.go()
+        _distill(name, settings, state, processes, watchers)
+    return out
+
+
+def _distill(
+    name: str, settings: DistillSettings, state: State, processes: Processes, watchers: Sequence[TrainingWatcher]
+) -> None:
+    out, begun = state.model, state.begun() if processes.is_first else None
+    if begun is not None:
+        state.check_settings(begun, settings, _DECIDES_NOTHING)
+    if _is_finished(out):
+        tell(watchers, "notice", f"{out} is finished: nothing to do")
+        return
+    given = gather(name, settings, processes)
+    with torch_threads(settings.threads), naming_out_of_memory(given.micro_batch):
+        run = _begin(given, state, begun, watchers)
+        run.go()
+        if processes.is_first:
             model = run.model()
             run.draw(model, "final")
             write_card(model, out, run.prompts[0], None)
             write_model(model, out)
-    tell(watchers, "training_finished", out)
-    return out
+            tell(watchers, "training_finished", out)
+    processes.wait()  # the student may be the next one's teacher
 
 
 def _begin(
@@ -67,16 +88,19 @@ def _begin(
         uid=secrets.token_hex(8) if begun is None else begun.uid,
         architecture=given.model.spec.id,
         settings={**given.settings.model_dump(mode="json"), "data": given.data},
-        images_per_step=given.settings.batch_size,
+        images_per_step=given.images_per_step,
         data_id=prepared.data.id,
         archlab=archlab.__version__,
         **given.ids,
     )
     if begun is not None:
         state.check(begun, now)
-    state.begin(now)
+    if given.processes.is_first:
+        state.begin(now)
+    given.processes.wait()
+    now = state.begun() or now  # the first one's
     checkpoint = state.newest(now.uid, lambda line: tell(watchers, "notice", line))
-    return DistillRun(given, prepared, Recorder(state, now.uid, watchers), checkpoint)
+    return DistillRun(given, prepared, Recorder(state, now.uid, watchers, given.processes.is_first), checkpoint)
 
 
 def _is_finished(folder: Path) -> bool:

@@ -28,6 +28,7 @@ from archlab.training.device import training_device
 from archlab.training.examples import Examples
 from archlab.training.lessons import LESSONS
 from archlab.training.lessons.lesson import Lesson, Materials
+from archlab.training.processes import Processes
 from archlab.training.settings import TrainingSettings
 from archlab.training.training import Training
 from archlab.unet import UNet, inherit
@@ -50,6 +51,7 @@ class DistillIngredients:
     teacher: Model
     data: str
     device: torch.device
+    processes: Processes
 
     @cached_property
     def phases(self) -> tuple[Phase, ...]:
@@ -116,7 +118,7 @@ class DistillIngredients:
         teacher, process = self._teacher_of(phase, before)
         materials = Materials(
             network=network,
-            examples=Examples(prepared, self.process, settings.batch_size, settings.prompt_dropout),
+            examples=Examples(prepared, self.process, settings.batch_size, settings.prompt_dropout, self.processes),
             settings=phase.settings,
             seed=settings.seed + index,
             teacher=teacher,
@@ -131,12 +133,18 @@ class DistillIngredients:
             steps=phase.updates,
             seed=settings.seed + index,
             micro_batch=self.micro_batch,
+            processes=self.processes,
         )
         return training, lesson
 
     def settings_of(self, phase: Phase) -> DistillSettings:
         """The settings, with the phase's own learning rate."""
         return self.settings.model_copy(update={"learning_rate": phase.learning_rate})
+
+    @property
+    def images_per_step(self) -> int:
+        """Of all processes together."""
+        return self.settings.batch_size * self.processes.count
 
     @property
     def micro_batch(self) -> int:
@@ -190,7 +198,7 @@ class DistillIngredients:
         return source.unet, configured_process(_diffusion(source), source.spec.sample_size)
 
 
-def gather(name: str, settings: DistillSettings) -> DistillIngredients:
+def gather(name: str, settings: DistillSettings, processes: Processes) -> DistillIngredients:
     """The model and its teacher.
 
     Raises:
@@ -201,7 +209,7 @@ def gather(name: str, settings: DistillSettings) -> DistillIngredients:
     data = settings.data or model.facts.data
     if data is None:
         raise BadInput(f"{name}: what it was trained on is not known; give --data")
-    given = DistillIngredients(settings, model, teacher, data, device)
+    given = DistillIngredients(settings, model, teacher, data, device, processes)
     _check(given, name)
     given.phases  # noqa: B018  # whether it can be done at all
     return given

@@ -26,6 +26,8 @@ _REAL = 1024  # images of the data with which drawn ones are compared
 class DistillRun:
     """One run of a distillation, from a checkpoint or from the first phase to the end of the last.
 
+    Of several processes all make the steps, and the first one does the rest.
+
     Args:
         checkpoint: from which it goes on, if it was under way.
     """
@@ -119,6 +121,8 @@ class DistillRun:
 
     def _look(self) -> None:
         """Draw now and then, and where a phase ends, unless an earlier run has."""
+        if not self._recorder.is_first:
+            return
         loop = self._loop
         is_due = loop.is_at_end or loop.is_due(self._settings.draw_every)
         if is_due and not (loop.is_at_end and self._is_last) and not loop.is_drawn:
@@ -136,7 +140,7 @@ class DistillRun:
             steps=self._given.updates,
             architecture=self._unet.spec.id,
             params=sum(weight.numel() for weight in self._unet.parameters()),
-            images_per_step=self._settings.batch_size,
+            images_per_step=self._given.images_per_step,
             prompt=self.prompts[0],
             curve=self._loop.curve(),
         )

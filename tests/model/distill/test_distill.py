@@ -1,7 +1,10 @@
 """A model distilled to few steps: from a folder to a folder, stopped and killed on the way."""
 
 import os
+import shlex
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +26,7 @@ from archlab.model.distill import DistillSettings, distill_model
 from archlab.model.sampling import noise_of, sample
 from archlab.model.schedulers import few_step_scheduler
 from archlab.model.train import train_model
+from tests.model.train.test_train import rows
 from tests.model.train.trainings import Heard, StopAfter, in_child, small, weights
 
 UPDATES = 6
@@ -225,3 +229,16 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], message: str, run: Ca
     assert isinstance(result.exception, BadInput)
     assert message in str(result.exception)
     assert not Path("models").exists()
+
+
+@pytest.mark.slow
+def test_two_processes_distil_as_one_with_the_double_batch(teacher: str, tmp_path: Path) -> None:
+    quickly = "--method dmd2 --updates 2 --set from_steps=4 --set threads=1 --set dmd2.fake_updates=1 --wandb disabled"
+    line = f"{sys.executable} -m archlab distill {teacher} --steps 2,1 {quickly} --batch-size 8 --processes 2"
+    done = subprocess.run(shlex.split(line), cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["model   models/knee-2", "model   models/knee-1"]
+    settings = quick(method="dmd2", updates=2, from_steps=4, steps=2, dmd2={"fake_updates": 1})
+    alone = distill_model(teacher, settings, tmp_path / "alone")
+    ours, theirs = rows(tmp_path / "models" / "knee-2"), rows(alone)
+    assert [float(row["loss"]) for row in ours] == pytest.approx([float(row["loss"]) for row in theirs], rel=1e-3)
