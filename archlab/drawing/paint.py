@@ -22,7 +22,7 @@ from archlab.drawing.style import (
     WIDTH,
     Look,
 )
-from archlab.drawing.words import SYMBOLS, cell_name, cost_words, outcome, row_words, title, totals
+from archlab.drawing.words import SYMBOLS, cell_name, conv_word, cost_words, outcome, row_words, title, totals
 
 _MARK_NAMES: dict[MarkKind, str] = {"SA": "self-attention", "CA": "cross-attention", "FF": "feed-forward"}
 _CHIP = (28, 17)
@@ -97,7 +97,7 @@ def _cell(canvas: Canvas, placed: PlacedCell, unit: str, most: float) -> None:
     ink = MUTED if cell.status == "removed" else INK
     _status_box(canvas, placed.left, placed.top, CELL_WIDTH, placed.height, cell.status)
     canvas.text(placed.left + _TAB + 8, y, cell_name(cell), color=ink, fontweight="bold")
-    canvas.text(placed.left + _TAB + 90, y, cell.conv, color=MUTED)
+    canvas.text(placed.left + _TAB + 90, y, conv_word(cell), color=MUTED)
     for mark in cell.marks:
         if cell.status == mark.status == "added":
             mark = mark._replace(status="kept")

@@ -6,7 +6,17 @@ from itertools import zip_longest
 from rich.text import Text
 
 from archlab.drawing.info import Cell, DrawingInfo, Level, Row, Status, is_level, levels
-from archlab.drawing.words import SYMBOLS, cell_lines, cell_name, cost_words, outcome, row_words, title, totals
+from archlab.drawing.words import (
+    SYMBOLS,
+    cell_lines,
+    cell_name,
+    conv_word,
+    cost_words,
+    outcome,
+    row_words,
+    title,
+    totals,
+)
 
 STYLES: dict[Status, str] = {"kept": "", "changed": "yellow", "added": "bold green", "removed": "red"}
 _CELL, _GAP = 55, 5
@@ -79,7 +89,7 @@ def _beside(left: Text, link: str, right: Text, status: Status | None = None) ->
 
 def _cell_lines(cell: Cell, unit: str, more: tuple[str, ...] = ()) -> list[Text]:
     """The cell's line, then what changed in it."""
-    line = Text(f"{SYMBOLS[cell.status]} {cell_name(cell):<12} {cell.conv:<9}", style=STYLES[cell.status])
+    line = Text(f"{SYMBOLS[cell.status]} {cell_name(cell):<12} {conv_word(cell):<9}", style=STYLES[cell.status])
     marks = {mark.kind: mark for mark in cell.marks}
     for kind in ("SA", "CA", "FF"):
         mark = marks.get(kind)
@@ -93,7 +103,7 @@ def _cell_lines(cell: Cell, unit: str, more: tuple[str, ...] = ()) -> list[Text]
 
 def _resampling(arrow: str, cell: Cell, unit: str) -> Text:
     kind = cell_name(cell).partition(".")[0]
-    words = f"{SYMBOLS[cell.status]} {arrow} {kind:<11}{cell.conv}"
+    words = f"{SYMBOLS[cell.status]} {arrow} {kind:<11}{conv_word(cell)}"
     cost = cost_words(cell, unit).rjust(_CELL - len(words) - 1)
     return Text(f"{words}{cost}", style=STYLES[cell.status] or "dim")
 

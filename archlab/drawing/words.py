@@ -41,6 +41,11 @@ def cell_name(cell: Cell) -> str:
     return f"{cell.before}→{cell.after.partition('.')[2]}"
 
 
+def conv_word(cell: Cell) -> str:
+    """The convolutions' kind, short enough for its column: ``separable_expanded`` is ``expanded``."""
+    return cell.conv.removeprefix("separable_")
+
+
 def cell_words(cell: Cell) -> list[str]:
     """What changed in the cell; what is the same for both attentions is said once."""
     by_kind = {mark.kind: mark for mark in cell.marks}

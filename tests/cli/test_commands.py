@@ -155,7 +155,8 @@ def test_the_next_command_can_be_pasted(tmp_path: Path) -> None:
         *("study", write_space(tmp_path, text), "--wandb", "disabled", "--name", "ü d", "--studies", "my studies"),
         cwd=tmp_path,
     )
-    assert "next    archlab export 'ü d' --pick knee --studies 'my studies'" in shown.stdout
+    again = "archlab study 'ü d' --more 20 --studies 'my studies'"
+    assert f"next    the front is the baseline alone: {again}" in shown.stdout
 
 
 def test_options_that_do_not_go_together_are_said(tmp_path: Path) -> None:

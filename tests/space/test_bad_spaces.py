@@ -75,7 +75,7 @@ def test_numbers_are_read_the_same_everywhere(tmp_path: Path) -> None:
         ("width: [1:30]", "2:17: not YAML: 1:30 is no number of YAML 1.2"),
         (
             "conv: [" + "x" * 5_000 + "]",
-            f"2:16: knobs.conv[0]: no '{'x' * 97}...{'x' * 98}'; valid: separable, standard",
+            f"2:16: knobs.conv[0]: no '{'x' * 97}...{'x' * 98}'; valid: separable, separable_expanded, standard",
         ),
         ("res_blocks: [2/3, 1]", "2:27: knobs.res_blocks[1]: takes one 'down/up'"),
     ],

@@ -119,6 +119,7 @@ def test_prices_of_a_search_hold_the_truth_as_often_as_they_say(
             knobs=list(KNOBS),
             objectives=["quality", "macs_g"],
             baseline={name: values[0] for name, values in KNOBS.items()},
+            baseline_spec=definition.space.baseline,
             space=definition.space,
             proxy=definition.settings.proxy,
             measure=(),

@@ -26,6 +26,7 @@ def by_folder(job: Job, callbacks: Callbacks) -> Evaluation:
 
 def steady(job: Job, callbacks: Callbacks) -> Evaluation:
     """Notes every beginning, says where it runs, and takes its time: on a doomed node no second trial ends."""
+    job.folder.mkdir(parents=True, exist_ok=True)
     with (job.folder / "curve.csv").open("a") as file:
         file.write("begun\n")
     trials = trials_of_doomed(node())
