@@ -1,21 +1,17 @@
 """``archlab control train``, ``archlab control edges`` and ``archlab control score``"""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from archlab.cli.go_on import how_to_go_on
-from archlab.cli.interrupt import say_when_interrupted
 from archlab.cli.number_lists import Numbers
 from archlab.cli.options import format_option, wandb_option
+from archlab.cli.watched import say_how_training_goes_on, watched
 
 if TYPE_CHECKING:
     from archlab.tracking import MirrorMode
-
-_PATIENCE_SECONDS = 120.0  # after Ctrl-C, for a step to end and the state to be written
 
 
 @click.group("control")
@@ -58,19 +54,12 @@ def train(
     from archlab.model.controls.request import requested_settings
 
     settings = requested_settings(config, options, assignments)
-    say_when_interrupted(how_to_go_on(sys.argv[1:], f"the training in {out}"), patience_seconds=_PATIENCE_SECONDS)
-
-    from rich.console import Console
+    say_how_training_goes_on(out)
 
     from archlab.model.controls.train import train_control
-    from archlab.terminal.training import TrainingDisplay
-    from archlab.tracking.training import TrainingMirror
 
-    mirror = TrainingMirror(wandb)
-    with TrainingDisplay(Console(stderr=True)) as display, mirror:
+    with watched(wandb) as (display, mirror):
         train_control(model, settings, out, watchers=(display, mirror))
-    if mirror.remark:
-        click.echo(mirror.remark)
     click.echo(f"control {out}")
     if display.start is not None:
         draw = ["archlab", "generate", model, "--control", f"{out}:PICTURE", "--prompt", display.start.prompt]

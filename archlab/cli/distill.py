@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from archlab.cli.go_on import how_to_go_on
-from archlab.cli.interrupt import say_when_interrupted
 from archlab.cli.options import wandb_option
+from archlab.cli.watched import say_how_training_goes_on, watched
 from archlab.errors import BadInput, shown
 
 if TYPE_CHECKING:
     from archlab.model.distill import DistillSettings
     from archlab.tracking import MirrorMode
-
-_PATIENCE_SECONDS = 120.0  # after Ctrl-C, for a step to end and the state to be written
 
 
 @click.command()
@@ -66,9 +63,7 @@ def distill(
         click.get_current_context().exit(launch(processes, sys.argv[1:]))
     for settings in all_settings:
         folder = out or place_of(model, settings.steps)
-        say_when_interrupted(
-            how_to_go_on(sys.argv[1:], f"the training in {folder}"), patience_seconds=_PATIENCE_SECONDS
-        )
+        say_how_training_goes_on(folder)
         _distill(model, settings, folder, wandb)
         if is_first():
             click.echo(f"model   {folder}")
@@ -77,17 +72,10 @@ def distill(
 
 
 def _distill(model: str, settings: "DistillSettings", folder: Path, wandb: "MirrorMode") -> None:
-    from rich.console import Console
-
     from archlab.model.distill import distill_model
-    from archlab.terminal.training import TrainingDisplay
-    from archlab.tracking.training import TrainingMirror
 
-    mirror = TrainingMirror(wandb)
-    with TrainingDisplay(Console(stderr=True)) as display, mirror:
+    with watched(wandb) as (display, mirror):
         distill_model(model, settings, folder, watchers=(display, mirror))
-    if mirror.remark:
-        click.echo(mirror.remark)
 
 
 def _counts(steps: str) -> list[int]:

@@ -1,20 +1,16 @@
 """``archlab lora train|fuse|import|export``"""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from archlab.cli.go_on import how_to_go_on
-from archlab.cli.interrupt import say_when_interrupted
 from archlab.cli.options import loras_option, wandb_option
+from archlab.cli.watched import say_how_training_goes_on, watched
 
 if TYPE_CHECKING:
     from archlab.tracking import MirrorMode
-
-_PATIENCE_SECONDS = 120.0  # after Ctrl-C, for a step to end and the state to be written
 
 
 @click.group()
@@ -51,23 +47,16 @@ def train(
 
     MODEL is a model's folder, a diffusers folder with a noise schedule that archlab knows, or STUDY:TRIAL.
     """
-    say_when_interrupted(how_to_go_on(sys.argv[1:], f"the training in {out}"), patience_seconds=_PATIENCE_SECONDS)
+    say_how_training_goes_on(out)
 
     from archlab.model.lora.request import requested_settings
 
     settings = requested_settings(config, options, assignments)
 
-    from rich.console import Console
-
     from archlab.model.lora import train_lora
-    from archlab.terminal.training import TrainingDisplay
-    from archlab.tracking.training import TrainingMirror
 
-    mirror = TrainingMirror(wandb)
-    with TrainingDisplay(Console(stderr=True)) as display, mirror:
+    with watched(wandb) as (display, mirror):
         folder = train_lora(model, settings, out, watchers=(display, mirror))
-    if mirror.remark:
-        click.echo(mirror.remark)
     click.echo(f"lora    {folder}")
     if display.start is not None:
         draw = ["archlab", "generate", model, "--lora", str(folder), "--prompt", display.start.prompt]

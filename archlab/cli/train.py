@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING
 import click
 
 from archlab.cli.architectures import find_architecture, study_of
-from archlab.cli.go_on import how_to_go_on
-from archlab.cli.interrupt import say_when_interrupted
 from archlab.cli.options import wandb_option
+from archlab.cli.watched import say_how_training_goes_on
 
 if TYPE_CHECKING:
     from archlab.architecture import UNetSpec
     from archlab.model.settings import ModelSettings
     from archlab.tracking import MirrorMode
-
-_PATIENCE_SECONDS = 120.0  # after Ctrl-C, for a step to end and the state to be written
 
 
 @click.command()
@@ -58,7 +55,7 @@ def train(
     brings the study's data, encoders and objective with it.
     """
     spec, study = find_architecture(architecture), study_of(architecture)
-    say_when_interrupted(how_to_go_on(sys.argv[1:], f"the training in {out}"), patience_seconds=_PATIENCE_SECONDS)
+    say_how_training_goes_on(out)
 
     from archlab.model.train.request import planned_settings, requested_settings
 
