@@ -25,5 +25,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     monkeypatch.setenv("WANDB_API_KEY", "k" * 40)
     with StandIn() as server:
         monkeypatch.setenv("WANDB_BASE_URL", server.url)
+        wandb.teardown()  # what an earlier test of this process set up knows another server
         yield server
         wandb.teardown()

@@ -25,15 +25,18 @@ def by_folder(job: Job, callbacks: Callbacks) -> Evaluation:
 
 
 def steady(job: Job, callbacks: Callbacks) -> Evaluation:
-    """Notes every beginning, says where it runs, and takes its time: on a doomed node no second trial ends."""
+    """Notes every beginning, says where it runs, and takes its time: on a doomed node no second trial ends, on others
+    none does until that one has begun."""
     job.folder.mkdir(parents=True, exist_ok=True)
     with (job.folder / "curve.csv").open("a") as file:
         file.write("begun\n")
-    trials = trials_of_doomed(node())
-    if is_doomed := trials.is_file():
-        trials.write_text(trials.read_text() + "begun\n")
+    here = trials_of_doomed(node())
+    if is_doomed := job.number is not None and here.is_file():
+        here.write_text(here.read_text() + "begun\n")
     callbacks.progress(f"train on {node()}", 0.0)
-    time.sleep(60 if is_doomed and len(trials.read_text().split()) == 2 else 0.5)
+    time.sleep(60 if is_doomed and begun(here) == 2 else 0.5)
+    while job.number is not None and any(begun(trials) < 2 for trials in all_doomed() if trials != here):
+        time.sleep(0.05)
     cost = count(job.spec)
     proxy = proxy_result(1 / cost.params_m)
     return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
@@ -62,6 +65,14 @@ def doomed(node: object) -> Iterator[None]:
 def trials_of_doomed(node: object) -> Path:
     """A line for each trial that began on this node; there is no file unless the node is doomed."""
     return Path(tempfile.gettempdir()) / f"archlab-doomed-{node}.txt"
+
+
+def all_doomed() -> list[Path]:
+    return list(Path(tempfile.gettempdir()).glob("archlab-doomed-*.txt"))
+
+
+def begun(trials: Path) -> int:
+    return len(trials.read_text().split())
 
 
 def node() -> str:
