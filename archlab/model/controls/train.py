@@ -13,7 +13,7 @@ from archlab.model.controls.ingredients import ControlIngredients, gather
 from archlab.model.controls.network_folder import write_network
 from archlab.model.controls.run import ControlRun
 from archlab.model.controls.settings import ControlSettings
-from archlab.model.train.recorder import Recorder
+from archlab.model.train.recorder import begin_record
 from archlab.model.train.state import Begun, State
 from archlab.model.train.watcher import TrainingWatcher
 from archlab.progress import tell, throttled
@@ -45,16 +45,14 @@ def train_control(name: str, settings: ControlSettings, out: Path, *, watchers: 
         begun = state.begun()
         if begun is not None:
             state.check_settings(begun, settings, _DECIDES_NOTHING)
-            if settings.steps < begun.settings["steps"]:
-                was = begun.settings["steps"]
-                raise state.refused(f"steps was {was} when it began and is {settings.steps} now")
+            state.check_steps(begun, settings.steps)
         finished = read_facts(out)
         if finished is not None and finished.steps == settings.steps:
             tell(watchers, "notice", f"{out} is finished, {settings.steps:,} steps: nothing to do")
             return out
         given = gather(name, settings)
         with torch_threads(settings.threads), naming_out_of_memory(given.micro_batch):
-            run = _begin(given, state, begun, watchers)
+            run = _begin(given, state, watchers)
             run.go()
             run.draw("final")
         _write(run, given, out)
@@ -71,13 +69,11 @@ def _write(run: ControlRun, given: ControlIngredients, folder: Path) -> None:
     write_fact(facts, folder / FACTS_FILE)
 
 
-def _begin(
-    given: ControlIngredients, state: State, begun: Begun | None, watchers: Sequence[TrainingWatcher]
-) -> ControlRun:
-    report = throttled(lambda stage, share: tell(watchers, "making_ready", stage, share))
-    prepared = given.prepared(report)
+def _begin(given: ControlIngredients, state: State, watchers: Sequence[TrainingWatcher]) -> ControlRun:
+    prepared = given.prepared(throttled(lambda stage, share: tell(watchers, "making_ready", stage, share)))
+    given.conditions(prepared)  # whether they are there
     now = Begun(
-        uid=secrets.token_hex(8) if begun is None else begun.uid,
+        uid=secrets.token_hex(8),
         architecture=given.model.spec.id,
         settings={**given.settings.model_dump(mode="json"), "data": given.data},
         images_per_step=given.settings.batch_size,
@@ -85,9 +81,4 @@ def _begin(
         archlab=archlab.__version__,
         **given.ids,
     )
-    if begun is not None:
-        state.check(begun, now)
-    given.conditions(prepared)  # whether they are there
-    state.begin(now)
-    checkpoint = state.newest(now.uid, lambda line: tell(watchers, "notice", line))
-    return ControlRun(given, prepared, Recorder(state, now.uid, watchers), checkpoint)
+    return ControlRun(given, prepared, *begin_record(state, now, watchers))

@@ -13,7 +13,7 @@ from archlab.model.distill.run import DistillRun
 from archlab.model.distill.settings import DistillSettings
 from archlab.model.facts import ModelFacts
 from archlab.model.folder import FACTS_FILE, write_model
-from archlab.model.train.recorder import Recorder
+from archlab.model.train.recorder import begin_record
 from archlab.model.train.state import Begun, State
 from archlab.model.train.watcher import TrainingWatcher
 from archlab.progress import tell, throttled
@@ -68,7 +68,7 @@ def _distill(
         return
     given = gather(name, settings, processes)
     with torch_threads(settings.threads), naming_out_of_memory(given.micro_batch):
-        run = _begin(given, state, begun, watchers)
+        run = _begin(given, state, watchers)
         run.go()
         if processes.is_first:
             model = run.model()
@@ -79,13 +79,10 @@ def _distill(
     processes.wait()  # the student may be the next one's teacher
 
 
-def _begin(
-    given: DistillIngredients, state: State, begun: Begun | None, watchers: Sequence[TrainingWatcher]
-) -> DistillRun:
-    report = throttled(lambda stage, share: tell(watchers, "making_ready", stage, share))
-    prepared = given.prepared(report)
+def _begin(given: DistillIngredients, state: State, watchers: Sequence[TrainingWatcher]) -> DistillRun:
+    prepared = given.prepared(throttled(lambda stage, share: tell(watchers, "making_ready", stage, share)))
     now = Begun(
-        uid=secrets.token_hex(8) if begun is None else begun.uid,
+        uid=secrets.token_hex(8),
         architecture=given.model.spec.id,
         settings={**given.settings.model_dump(mode="json"), "data": given.data},
         images_per_step=given.images_per_step,
@@ -93,14 +90,7 @@ def _begin(
         archlab=archlab.__version__,
         **given.ids,
     )
-    if begun is not None:
-        state.check(begun, now)
-    if given.processes.is_first:
-        state.begin(now)
-    given.processes.wait()
-    now = state.begun() or now  # the first one's
-    checkpoint = state.newest(now.uid, lambda line: tell(watchers, "notice", line))
-    return DistillRun(given, prepared, Recorder(state, now.uid, watchers, given.processes.is_first), checkpoint)
+    return DistillRun(given, prepared, *begin_record(state, now, watchers, given.processes))
 
 
 def _is_finished(folder: Path) -> bool:

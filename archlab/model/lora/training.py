@@ -20,7 +20,7 @@ from archlab.model.load import load_model
 from archlab.model.lora.run import LoraRun
 from archlab.model.lora.settings import LoraSettings
 from archlab.model.model import Model
-from archlab.model.train.recorder import Recorder
+from archlab.model.train.recorder import begin_record
 from archlab.model.train.state import Begun, State
 from archlab.model.train.teacher import Teacher
 from archlab.model.train.watcher import TrainingWatcher
@@ -68,7 +68,7 @@ def train_lora(name: str, settings: LoraSettings, out: Path, *, watchers: Sequen
             return out
         given = _gather(name, settings)
         with torch_threads(settings.threads), naming_out_of_memory(given.micro_batch):
-            run = _begin(given, state, begun, watchers)
+            run = _begin(given, state, watchers)
             run.go()
             run.finish()
     tell(watchers, "training_finished", out)
@@ -127,11 +127,10 @@ def _gather(name: str, settings: LoraSettings) -> LoraIngredients:
     return LoraIngredients(settings, model, device)
 
 
-def _begin(given: LoraIngredients, state: State, begun: Begun | None, watchers: Sequence[TrainingWatcher]) -> LoraRun:
-    report = throttled(lambda stage, share: tell(watchers, "making_ready", stage, share))
-    prepared = given.prepared(report)
+def _begin(given: LoraIngredients, state: State, watchers: Sequence[TrainingWatcher]) -> LoraRun:
+    prepared = given.prepared(throttled(lambda stage, share: tell(watchers, "making_ready", stage, share)))
     now = Begun(
-        uid=secrets.token_hex(8) if begun is None else begun.uid,
+        uid=secrets.token_hex(8),
         architecture=given.model.spec.id,
         settings=given.settings.model_dump(mode="json"),
         images_per_step=given.settings.batch_size,
@@ -140,9 +139,5 @@ def _begin(given: LoraIngredients, state: State, begun: Begun | None, watchers: 
         teacher_id=Teacher(given.model).id,
         archlab=archlab.__version__,
     )
-    if begun is not None:
-        state.check(begun, now)
-    state.begin(now)
-    recorder = Recorder(state, now.uid, watchers)
-    checkpoint = state.newest(now.uid, lambda line: recorder.tell("notice", line))
+    recorder, checkpoint = begin_record(state, now, watchers)
     return LoraRun(given.model, given.settings, prepared, given.begin(prepared), recorder, checkpoint)

@@ -1,7 +1,7 @@
 """What a training leaves in its folder while it goes on, and who hears of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,10 @@ from torch import Tensor
 from archlab.checkpoint import Checkpoint
 from archlab.model.train.curve import Point, write_curve
 from archlab.model.train.pictures import Drawing, draw_pictures
-from archlab.model.train.state import State
+from archlab.model.train.state import Begun, State
 from archlab.model.train.watcher import TrainingWatcher
 from archlab.progress import tell
+from archlab.training.processes import ALONE, Processes
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,3 +61,28 @@ class Recorder:
 
     def _picture(self, name: str) -> Path:
         return self.folder / "samples" / f"{name}.png"
+
+
+def begin_record(
+    state: State, now: Begun, watchers: Sequence[TrainingWatcher], processes: Processes = ALONE
+) -> tuple[Recorder, Checkpoint | None]:
+    """Begin a training's record, or go on with the one there is.
+
+    Args:
+        now: with what; where a training is there already, its ``uid`` stays.
+
+    Returns:
+        The recorder, and the newest checkpoint; None where nothing was trained yet.
+
+    Raises:
+        BadInput: the one there is was begun with something else, or is damaged.
+    """
+    if processes.is_first:
+        if (begun := state.begun()) is not None:
+            state.check(begun, now)
+            now = replace(now, uid=begun.uid)
+        state.begin(now)
+    processes.wait()
+    now = state.begun() or now  # the first one's
+    recorder = Recorder(state, now.uid, watchers, processes.is_first)
+    return recorder, state.newest(now.uid, lambda line: recorder.tell("notice", line))

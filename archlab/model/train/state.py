@@ -27,7 +27,7 @@ class Begun:
     """What a training was begun with: ``state/training.json``. It goes on with the same or not at all.
 
     Attributes:
-        uid: of this training; its checkpoints bear it.
+        uid: of this training, however often it goes on; its checkpoints bear it.
         architecture: content hash of the network that learns.
         settings: all of them, as YAML has them.
         images_per_step: of all processes together.
@@ -166,8 +166,13 @@ class State:
             if key not in decides_nothing and was.get(key) != are[key]:
                 raise self.refused(f"{key} was {_said(was.get(key))} when it began and is {_said(are[key])} now")
 
+    def check_steps(self, begun: Begun, steps: int) -> None:
+        """Refuse to go on to fewer steps than before, likewise."""
+        if steps < begun.settings["steps"]:
+            raise self.refused(f"steps was {begun.settings['steps']} when it began and is {steps} now")
+
     def check(self, begun: Begun, now: Begun) -> None:
-        """Refuse to go on with something else than it was begun with, likewise."""
+        """Refuse to go on with something else than it was begun with, likewise; their ``uid`` may differ."""
         source, other = now.settings["data"], begun.settings["data"]
         if begun.data_id != now.data_id:
             is_other = f"it began with the data {other}, which are not {source}"

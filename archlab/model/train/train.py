@@ -15,7 +15,7 @@ from archlab.model.folder import FACTS_FILE
 from archlab.model.settings import ModelSettings
 from archlab.model.train.finish import finish
 from archlab.model.train.ingredients import Ingredients, gather
-from archlab.model.train.recorder import Recorder
+from archlab.model.train.recorder import begin_record
 from archlab.model.train.run import TrainingRun
 from archlab.model.train.state import Begun, State
 from archlab.model.train.teacher import Teacher, find_teacher
@@ -72,9 +72,7 @@ def _train(
     begun = state.begun() if processes.is_first else None
     if begun is not None:
         state.check_settings(begun, settings, _DECIDES_NOTHING)
-        if settings.steps < begun.settings["steps"]:
-            was = begun.settings["steps"]
-            raise state.refused(f"steps was {was} when it began and is {settings.steps} now")
+        state.check_steps(begun, settings.steps)
     if finished_steps(state.model) == settings.steps:
         tell(watchers, "notice", f"{state.model} is finished, {settings.steps:,} steps: nothing to do")
         return
@@ -108,27 +106,22 @@ def _begin(
     if settings.teacher is not None:
         report("teacher", 0.0)
         teacher = find_teacher(settings.teacher, ingredients.spec, settings)
-    now = _begun(ingredients, teacher, secrets.token_hex(8) if begun is None else begun.uid)
+    now = _begun(ingredients, teacher)
     if begun is not None:
-        state.check(begun, now)
+        state.check(begun, now)  # before the data are encoded
     prepared = ingredients.prepared(report)
-    if processes.is_first:
-        state.begin(now)
-    processes.wait()
-    now = state.begun() or now  # the first one's
-    checkpoint = state.newest(now.uid, lambda line: tell(watchers, "notice", line))
+    recorder, checkpoint = begin_record(state, now, watchers, processes)
     start, inherited = None, None
     if checkpoint is None and teacher is not None and settings.init == "inherit":
         report("inherit", 0.0)
         start, inherited = ingredients.heir(prepared, teacher)
     training = ingredients.begin(prepared, teacher if settings.distill else None, start)
-    recorder = Recorder(state, now.uid, watchers, processes.is_first)
     return TrainingRun(ingredients, prepared, training, recorder, checkpoint, inherited)
 
 
-def _begun(ingredients: Ingredients, teacher: Teacher | None, uid: str) -> Begun:
+def _begun(ingredients: Ingredients, teacher: Teacher | None) -> Begun:
     return Begun(
-        uid=uid,
+        uid=secrets.token_hex(8),
         architecture=ingredients.spec.id,
         settings=ingredients.settings.model_dump(mode="json"),
         images_per_step=ingredients.images_per_step,
