@@ -5,7 +5,8 @@ from pathlib import Path
 from archlab.architecture import UNetSpec
 from archlab.drawing.compare import drawing_info
 from archlab.drawing.info import Amount, Cell, DrawingInfo, Level, Mark, Row, Skip, Subject, Total, levels
-from archlab.drawing.picture import inline_svg, write_picture
+from archlab.drawing.picture import write_picture
+from archlab.drawing.svg import inline_svg, svg_parts
 from archlab.drawing.text import text_drawing
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "drawing_info",
     "inline_svg",
     "levels",
+    "svg_parts",
     "text_drawing",
     "write_picture",
 ]

@@ -1,6 +1,7 @@
-"""A matplotlib figure whose units are pixels, counted from the upper left corner."""
+"""What a drawing is painted on, and the one that is a matplotlib figure. Units are pixels, counted from the upper left
+corner."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -12,8 +13,48 @@ _POINTS = 0.72  # of 1/72 inch in a pixel at 100 dpi
 _WIDE_LETTER = 0.58  # average width of DejaVu Sans ÷ its size
 
 
-class Canvas:
-    """Boxes, lines and texts on one figure."""
+class Canvas(Protocol):
+    """Boxes, lines and texts; what has a higher order covers what has a lower one."""
+
+    def box(
+        self,
+        left: float,
+        top: float,
+        width: float,
+        height: float,
+        look: Look,
+        *,
+        radius: float = 5,
+        edge: float = 1.2,
+        order: float = 2,
+    ) -> None:
+        """A rounded box; ``edge`` is the width of its border."""
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        size: float = 11,
+        color: str = INK,
+        align: str = "left",
+        fontweight: str = "normal",
+    ) -> None:
+        """Text at the height of ``y``."""
+
+    def line(self, points: list[Point], color: str, *, width: float = 1.2, line: Any = "-", order: float = 1) -> None:
+        """A line through points."""
+
+    def arrow(self, points: list[Point], color: str, *, width: float = 1.2, line: Any = "-", order: float = 1) -> None:
+        """A line that ends in an arrowhead."""
+
+    def dot(self, point: Point, color: str) -> None:
+        """A small disc."""
+
+
+class FigureCanvas:
+    """A `Canvas` on one figure."""
 
     def __init__(self, figure: Figure, width: float, height: float) -> None:
         self.axes: Any = figure.add_axes((0, 0, 1, 1))
@@ -49,7 +90,15 @@ class Canvas:
             )  # fmt: skip
 
     def text(
-        self, x: float, y: float, words: str, *, size: float = 11, color: str = INK, align: str = "left", **style: Any
+        self,
+        x: float,
+        y: float,
+        words: str,
+        *,
+        size: float = 11,
+        color: str = INK,
+        align: str = "left",
+        fontweight: str = "normal",
     ) -> None:
         """Text at the height of ``y``; never read as a formula."""
         self.axes.text(
@@ -62,7 +111,7 @@ class Canvas:
             va="center",
             parse_math=False,
             zorder=5,
-            **style,
+            fontweight=fontweight,
         )
 
     def line(self, points: list[Point], color: str, *, width: float = 1.2, line: Any = "-", order: float = 1) -> None:

@@ -1,7 +1,5 @@
-"""The drawing as a picture: SVG and PNG from one figure."""
+"""The drawing as a picture: SVG and PNG."""
 
-import io
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,18 +8,17 @@ from pathlib import Path
 import matplotlib
 from matplotlib.figure import Figure
 
-from archlab.drawing.canvas import Canvas
+from archlab.drawing.canvas import FigureCanvas
 from archlab.drawing.geometry import place
 from archlab.drawing.info import DrawingInfo
 from archlab.drawing.paint import paint
 from archlab.drawing.style import DPI, WIDTH
+from archlab.drawing.svg import svg_parts
 from archlab.errors import BadInput
 from archlab.files import atomic_path, writable_folder
 
 _FONTS = {
     "font.family": ["DejaVu Sans"],
-    "svg.fonttype": "none",
-    "svg.hashsalt": "archlab",
     "hatch.linewidth": 1.6,
 }
 _PNG_SCALE = 2
@@ -50,24 +47,9 @@ def write_picture(info: DrawingInfo, stem: str | Path) -> tuple[Path, Path]:
         if path.is_dir():
             raise BadInput(f"{path}: is a folder; a picture cannot take its place")
     with drawn(info) as figure, atomic_path(svg) as svg_file, atomic_path(png) as png_file:
-        figure.savefig(svg_file, format="svg", metadata={"Date": None})
+        svg_file.write_text(_standalone(info), encoding="utf-8")
         figure.savefig(png_file, format="png", dpi=_PNG_SCALE * DPI)
     return svg, png
-
-
-def inline_svg(info: DrawingInfo, prefix: str) -> str:
-    """The picture as an element of an HTML page: no prolog, no addresses, no style for anything
-    else, every id begins with ``prefix``."""
-    buffer = io.StringIO()
-    with drawn(info) as figure:
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
-    svg = re.sub(r'\sxmlns(:\w+)?="[^"]*"', "", svg)
-    svg = re.sub(r'(?<=\sid=")', f"{prefix}-", svg)
-    svg = re.sub(r'(?<=url\(#)|(?<=href="#)', f"{prefix}-", svg)
-    svg = re.sub(r"\*\{(?=stroke-line)", f"#{prefix}-figure_1 *{{", svg)
-    return svg.replace("xlink:href", "href")
 
 
 @contextmanager
@@ -77,5 +59,12 @@ def drawn(info: DrawingInfo) -> Iterator[Figure]:
     with matplotlib.rc_context(_FONTS), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)  # a name in a script the font lacks
         figure = Figure(figsize=(WIDTH / DPI, geometry.height / DPI), dpi=DPI, facecolor="white")
-        paint(Canvas(figure, WIDTH, geometry.height), info, geometry)
+        paint(FigureCanvas(figure, WIDTH, geometry.height), info, geometry)
         yield figure
+
+
+def _standalone(info: DrawingInfo) -> str:
+    """The SVG as a file of its own."""
+    size = f' width="{WIDTH}" height="{place(info).height:g}"'
+    parts = svg_parts(info, "drawing", f' xmlns="http://www.w3.org/2000/svg"{size}')
+    return "".join(['<?xml version="1.0" encoding="utf-8"?>\n', *parts])

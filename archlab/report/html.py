@@ -80,7 +80,9 @@ def _page_data(study: StudyTable, picks: Picks, cards: list[Card], samples_mb: f
         "picks": {str(number): name for number, name in marks.items()},
         "start": next(iter([*(picks[n] for n in ("knee", *picks) if n in picks), *sorted(front_trials(study))]), None),
         "samples": samples(study, order, samples_mb),
-        "drawings": drawings(study, [number for number in order if number in {*marks, *front_trials(study)}]),
+        "drawings": drawings(
+            study, [*order, *(int(n) for n in study.trials["trial"] if n not in set(order))]
+        )._asdict(),
         "ranged": [*study.objectives, *(name for name in COSTS if name not in study.objectives)],
     }
 

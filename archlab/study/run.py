@@ -12,7 +12,6 @@ from archlab.space import survey
 from archlab.studies import ROOT
 from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.disk import DISK, Disk
-from archlab.study.driver import Driver
 from archlab.study.evaluate import STAGES, Stages, evaluate
 from archlab.study.executors import Executor, Inline
 from archlab.study.folder import study_folder
@@ -50,6 +49,8 @@ def run_study(
             cannot be written.
         RunFailed: the baseline cannot be measured, or several trials in a row failed.
     """
+    from archlab.study.driver import Driver  # whoever only reads a study waits for none of its parts
+
     definition = study if isinstance(study, StudyDefinition) else load_definition(study)
     folder = study_folder(definition.name if name is None else name, Path(root))
     arms = definition.plan().arms

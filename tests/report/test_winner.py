@@ -10,7 +10,7 @@ import pytest
 from archlab.architecture import UNetSpec, preset, save
 from archlab.report import write_report
 from archlab.report.cards import NotYetError
-from archlab.report.winner import winner_card
+from archlab.report.winner import drawings, winner_card
 
 HOSTILE = '</svg><script>alert("1")</script>$\\frac{1}{2}$'
 
@@ -37,8 +37,20 @@ def test_the_knee_is_drawn_over_the_baseline_in_the_page(make_study: Any, tmp_pa
     assert names
     assert all(name.startswith("winner-") for name in names)
     assert set(re.findall(r'(?:url\(#|href="#)([^)"]*)', card)) <= set(names)
-    assert re.findall(r"<style[^>]*>\s*([^{]*)\{", card) == ["#winner-figure_1 *"]
     assert not re.findall(r'https?://|href="[^#]|<metadata', card)
+
+
+def test_every_trial_has_its_drawing_of_shared_parts(make_study: Any) -> None:
+    study, knee = drawable(make_study, preset("tiny").scaled(width=0.5))
+    gated = int(study.trials.loc[study.trials["status"] == "gated", "trial"].iloc[0])
+    save(preset("tiny").scaled(width=0.75), study.folder / "trials" / str(gated) / "architecture.yaml")
+    found = drawings(study, (int(number) for number in study.trials["trial"]))
+    assert set(found.trials) == {knee, gated}  # the others' files are not there
+    for trial, channels in {knee: 32, gated: 48}.items():
+        svg = ET.fromstring("".join(found.parts[part] for part in found.trials[trial]))
+        texts = {element.text for element in svg.iter("text")}
+        assert {f"64→{channels} channels", f"baseline → trial {trial}"} <= texts
+    assert len(found.parts) < 0.8 * sum(map(len, found.trials.values()))
 
 
 def test_a_winner_that_is_the_baseline_says_so(make_study: Any) -> None:

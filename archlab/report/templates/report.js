@@ -58,7 +58,7 @@
     addSamples(trial, get(row, "status"));
     addList("Numbers", data.numbers.filter((key) => get(row, key) !== null), row, relative);
     addList("Knobs", data.knobs, row, difference);
-    panel.append(element("h4", "Architecture"), element("div", text(get(row, "architecture")), "note"));
+    panel.append(element("h4", "Architecture over the baseline's"), drawingOf(trial), element("div", text(get(row, "architecture")), "note"));
     if (get(row, "status") === "complete") panel.append(element("h4", "To export it"), command(`archlab export ${data.study} --pick ${trial}`));
     document.querySelectorAll("tr.shown").forEach((shown) => shown.classList.remove("shown"));
     document.querySelectorAll("#gallery button").forEach((button) => button.setAttribute("aria-pressed", String(button.dataset.trial === String(trial))));

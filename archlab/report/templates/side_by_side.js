@@ -56,15 +56,23 @@
   }
 
   function drawingCell(trial) {
-    const cell = element("td"), button = element("button", "show the drawing");
-    if (!data.drawings[trial]) {
-      cell.append(command(`archlab diff ${data.study}:${trial} ${data.study}:baseline`));
-      return cell;
-    }
-    button.type = "button";
-    button.addEventListener("click", () => enlarge((box) => { box.innerHTML = data.drawings[trial]; }, "drawing"));
-    cell.append(button);
+    const cell = element("td");
+    cell.append(drawingOf(trial));
     return cell;
+  }
+
+  // The architecture over the baseline's: its drawing, small, which opens large; else the command that draws it
+
+  function drawingOf(trial) {
+    const parts = data.drawings.trials[trial];
+    if (!parts) return command(`archlab diff ${data.study}:${trial} ${data.study}:baseline`);
+    const button = element("button", undefined, "thumbnail");
+    button.type = "button";
+    button.title = "Click to enlarge";
+    button.setAttribute("aria-label", `drawing of trial ${trial}`);
+    button.innerHTML = parts.map((part) => data.drawings.parts[part]).join("");
+    button.addEventListener("click", () => enlarge((box) => { box.innerHTML = button.innerHTML; }, "drawing"));
+    return button;
   }
 
   function numberCell(row, key, first) {

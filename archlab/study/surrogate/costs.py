@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr, ndtri
 
 from archlab.evaluation import Evaluation
 from archlab.evaluation.measures import COSTS
@@ -73,12 +73,12 @@ class _Column:
 
     def quantiles(self, shares: Floats) -> Floats:
         """[Q, N]."""
-        return np.asarray(np.exp(self.mean + self.sd * norm.ppf(shares)[:, None]))
+        return np.asarray(np.exp(self.mean + self.sd * ndtri(shares)[:, None]))
 
     def below(self, limit: float) -> Floats:
         """With which probability each is, [N]."""
         away = np.log(limit) - self.mean
-        return np.asarray(np.where(self.sd > 0, norm.cdf(away / np.where(self.sd > 0, self.sd, 1.0)), away >= 0))
+        return np.asarray(np.where(self.sd > 0, ndtr(away / np.where(self.sd > 0, self.sd, 1.0)), away >= 0))
 
 
 def _column(

@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.special import ndtr
 
 Floats = NDArray[np.float64]
 
@@ -61,5 +61,5 @@ def expected_improvement(mean: Floats, sd: Floats, costs: Floats, front: Front) 
     mean, sd = mean[..., None], np.broadcast_to(sd, mean.shape)[..., None]
     volumes = volumes.reshape(len(costs), *[1] * (mean.ndim - 2), -1)
     above = (np.log(levels) - mean) / sd
-    put = levels * norm.cdf(above) - np.exp(mean + sd**2 / 2) * norm.cdf(above - sd)
+    put = levels * ndtr(above) - np.exp(mean + sd**2 / 2) * ndtr(above - sd)
     return np.asarray((volumes * np.maximum(put, 0.0)).sum(axis=-1))
