@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtrit
 
 IntervalMethod = Literal["t", "percentile", "bca"]
 
@@ -52,9 +52,11 @@ def paired_difference(differences: Sequence[float], method: IntervalMethod = "t"
     if len(sample) < 2:
         return Difference(value, lambda _: NO_INTERVAL)
     if method == "t" or np.ptp(sample) == 0:
-        return t_difference(value, float(stats.sem(sample)), len(sample) - 1)
+        return t_difference(value, float(sample.std(ddof=1)) / len(sample) ** 0.5, len(sample) - 1)
 
     def bootstrap(level: float) -> Interval:
+        from scipy import stats  # half a second, and most intervals are Student's
+
         found = stats.bootstrap(
             (sample,),
             np.mean,
@@ -75,7 +77,7 @@ def t_difference(value: float, standard_error: float, freedom: float) -> Differe
         return Difference(value, lambda _: NO_INTERVAL)
 
     def interval(level: float) -> Interval:
-        half = float(stats.t.ppf((1 + level) / 2, freedom)) * standard_error
+        half = float(stdtrit(freedom, (1 + level) / 2)) * standard_error
         return Interval(value - half, value + half)
 
     return Difference(value, interval)
