@@ -1,15 +1,19 @@
 """Steps of training until a share of the best known hypervolume: archlab's strategies against plain Optuna.
 
-Every architecture of ``search_space.yaml`` has been trained (`tables/search_table.py`), so that a search takes seconds.
-archlab's side is its own driver, store, strategy and pruner, pauses and all; only the training is looked up. Every seed
-begins at an architecture of its own, drawn from the space, as a study begins at its user's baseline. Prints one JSON
-line.
+Every architecture of the space has been trained (`tables/search_table.py`), so that a search takes seconds. archlab's
+side is its own driver, store, strategy and pruner, pauses and all; only the training is looked up. Every seed begins at
+an architecture of its own, drawn from the space, as a study begins at its user's baseline. Where the table has every
+architecture with two training seeds, a search sees one of them (the even searches one, the odd ones the other), and
+what it found is judged by the mean of both, so that luck is not rewarded. No search here uses scores at initialisation;
+one that did would pay for them in steps. Prints one JSON line.
 
 What favours Optuna: what it asks for again costs it nothing, and a search that has not come there after `MOST_TRIALS`
-counts as if it had. One of archlab's that does not come there at all counts as infinitely long. What favours archlab's
-rungs: the noise between seeds is given, as ``search.noise``, from the architectures that the table has with two seeds.
+counts as if it had. It is asked for every knob in every trial, for GPSampler models only knobs that all trials have.
+One of archlab's that does not come there at all counts as infinitely long. What favours archlab's rungs: the noise
+between seeds is given, as ``search.noise``, from the architectures that the table has with two seeds.
 
 ``python benchmarks/search.py --searches surrogate plain_tpe --seeds 0 40 --shares 0.9 0.95``
+``python benchmarks/search.py --space benchmarks/shapes_space.yaml --curves shapes.csv``
 """
 
 import argparse
@@ -22,7 +26,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any
 
 import moocore
@@ -32,7 +36,7 @@ import pandas as pd
 from proxy_results import proxy_result
 
 from archlab.evaluation import Evaluation
-from archlab.space import SearchSpace
+from archlab.space import SearchSpace, label
 from archlab.space.knobs import Value
 from archlab.study import run_study
 from archlab.study.callbacks import Callbacks
@@ -40,11 +44,10 @@ from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.evaluate import Job, costed
 from archlab.study.executors import Inline
 from archlab.study.pruning.successive_halving import pooled_noise
-from archlab.study.sampler import as_params, suggest
+from archlab.study.sampler import as_params
 
 SPACE = Path(__file__).with_name("search_space.yaml")
-TABLE = Path(__file__).with_name("search_table.csv")
-MOST_TRIALS = 1_000
+MOST_TRIALS = 500
 Point = tuple[float, float]
 
 
@@ -64,22 +67,35 @@ class BegunElsewhere(SearchSpace):
 
 
 class Bench:
-    """The tabulated space as the searches of one seed see it."""
+    """The tabulated space as the searches of one seed see it.
 
-    def __init__(self, definition: StudyDefinition, table: pd.DataFrame, seed: int, shares: Sequence[float]) -> None:
+    Attributes:
+        losses: what a search sees, by architecture and rung.
+        costs: by architecture.
+        points: what an architecture is, by which a search is judged.
+    """
+
+    def __init__(
+        self, definition: StudyDefinition, table: pd.DataFrame, seed: int, shares: Sequence[float], cost: str
+    ) -> None:
         self.rungs = rungs = definition.settings.proxy.rungs
+        end = f"val_loss_{rungs[-1]}"
         twice = table[table["architecture"].isin(table.loc[table["seed"] == 1, "architecture"])]
-        noise = pooled_noise(losses.tolist() for _, losses in twice.groupby("architecture")[f"val_loss_{rungs[-1]}"])
+        noise = pooled_noise(losses.tolist() for _, losses in twice.groupby("architecture")[end])
         search = definition.settings.search.model_copy(update={"seed": seed, "noise": noise})
         space = definition.space
         first = random.Random(seed).choice(list(space.all_values()))
         elsewhere = BegunElsewhere(space.name, space.baseline, space.knobs, space.requirements, first)
-        self.definition = StudyDefinition(elsewhere, definition.settings.model_copy(update={"search": search}))
+        settings = definition.settings.model_copy(update={"search": search, "objectives": ("quality", cost)})
+        self.definition = StudyDefinition(elsewhere, settings)
         self.seed, self.shares = seed, sorted(shares)
-        once = table[table["seed"] == 0].set_index("architecture")
-        self.losses = {name: dict(zip(rungs, row, strict=True)) for name, *row in once[_columns(rungs)].itertuples()}
-        macs = once["macs_g"].to_dict()
-        self.points: dict[str, Point] = {name: (losses[rungs[-1]], macs[name]) for name, losses in self.losses.items()}
+        by_seed = [rows.set_index("architecture") for _, rows in table.groupby("seed")]
+        complete = [rows for rows in by_seed if len(rows) == table["architecture"].nunique()]
+        seen = complete[seed % len(complete)]
+        self.losses = {name: dict(zip(rungs, row, strict=True)) for name, *row in seen[_columns(rungs)].itertuples()}
+        self.costs: dict[str, float] = seen[cost].to_dict()
+        mean = sum(rows[end].reindex(seen.index) for rows in complete) / len(complete)
+        self.points: dict[str, Point] = {name: (loss, self.costs[name]) for name, loss in mean.items()}
         self.worst = np.max(list(self.points.values()), axis=0)
         self.best = self.hypervolume(list(self.points.values()))
 
@@ -93,11 +109,13 @@ class Tally:
 
     Attributes:
         at: the steps that it took to each share of the best hypervolume.
+        curve: steps and the share that it had then, after every complete training.
     """
 
     def __init__(self, bench: Bench) -> None:
         self.bench, self.steps, self.found = bench, 0, dict[str, Point]()
         self.at = dict.fromkeys(bench.shares, math.inf)
+        self.curve: list[tuple[int, float]] = []
 
     def add(self, architecture: str, until: int, since: int = 0) -> None:
         """The architecture was trained to this step, from where it was paused.
@@ -109,19 +127,30 @@ class Tally:
         if until == self.bench.rungs[-1] and architecture not in self.found:
             self.found[architecture] = self.bench.points[architecture]
             share = self.bench.hypervolume(list(self.found.values())) / self.bench.best
+            self.curve.append((self.steps, share))
             self.at |= {wanted: min(self.at[wanted], self.steps) for wanted in self.at if share >= wanted}
             if share >= self.bench.shares[-1]:
                 raise Reached
 
 
-Steps = dict[float, float]  # by share of the best hypervolume
+@dataclass(frozen=True)
+class Search:
+    """How one search went.
+
+    Attributes:
+        at: steps of training, by share of the best hypervolume.
+        curve: see `Tally`.
+    """
+
+    at: dict[float, float]
+    curve: list[tuple[int, float]]
 
 
 def _columns(rungs: Sequence[int]) -> list[str]:
     return [f"val_loss_{rung}" for rung in rungs]
 
 
-def steps_by_archlab(bench: Bench, strategy: str) -> Steps:
+def by_archlab(bench: Bench, strategy: str) -> Search:
     """A study that may try the whole space: judged at every rung or, by the surrogate, paused there."""
     rungs, tally = bench.rungs, Tally(bench)
     search = bench.definition.settings.search.model_copy(update={"strategy": strategy})
@@ -140,10 +169,10 @@ def steps_by_archlab(bench: Bench, strategy: str) -> Steps:
 
     with tempfile.TemporaryDirectory() as folder, suppress(Reached):
         run_study(definition, root=folder, executor=Inline(evaluate))
-    return tally.at
+    return Search(tally.at, tally.curve)
 
 
-def steps_plainly(bench: Bench, sampler: optuna.samplers.BaseSampler) -> Steps:
+def plainly(bench: Bench, sampler: optuna.samplers.BaseSampler) -> Search:
     """Optuna as it comes, every trial trained to the last rung."""
     tally, space = Tally(bench), bench.definition.space
     study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
@@ -152,12 +181,21 @@ def steps_plainly(bench: Bench, sampler: optuna.samplers.BaseSampler) -> Steps:
     with suppress(Reached):
         for _ in range(MOST_TRIALS):
             trial = study.ask()
-            name = space.spec(suggest(trial, space)).id
+            name = space.spec(_asked(trial, space)).id
             if name not in seen:
                 seen.add(name)
                 tally.add(name, bench.rungs[-1])
-            study.tell(trial, bench.points[name])
-    return {share: min(steps, tally.steps) for share, steps in tally.at.items()}
+            study.tell(trial, (bench.losses[name][bench.rungs[-1]], bench.costs[name]))
+    return Search({share: min(steps, tally.steps) for share, steps in tally.at.items()}, tally.curve)
+
+
+def _asked(trial: optuna.Trial, space: SearchSpace) -> dict[str, Value]:
+    """Values in effect, of all that are asked for."""
+    every = {
+        name: trial.suggest_categorical(name, [label(value) for value in domain.values])
+        for name, domain in space.knobs.items()
+    }
+    return space.in_effect(space.find(every))
 
 
 def gp_sampler(seed: int) -> optuna.samplers.BaseSampler:
@@ -167,32 +205,53 @@ def gp_sampler(seed: int) -> optuna.samplers.BaseSampler:
         return optuna.samplers.GPSampler(seed=seed)
 
 
-SEARCHES: dict[str, Callable[[Bench], Steps]] = {
-    "surrogate": lambda bench: steps_by_archlab(bench, "surrogate"),
-    "rungs_tpe": lambda bench: steps_by_archlab(bench, "tpe"),
-    "rungs_nsga2": lambda bench: steps_by_archlab(bench, "nsga2"),
-    "plain_tpe": lambda bench: steps_plainly(bench, optuna.samplers.TPESampler(seed=bench.seed)),
-    "plain_nsga2": lambda bench: steps_plainly(bench, optuna.samplers.NSGAIISampler(seed=bench.seed)),
-    "plain_gp": lambda bench: steps_plainly(bench, gp_sampler(bench.seed)),
-    "plain_random": lambda bench: steps_plainly(bench, optuna.samplers.RandomSampler(seed=bench.seed)),
+SEARCHES: dict[str, Callable[[Bench], Search]] = {
+    "surrogate": lambda bench: by_archlab(bench, "surrogate"),
+    "rungs_tpe": lambda bench: by_archlab(bench, "tpe"),
+    "rungs_nsga2": lambda bench: by_archlab(bench, "nsga2"),
+    "plain_tpe": lambda bench: plainly(bench, optuna.samplers.TPESampler(seed=bench.seed)),
+    "plain_nsga2": lambda bench: plainly(bench, optuna.samplers.NSGAIISampler(seed=bench.seed)),
+    "plain_gp": lambda bench: plainly(bench, gp_sampler(bench.seed)),
+    "plain_random": lambda bench: plainly(bench, optuna.samplers.RandomSampler(seed=bench.seed)),
 }
 
 
 def main() -> None:
     """The chosen searches with every seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--space", type=Path, default=SPACE, help="NAME_space.yaml; NAME_table.csv is beside it")
+    parser.add_argument("--cost", choices=("macs_g", "params_m"), default="macs_g")
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     parser.add_argument("--seeds", nargs=2, type=int, default=(0, 40), help="the first, and one beyond the last")
     parser.add_argument("--shares", nargs="+", type=float, default=(0.9, 0.95, 0.98))
+    parser.add_argument("--curves", type=Path, help="a CSV for the share after every complete training")
     wanted = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    definition, table = load_definition(SPACE), pd.read_csv(TABLE)
-    benches = [Bench(definition, table, seed, wanted.shares) for seed in range(*wanted.seeds)]
+    definition, table = load_definition(wanted.space), read_table(wanted.space)
+    benches = [Bench(definition, table, seed, wanted.shares, wanted.cost) for seed in range(*wanted.seeds)]
     found = {name: [SEARCHES[name](bench) for bench in benches] for name in wanted.searches}
-    print(json.dumps(summary(found, wanted.shares)))
+    if wanted.curves:
+        write_curves(wanted.curves, found, wanted.seeds[0])
+    print(json.dumps({"space": wanted.space.name, "cost": wanted.cost, **summary(found, wanted.shares)}))
 
 
-def summary(found: dict[str, list[Steps]], shares: Sequence[float]) -> dict[str, Any]:
+def read_table(space: Path) -> pd.DataFrame:
+    """What `tables/search_table.py` made of this space."""
+    return pd.read_csv(space.with_name(space.stem.replace("_space", "_table") + ".csv"))
+
+
+def write_curves(path: Path, found: dict[str, list[Search]], first: int) -> None:
+    """One row a complete training: search, its seed, steps of training so far, share of the best hypervolume."""
+    rows = [
+        (name, first + index, steps, round(share, 6))
+        for name, searches in found.items()
+        for index, search in enumerate(searches)
+        for steps, share in search.curve
+    ]
+    pd.DataFrame(rows, columns=["search", "seed", "steps", "share"]).to_csv(path, index=False)
+
+
+def summary(found: dict[str, list[Search]], shares: Sequence[float]) -> dict[str, Any]:
     """For every search and share the median, quartiles and worst, and how many never came there."""
     seeds = len(next(iter(found.values())))
     line: dict[str, Any] = {
@@ -200,7 +259,7 @@ def summary(found: dict[str, list[Steps]], shares: Sequence[float]) -> dict[str,
         "unit": "optimiser steps",
     }
     for name, searches in found.items():
-        line[name] = {f"{share:.0%}": _spread([steps[share] for steps in searches]) for share in shares}
+        line[name] = {f"{share:.0%}": _spread([search.at[share] for search in searches]) for share in shares}
     plain = [_middle(searches, 0.95) for name, searches in found.items() if name.startswith("plain_")]
     if "surrogate" in found and plain and 0.95 in shares:
         ours = _middle(found["surrogate"], 0.95)
@@ -208,18 +267,20 @@ def summary(found: dict[str, list[Steps]], shares: Sequence[float]) -> dict[str,
     return line
 
 
-def _middle(searches: Sequence[Steps], share: float) -> float:
-    return median(steps[share] for steps in searches)
+def _middle(searches: Sequence[Search], share: float) -> float:
+    return median(search.at[share] for search in searches)
 
 
 def _spread(steps: Sequence[float]) -> dict[str, Any]:
-    reached = [each for each in steps if math.isfinite(each)]
-    low, middle, high = quantiles(reached, n=4) if len(reached) > 1 else [math.nan] * 3
+    """None where so many searches never came there."""
+    low, high, worst = np.quantile(steps, (0.25, 0.75, 1), method="inverted_cdf").tolist()
+    finite = {"median": median(steps), "low": low, "high": high, "worst": worst}
+    shown = {name: round(value) if math.isfinite(value) else None for name, value in finite.items()}
     return {
-        "median": round(middle),
-        "quartiles": [round(low), round(high)],
-        "worst": max(reached, default=math.nan),
-        "never": len(steps) - len(reached),
+        "median": shown["median"],
+        "quartiles": [shown["low"], shown["high"]],
+        "worst": shown["worst"],
+        "never": sum(map(math.isinf, steps)),
     }
 
 
