@@ -16,6 +16,21 @@ _MOST_BYTES = 1_000_000
 _LONGEST_KEY = 60
 
 
+class BadPlace(BadInput):
+    """Something is wrong at a place of a YAML; whoever has the file says in which line, by `Document.error`.
+
+    Attributes:
+        place: keys and indices from the root.
+        problem: what is wrong there, and what would be right.
+        at_key: whether the key is wrong, not what stands under it.
+    """
+
+    def __init__(self, place: Place, problem: str, *, at_key: bool = False) -> None:
+        name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+        super().__init__(f"{name}: {problem}")
+        self.place, self.problem, self.at_key = place, problem, at_key
+
+
 class Document:
     """A mapping read from a YAML file.
 

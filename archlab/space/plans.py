@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from archlab.cost import count
+from archlab.document import BadPlace
 from archlab.errors import BadInput, shown
 from archlab.space.factorial import Resolution, two_level_design
 from archlab.space.knobs import Value, label
@@ -15,6 +16,7 @@ BASELINE = "baseline"
 FULL_CHANGE = "the full change"
 
 _MOST_ARMS = 100_000
+_CHANGE = ("search", "change")
 
 
 class Arm(NamedTuple):
@@ -81,7 +83,7 @@ def lay_out(space: SearchSpace, design: Design) -> Plan:
     from ``ablate`` and ``leave_one_out``; a ladder or a factorial design would be another one without it.
 
     Raises:
-        BadInput: the plan cannot be made: a knob lacks the baseline's value, ``require`` excludes an arm that it cannot
+        BadPlace: the plan cannot be made: a knob lacks the baseline's value, ``require`` excludes an arm that it cannot
             do without, nothing is changed, or there are too many arms.
     """
     match design.strategy:
@@ -115,12 +117,14 @@ def full_change(space: SearchSpace, change: Mapping[str, Any]) -> dict[str, Valu
     name, the last of its values that is not the baseline's. A knob that keeps the baseline's value is not in it.
 
     Raises:
-        BadInput: ``search.change`` names what the space does not have, or nothing is changed.
+        BadPlace: ``search.change`` names what the space does not have, or nothing is changed.
     """
-    try:
-        named = space.find(change)
-    except BadInput as error:
-        raise BadInput(f"search.change: {error}") from None
+    named: dict[str, Value] = {}
+    for name, value in change.items():
+        try:
+            named |= space.find({name: value})
+        except BadInput as error:
+            raise BadPlace([*_CHANGE, name], str(error), at_key=name not in space.knobs) from None
     whole = {}
     for name, domain in space.knobs.items():
         others = [value for value in domain.values if label(value) != space.baseline_values[name]]
@@ -128,7 +132,7 @@ def full_change(space: SearchSpace, change: Mapping[str, Any]) -> dict[str, Valu
         if value is not None and value in others:
             whole[name] = value
     if not whole:
-        raise BadInput("search.change: nothing is changed; give a knob a value that is not the baseline's")
+        raise BadPlace(_CHANGE, "nothing is changed; give a knob a value that is not the baseline's")
     return whole
 
 
@@ -172,7 +176,8 @@ class _Draft:
 
 def _grid(space: SearchSpace) -> Plan:
     if space.size > _MOST_ARMS:
-        raise BadInput(f"search.strategy: a grid of {space.size:,} architectures; take fewer values, or a search")
+        message = f"a grid of {space.size:,} architectures; take fewer values, or a search"
+        raise BadPlace(["search", "strategy"], message)
     arms = []
     for values in space.all_values():
         chosen = [_named(name, value) for name, value in values.items() if label(value) != space.baseline_values[name]]
@@ -197,7 +202,7 @@ def _leave_one_out(space: SearchSpace, design: Design) -> Plan:
     draft, change = _Draft(space), full_change(space, design.change)
     whole = draft.start | change
     if why := draft.obstacle(whole):
-        raise BadInput(f"search.change: there can be no full change: {why}")
+        raise BadPlace(_CHANGE, f"there can be no full change: {why}")
     full = draft.add(FULL_CHANGE, whole)
     draft.compare(FULL_CHANGE, draft.baseline, full)
     for name, value in change.items():
@@ -214,11 +219,15 @@ def _ladder(space: SearchSpace, design: Design) -> Plan:
     draft = _Draft(space)
     last = draft.baseline
     for index, step in enumerate(design.ladder):
-        values = ladder_values(space, design.ladder[: index + 1])
+        try:
+            values = ladder_values(space, design.ladder[: index + 1])
+        except BadInput as error:
+            raise BadPlace(["ladder", index, "values"], str(error)) from None
         if step.step in {arm.name for arm in draft.plan.arms}:
-            raise BadInput(f"ladder: two steps are called {shown(step.step)}; give each a name of its own")
+            message = f"{shown(step.step)} is there twice; give each step a name of its own"
+            raise BadPlace(["ladder", index, "step"], message)
         if why := draft.obstacle(values):
-            raise BadInput(f"ladder: step {shown(step.step)}: {why}; leave it out")
+            raise BadPlace(["ladder", index], f"step {shown(step.step)}: {why}; leave it out")
         arm = draft.add(step.step, values)
         draft.compare(step.step, last, arm)
         last = arm
@@ -231,7 +240,7 @@ def _factorial(space: SearchSpace, design: Design) -> Plan:
     try:
         runs = two_level_design(len(change), design.resolution)
     except BadInput as error:
-        raise BadInput(f"search.resolution: {error}") from None
+        raise BadPlace(["search", "resolution"], str(error)) from None
     for run in runs[1:]:
         high = {name: value for level, (name, value) in zip(run, change.items(), strict=True) if level > 0}
         name = " + ".join(high) if len(high) < len(change) else FULL_CHANGE
@@ -239,9 +248,10 @@ def _factorial(space: SearchSpace, design: Design) -> Plan:
         idle = next((knob for knob in change if knob not in space.in_effect(values)), "")
         why = f"{idle} is in effect only {_condition(space, idle)}" if idle else draft.obstacle(values)
         if why:
-            raise BadInput(
-                f"search.change: a factorial plan needs every combination, and there can be no {shown(name)}: {why}; "
-                "keep a knob at the baseline's value"
+            raise BadPlace(
+                _CHANGE,
+                f"a factorial plan needs every combination, and there can be no {shown(name)}: {why}; "
+                "keep a knob at the baseline's value",
             )
         draft.add(name, values)
     return draft.plan
@@ -251,20 +261,21 @@ def _start(space: SearchSpace) -> dict[str, Value]:
     """The baseline's own value of every knob.
 
     Raises:
-        BadInput: the space does not have it, or ``require`` excludes the baseline.
+        BadPlace: the space does not have it, or ``require`` excludes the baseline.
     """
     start = {}
     for name, domain in space.knobs.items():
         own = space.baseline_values[name]
         if own is None:
-            raise BadInput(f"knobs.{name}: no single value describes the baseline, where the plan starts; leave it out")
+            message = "no single value describes the baseline, where the plan starts; leave it out"
+            raise BadPlace(["knobs", name], message)
         try:
             start[name] = domain.find(own)
         except BadInput:
             shown = f"{own:g}" if isinstance(own, float) else own
-            raise BadInput(f"knobs.{name}: the plan starts from the baseline; add its value, {shown}") from None
+            raise BadPlace(["knobs", name], f"the plan starts from the baseline; add its value, {shown}") from None
     if not space.permits(space.in_effect(start)):
-        raise BadInput("require: it excludes the baseline, where the plan starts")
+        raise BadPlace(["require"], "it excludes the baseline, where the plan starts")
     return start
 
 

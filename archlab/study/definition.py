@@ -1,14 +1,14 @@
 """What a study is: its search space, and the settings of everything else."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from archlab.document import Document
-from archlab.errors import BadInput
+from archlab.document import BadPlace, Document
 from archlab.latency.measurement import with_files
 from archlab.section import read_section, with_paths
-from archlab.space import Design, Plan, SearchSpace, ladder_values, lay_out, read_space
+from archlab.space import Design, Plan, SearchSpace, lay_out, read_space
 from archlab.study.file import StudyFile
 
 _FORM = "a search space needs at least baseline, knobs and proxy.data"
@@ -32,11 +32,15 @@ class StudyDefinition:
         return self.settings.design
 
     def plan(self) -> Plan:
-        """The arms of its plan, none for a search.
+        """The arms of its plan, none for a search; laid out once.
 
         Raises:
-            BadInput: see `archlab.space.lay_out`.
+            BadPlace: see `archlab.space.lay_out`.
         """
+        return self._plan
+
+    @cached_property
+    def _plan(self) -> Plan:
         return lay_out(self.space, self.design)
 
     def with_settings(self, **changes: Any) -> "StudyDefinition":
@@ -57,12 +61,12 @@ def load_definition(path: str | Path) -> StudyDefinition:
     document = Document(Path(path), _FORM)
     settings = _completed(read_section(StudyFile, document.data, document), document)
     space = read_space(settings, document)
-    for index in range(len(settings.ladder)):
-        try:
-            ladder_values(space, settings.ladder[: index + 1])
-        except BadInput as error:
-            raise document.error(["ladder", index, "values"], str(error)) from None
-    return StudyDefinition(space, settings)
+    definition = StudyDefinition(space, settings)
+    try:
+        definition.plan()
+    except BadPlace as error:
+        raise document.error(error.place, error.problem, at_key=error.at_key) from None
+    return definition
 
 
 def _completed(settings: StudyFile, document: Document) -> StudyFile:
