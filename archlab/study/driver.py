@@ -153,6 +153,8 @@ class Driver:
             self._refuse_hopeless()
             if not (self._has_room() or self.multi_fidelity) or self._stops():
                 return None
+            if self.store.unheld():  # what comes next depends on what becomes of them
+                return None
             proposal = self._proposed()
             if proposal is not None:
                 self.store.lease(proposal.trial.number)
@@ -338,8 +340,6 @@ class Driver:
         )
         self._write(partial(record.save, self.folder.trial(number) / "evaluation.json"))
         self._settle(mine.trial, record)
-        if mine.paused is not None:
-            self.folder.discard_training(number)
         self.finished.add(record)
         self.open.remove(number)
         self._tell("trial_finished", record)
@@ -347,7 +347,8 @@ class Driver:
             self._tell("notice", warning)
 
     def _settle(self, trial: optuna.Trial, record: Record) -> None:
-        """Publish and tell a record that is written."""
+        """Publish and tell a record that is written; no training goes on from the trial's state any more."""
+        self.folder.discard_training(trial.number)
         self.store.publish(record)
         result = optuna_result(record, self.settings, self.limits)
         for name, value in result.constraints.items():

@@ -51,7 +51,7 @@ class StudyFolder:
         return self.path / "trials" / str(number)
 
     def discard_training(self, number: int) -> None:
-        """Delete the state that a paused trial's training would go on from."""
+        """Delete the state that a trial's training would go on from."""
         for path in self.trial(number).glob("training-*.safetensors"):
             path.unlink(missing_ok=True)
 

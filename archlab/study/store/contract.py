@@ -42,8 +42,11 @@ class Store(Protocol):
     def others(self) -> list[FrozenTrial]:
         """Running trials that may be another driver's; this one's own may be among them."""
 
+    def unheld(self) -> list[int]:
+        """Trials that are running and that nobody holds now: a driver was killed, or takes them again in a moment."""
+
     def abandoned(self) -> list[int]:
-        """Trials that are running and that nobody has held for some seconds: what killed drivers left behind."""
+        """Those that nobody has held for some seconds: what killed drivers left behind."""
 
     def publish(self, record: Record) -> None:
         """Give a record, which is in the study's folder, to the other drivers; the first of a trial stays."""

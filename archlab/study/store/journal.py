@@ -63,6 +63,10 @@ class JournalStore:
         """What an earlier driver left behind."""
         return list(self._left_behind.values())
 
+    def unheld(self) -> list[int]:
+        """The same."""
+        return list(self._left_behind)
+
     def abandoned(self) -> list[int]:
         """The same."""
         return list(self._left_behind)

@@ -92,17 +92,20 @@ class PostgresStore:
         """See `Store`."""
         return self.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
 
+    def unheld(self) -> list[int]:
+        """See `Store`."""
+        held, running = self._leases.held(), self.others()  # in this order: what is told meanwhile runs no more
+        return [trial.number for trial in running if trial.number not in held]
+
     def abandoned(self) -> list[int]:
         """See `Store`; after the database was away, live drivers first take again what is theirs.
 
         What a driver wrote into a common folder and was killed before it published, is published: it is fetched before
         the trial is given out.
         """
-        held, now = self._leases.held(), time.monotonic()
-        running = self.others()
+        unheld, now = self.unheld(), time.monotonic()
         if self._breaks != self._leases.breaks:
             self._breaks, self._unheld_since = self._leases.breaks, {}
-        unheld = [trial.number for trial in running if trial.number not in held]
         for record in filter(None, map(self._folder.record, unheld)):
             self.publish(record)
         self._unheld_since = {number: self._unheld_since.get(number, now) for number in unheld}

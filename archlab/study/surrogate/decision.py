@@ -141,7 +141,8 @@ class Decision:
         for index, one in enumerate(self.begun):
             if one.known is not None and one.known.status == "complete" and self.rungs[-1] in one.qualities:
                 quality[index] = one.qualities[self.rungs[-1]] + self._shift
-        worst = max([float(expected[self._considered].max()), *quality.values()])
+        expected[list(quality)] = list(quality.values())
+        worst = float(expected.max())
         reference = np.array([worst, *costs.max(axis=0)])
         return Front(np.array(list(quality.values())), costs[np.array(list(quality), dtype=int)], reference)
 

@@ -11,14 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-import optuna
 import psutil
 import pytest
-from optuna.storages import JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from archlab.study import load_study
+from tests.study.read_back import database, journal
 from tests.study.spaces import MINI, write_space
 from tests.study.store.server import Server
 
@@ -101,12 +99,8 @@ class Study:
         return [tuple(row) for row in trials[["trial", "status", "architecture", "macs_g", "quality"]].to_numpy()]
 
     def states(self) -> list[TrialState]:
-        storage = (
-            RDBStorage(self.url.replace("postgresql:", "postgresql+psycopg:"))
-            if self.url
-            else JournalStorage(JournalFileBackend(str(self.root / "mini" / "journal.log")))
-        )
-        return [trial.state for trial in optuna.load_study(study_name="mini", storage=storage).trials]
+        study = database("mini", self.url) if self.url else journal(self.root / "mini")
+        return [trial.state for trial in study.trials]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import os
 import time
-from pathlib import Path
 
 from archlab.cost import count
 from archlab.evaluation import Evaluation, ProxyResult
@@ -15,19 +14,19 @@ _SECONDS = 0.3
 
 def train(job: Job, callbacks: object) -> Evaluation:
     """A result that was reached is kept in the trial's folder, as the proxy does, and not made again."""
-    log, result = job.folder.parents[1] / "log.txt", job.folder / "result.json"
+    result = job.folder / "result.json"
     cost = count(job.spec)
     if not result.is_file():
-        _note(log, "begins", job)
+        note(job, "begins", os.getpid())
         time.sleep(_SECONDS)
         write_fact(proxy_result(int(job.spec.id[:6], 16) / 2**24), result)
-        _note(log, "ends", job)
+        note(job, "ends", os.getpid())
     proxy = read_fact(ProxyResult, result)
     return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
 
 
-def _note(log: Path, word: str, job: Job) -> None:
-    """One line, whole even when several processes write."""
-    handle = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    os.write(handle, f"{word} {job.number} {os.getpid()}\n".encode())
+def note(job: Job, word: str, fact: int) -> None:
+    """One line of the study's log, whole even when several processes write."""
+    handle = os.open(job.folder.parents[1] / "log.txt", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(handle, f"{word} {job.number} {fact}\n".encode())
     os.close(handle)
