@@ -18,7 +18,7 @@ from archlab.architecture.parts import (
     wording,
 )
 from archlab.architecture.presets import preset, preset_source, presets
-from archlab.architecture.resize import fit_heads
+from archlab.architecture.resize import KeptOfHeads, fit_heads
 from archlab.architecture.spec import UNetSpec, blocks, map_blocks, map_transformers
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "ArchitectureError",
     "Block",
     "Conv3x3",
+    "KeptOfHeads",
     "Node",
     "Stage",
     "Transformer",

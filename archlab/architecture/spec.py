@@ -20,7 +20,7 @@ from archlab.architecture.parts import (
     Transformer,
     Wording,
 )
-from archlab.architecture.resize import fit_block, fit_stage, scaled_widths
+from archlab.architecture.resize import KeptOfHeads, fit_block, fit_stage, scaled_widths
 
 _MOST_EXPANSION = 16
 _ALWAYS_HASHED = {
@@ -99,20 +99,23 @@ class UNetSpec:
             lambda t, _: replace(t, attention_normalizer="relu") if t.attention_normalizer == "softmax->relu" else t,
         )
 
-    def scaled(self, *, width: float = 1.0, sample_size: int | None = None) -> "UNetSpec":
+    def scaled(self, *, width: float = 1.0, sample_size: int | None = None, heads: KeptOfHeads = "count") -> "UNetSpec":
         """The same architecture shrunk: channels × ``width``, latents of side ``sample_size``.
 
         GroupNorm's groups shrink along, so that a group keeps about its size; channels are rounded to whole groups of
-        8; head counts stay where the heads keep at least 8 channels each. ``width`` 1 leaves the channels alone.
+        8. Of heads their ``count`` stays where they keep at least 8 channels each, or their ``width``, with as many as
+        then divide the channels. ``width`` 1 leaves the channels alone.
 
         Raises:
             ArchitectureError: ``width`` is not positive, or absurdly large.
         """
         channels, groups = scaled_widths([stage.channels for stage in self.stages], self.norm_groups, width)
-        resized = self if width == 1 else self.with_channels(channels, norm_groups=groups)
+        resized = self if width == 1 else self.with_channels(channels, norm_groups=groups, heads=heads)
         return resized if sample_size is None else replace(resized, sample_size=sample_size)
 
-    def with_channels(self, channels: Sequence[int], norm_groups: int | None = None) -> "UNetSpec":
+    def with_channels(
+        self, channels: Sequence[int], norm_groups: int | None = None, heads: KeptOfHeads = "count"
+    ) -> "UNetSpec":
         """The spec with these channels, one per stage; heads follow (see `fit_heads`).
 
         Raises:
@@ -122,8 +125,8 @@ class UNetSpec:
             raise ArchitectureError(f"channels: {len(self.stages)} stages need as many numbers, got {len(channels)}")
         return replace(
             self,
-            stages=tuple(fit_stage(stage, width) for stage, width in zip(self.stages, channels, strict=True)),
-            middle=tuple(fit_block(block, channels[-1]) for block in self.middle),
+            stages=tuple(fit_stage(stage, width, heads) for stage, width in zip(self.stages, channels, strict=True)),
+            middle=tuple(fit_block(block, self.stages[-1].channels, channels[-1], heads) for block in self.middle),
             norm_groups=norm_groups or self.norm_groups,
         )
 

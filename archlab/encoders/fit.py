@@ -2,12 +2,20 @@
 
 from dataclasses import replace
 
-from archlab.architecture import ArchitectureError, UNetSpec
+from archlab.architecture import ArchitectureError, KeptOfHeads, UNetSpec
 from archlab.encoders.contracts import Codec, TextEncoder
 from archlab.errors import BadInput
 
 
-def fitted(spec: UNetSpec, codec: Codec, text: TextEncoder, *, width: float, sample_size: int) -> UNetSpec:
+def fitted(
+    spec: UNetSpec,
+    codec: Codec,
+    text: TextEncoder,
+    *,
+    width: float,
+    sample_size: int,
+    heads: KeptOfHeads = "count",
+) -> UNetSpec:
     """The architecture with channels × ``width``, the codec's latents of side ``sample_size``, and the text encoder's
     contexts.
 
@@ -18,7 +26,7 @@ def fitted(spec: UNetSpec, codec: Codec, text: TextEncoder, *, width: float, sam
     """
     try:
         return replace(
-            spec.scaled(width=width, sample_size=sample_size),
+            spec.scaled(width=width, sample_size=sample_size, heads=heads),
             in_channels=codec.channels,
             out_channels=codec.channels,
             context_dim=text.dim,

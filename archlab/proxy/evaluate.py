@@ -37,7 +37,8 @@ def proxy_spec(spec: UNetSpec, settings: ProxySettings) -> UNetSpec:
         BadInput: see `archlab.encoders.fit.fitted` and `data_with_encoders`.
     """
     _, codec, text = proxy_data_and_encoders(settings)
-    return fitted(spec, codec, text, width=settings.scale.width, sample_size=settings.scale.sample_size)
+    scale = settings.scale
+    return fitted(spec, codec, text, width=scale.width, sample_size=scale.sample_size, heads=scale.heads)
 
 
 def make_ready(baseline: UNetSpec, settings: ProxySettings, progress: Progress = silent) -> ProxySetup:

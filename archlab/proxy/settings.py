@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from archlab.architecture import KeptOfHeads
 from archlab.compute import ComputeSettings
 from archlab.data.settings import DataSettings
 from archlab.diffusion.settings import DiffusionSettings, SamplingSettings
@@ -18,6 +19,7 @@ class Scale(Section):
 
     width: Amount = 0.1
     sample_size: Count = 16
+    heads: KeptOfHeads = "count"  # of attention: as many as before, or as wide as before
 
 
 class ProxySettings(

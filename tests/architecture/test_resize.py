@@ -40,6 +40,16 @@ def test_stable_diffusion_at_a_tenth_by_hand() -> None:
     assert heads == [4, 8, 8]
 
 
+def test_heads_as_wide_as_before_are_fewer() -> None:
+    # By hand: sdxl's 640 and 1280 channels have 10 and 20 heads of 64. A fifth is 128 and 256 channels: 2 and 4 heads.
+    wide = preset("sdxl").scaled(width=0.2, heads="width")
+    heads = {(node.out_channels, t.heads) for node in layout(wide) for t in node.transformers}
+    assert heads == {(128, 2), (256, 4)}
+    # sd15's 8 heads of 40, 80 and 160 channels don't fit twice into a tenth: one head of all channels.
+    narrow = preset("sd15").scaled(width=0.1, heads="width")
+    assert {t.heads for node in layout(narrow) for t in node.transformers} == {1}
+
+
 def test_wider_keeps_groups_and_heads() -> None:
     wide = preset("sd15").scaled(width=2)
     assert wide.norm_groups == 32
