@@ -3,20 +3,22 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from archlab.architecture import UNetSpec, find
 from archlab.studies import ROOT, check_study
 
 if TYPE_CHECKING:
+    from archlab.architecture import UNetSpec
     from archlab.study import Study
 
 
-def find_architecture(name: str) -> UNetSpec:
+def find_architecture(name: str) -> "UNetSpec":
     """The architecture a user names: a preset, an architecture YAML, the folder of a UNet, a model or a pipeline, or
     ``study:trial`` (a number, a pick or ``baseline``).
 
     Raises:
         BadInput: there is none.
     """
+    from archlab.architecture import find
+
     study = study_of(name)
     return find(name) if study is None else study.architecture(name.rpartition(":")[2])
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from archlab.cli.options import format_option
-from archlab.data.settings import LARGEST_SIDE
 from archlab.files import file_name
 from archlab.terminal.listing import print_facts, print_listing
 
@@ -25,9 +24,7 @@ def data() -> None:
 
 @data.command()
 @click.argument("source")
-@click.option(
-    "--image-size", type=click.IntRange(1, LARGEST_SIDE), default=64, show_default=True, help="Side in pixels."
-)
+@click.option("--image-size", type=click.IntRange(min=1), default=64, show_default=True, help="Side in pixels.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the picture.  [default: reports/data/NAME of the data]"
 )

@@ -116,6 +116,8 @@ def export(
 def _export_model(
     name: str, loras: Words, control: Path | None, out: Path | None, chosen: _Chosen, judged: tuple[int, int]
 ) -> None:
+    click.echo(f"exporting {name}")
+
     from archlab.export import Judging, export_model
     from archlab.model.load import load_models
 
@@ -142,6 +144,7 @@ def _export_pick(name: str, word: str, studies: Path, out: Path | None, chosen: 
 
     study = load_study(name, studies)
     picked = study.pick(word)
+    click.echo(f"exporting trial {picked.trial} of {name}, {word}")
 
     from archlab.architecture import load
     from archlab.export import Winner, export_architecture

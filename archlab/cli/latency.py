@@ -4,11 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from archlab.architecture import UNetSpec
 from archlab.cli.architectures import find_architecture
 from archlab.cli.execution import execution_options
 from archlab.cli.options import format_option
@@ -16,6 +15,9 @@ from archlab.errors import BadInput
 from archlab.files import writable_folder
 from archlab.terminal.bar import bar
 from archlab.terminal.listing import print_facts, print_listing
+
+if TYPE_CHECKING:
+    from archlab.architecture import UNetSpec
 
 
 @click.command()
@@ -88,7 +90,7 @@ def latency(
         _say_noisy(found.noise)
 
 
-def _operators(spec: UNetSpec, device: str, precision: str) -> list[dict[str, Any]]:
+def _operators(spec: "UNetSpec", device: str, precision: str) -> list[dict[str, Any]]:
     from archlab.latency import profile_operators
 
     with bar() as progress:
@@ -97,7 +99,7 @@ def _operators(spec: UNetSpec, device: str, precision: str) -> list[dict[str, An
     return [{**asdict(operator), "share": operator.ms / total_ms} for operator in operators]
 
 
-def _print_image(spec: UNetSpec, options: Mapping[str, Any], stem: Path, form: str) -> None:
+def _print_image(spec: "UNetSpec", options: Mapping[str, Any], stem: Path, form: str) -> None:
     from archlab.latency.pipeline.image import measure_image
     from archlab.report.budget import write_budget
 

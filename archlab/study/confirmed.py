@@ -1,8 +1,7 @@
 """A study as it is after what was measured side by side: latencies, limits, and which trials keep them."""
 
 from dataclasses import replace
-
-import optuna
+from typing import TYPE_CHECKING
 
 from archlab.evaluation import Baseline, Confirmation, Confirmed, Evaluation, Record
 from archlab.evaluation.fact import from_plain, to_plain
@@ -11,10 +10,13 @@ from archlab.study.folder import StudyFolder
 from archlab.study.saved import SavedStudy
 from archlab.study.settings import Share
 
+if TYPE_CHECKING:
+    import optuna
+
 _ATTRIBUTE = "confirmation"  # of the Optuna study, by which drivers share it
 
 
-def known_confirmation(folder: StudyFolder, study: optuna.Study) -> Confirmation:
+def known_confirmation(folder: StudyFolder, study: "optuna.Study") -> Confirmation:
     """The latest that this driver or another has measured; the folder or the Optuna study may lack it."""
     own, shared = folder.confirmation(), study.user_attrs.get(_ATTRIBUTE)
     if shared is None:
@@ -23,7 +25,7 @@ def known_confirmation(folder: StudyFolder, study: optuna.Study) -> Confirmation
     return max(own, others, key=lambda each: each.measured_at)
 
 
-def share_confirmation(confirmation: Confirmation, study: optuna.Study) -> None:
+def share_confirmation(confirmation: Confirmation, study: "optuna.Study") -> None:
     """Give it to the other drivers."""
     if (plain := to_plain(confirmation)) != study.user_attrs.get(_ATTRIBUTE):
         study.set_user_attr(_ATTRIBUTE, plain)

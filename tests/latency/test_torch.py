@@ -47,8 +47,10 @@ class TestCudaContract(RunnerContract):
         return "torch:cuda"
 
 
-@pytest.mark.skipif(torch.version.cuda is not None, reason="this torch has CUDA")
-def test_torch_without_cuda_is_named() -> None:
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this computer has a GPU that torch can use")
+def test_what_cuda_lacks_is_named() -> None:
     (status,) = (status for status in devices() if status.name == "torch:cuda")
-    assert status.missing == f"torch with CUDA (torch {torch.__version__} has none)"
-    assert "pytorch.org/get-started" in status.mend
+    assert (status.missing, status.mend) in (
+        ("an NVIDIA GPU that torch can use", "nvidia-smi tells whether its driver works"),
+        (f"torch with CUDA (torch {torch.__version__} has none)", "see https://pytorch.org/get-started/locally"),
+    )

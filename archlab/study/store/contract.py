@@ -3,12 +3,13 @@
 from collections.abc import Callable, Container
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Protocol, Self
-
-import optuna
-from optuna.trial import FrozenTrial, Trial
+from typing import TYPE_CHECKING, Protocol, Self
 
 from archlab.evaluation import Record
+
+if TYPE_CHECKING:  # Optuna waits until a study is opened: whoever reads one does not
+    import optuna
+    from optuna.trial import FrozenTrial, Trial
 
 Say = Callable[[str], None]
 
@@ -25,7 +26,7 @@ class Store(Protocol):
         optuna: every trial that was asked for.
     """
 
-    optuna: optuna.Study
+    optuna: "optuna.Study"
 
     def asking(self) -> AbstractContextManager[None]:
         """Hold the right to decide what is asked next; one driver has it at a time."""
@@ -36,10 +37,10 @@ class Store(Protocol):
     def release(self, number: int) -> None:
         """Give the right back, after the trial was told."""
 
-    def reopen(self, number: int) -> Trial:
+    def reopen(self, number: int) -> "Trial":
         """A trial that was asked before, maybe by a driver that was killed; it keeps the values that it has."""
 
-    def others(self) -> list[FrozenTrial]:
+    def others(self) -> "list[FrozenTrial]":
         """Running trials that may be another driver's; this one's own may be among them."""
 
     def unheld(self) -> list[int]:

@@ -5,7 +5,6 @@ from archlab.study.definition import StudyDefinition
 from archlab.study.disk import DISK, Disk
 from archlab.study.folder import StudyFolder
 from archlab.study.store.contract import GRACE_SECONDS, Say, Store
-from archlab.study.store.journal import JournalStore
 
 
 def check_storage(url: str) -> None:
@@ -46,6 +45,8 @@ def open_store(
         MissingExtra: a database, and psycopg is not installed.
     """
     if url is None:
+        from archlab.study.store.journal import JournalStore
+
         return JournalStore(definition, folder, say, disk)
     require("psycopg", "a study in a PostgreSQL database", "postgresql")
     from archlab.study.store.postgres import PostgresStore

@@ -1,6 +1,7 @@
 """Eager torch on this computer, as a reference: its CPU, or CUDA."""
 
 import copy
+import ctypes
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from archlab.progress import Progress
 PARITY_TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2}  # of the output's largest absolute value; CUDA may multiply in TF32
 WARMUP_RUNS = 3
 
+_DRIVER = "libcuda.so.1"  # NVIDIA's
 _WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -35,7 +37,7 @@ class TorchRunner:
         self.compute_units = (unit or "cpu",)
 
     def status(self) -> DeviceStatus:
-        """See `Runner`. For CUDA it imports torch."""
+        """See `Runner`."""
         if self.compute_units == ("cpu",):
             return DeviceStatus(name=self.name, about="eager torch on this computer's CPU, as a reference")
         missing, mend = _without_cuda()
@@ -108,11 +110,14 @@ def _in(precision: str) -> Callable[[Built, Path], None]:
 
 
 def _without_cuda() -> tuple[str, str]:
-    """What is missing for CUDA and what brings it; empty when nothing is."""
+    """What CUDA lacks and what brings it; empty when nothing. Without NVIDIA's driver it imports no torch."""
+    no_gpu = "an NVIDIA GPU that torch can use", "nvidia-smi tells whether its driver works"
+    try:
+        ctypes.CDLL(_DRIVER)
+    except OSError:
+        return no_gpu
     import torch
 
     if torch.version.cuda is None:
         return f"torch with CUDA (torch {torch.__version__} has none)", "see https://pytorch.org/get-started/locally"
-    if not torch.cuda.is_available():
-        return "an NVIDIA GPU that torch can use", "nvidia-smi tells whether its driver works"
-    return "", ""
+    return ("", "") if torch.cuda.is_available() else no_gpu
