@@ -2,6 +2,7 @@
 
 import copy
 import ctypes
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,7 @@ from archlab.progress import Progress
 PARITY_TOLERANCES = {"fp32": 1e-3, "fp16": 5e-2}  # of the output's largest absolute value; CUDA may multiply in TF32
 WARMUP_RUNS = 3
 
-_DRIVER = "libcuda.so.1"  # NVIDIA's
+_DRIVER = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"  # NVIDIA's
 _WORKER = Path(__file__).with_name("worker.py")
 
 
