@@ -23,7 +23,7 @@ import random
 import tempfile
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -34,6 +34,7 @@ import numpy as np
 import optuna
 import pandas as pd
 from proxy_results import proxy_result
+from simulated_workers import SimulatedWorkers
 
 from archlab.evaluation import Evaluation
 from archlab.space import SearchSpace, label
@@ -42,7 +43,6 @@ from archlab.study import run_study
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.evaluate import Job, costed
-from archlab.study.executors import Inline
 from archlab.study.pruning.successive_halving import pooled_noise
 from archlab.study.sampler import as_params
 
@@ -117,13 +117,13 @@ class Tally:
         self.at = dict.fromkeys(bench.shares, math.inf)
         self.curve: list[tuple[int, float]] = []
 
-    def add(self, architecture: str, until: int, since: int = 0) -> None:
-        """The architecture was trained to this step, from where it was paused.
+    def add(self, architecture: str, until: int, steps: int) -> None:
+        """The architecture was trained to this step, when so many had been trained in all.
 
         Raises:
             Reached: every share is.
         """
-        self.steps += until - since
+        self.steps = steps
         if until == self.bench.rungs[-1] and architecture not in self.found:
             self.found[architecture] = self.bench.points[architecture]
             share = self.bench.hypervolume(list(self.found.values())) / self.bench.best
@@ -150,25 +150,30 @@ def _columns(rungs: Sequence[int]) -> list[str]:
     return [f"val_loss_{rung}" for rung in rungs]
 
 
-def by_archlab(bench: Bench, strategy: str) -> Search:
-    """A study that may try the whole space: judged at every rung or, by the surrogate, paused there."""
+def by_archlab(bench: Bench, strategy: str, workers: int = 1) -> Search:
+    """A study that may try the whole space: judged at every rung or, by the surrogate, paused there.
+
+    Steps of several workers are those of all together, and of what is under way, too.
+    """
     rungs, tally = bench.rungs, Tally(bench)
     search = bench.definition.settings.search.model_copy(update={"strategy": strategy})
     definition = bench.definition.with_settings(search=search)
 
     def evaluate(job: Job, callbacks: Callbacks) -> Evaluation:
         known, losses = costed(job.spec, {}), bench.losses[job.spec.id]
-        since = job.paused.proxy.steps if job.paused and job.paused.proxy else 0
         rung = job.until or next((r for r in rungs[:-1] if not callbacks.goes_on(r, [losses[r]], known)), rungs[-1])
-        if job.number is not None:  # else it is the space's own baseline, where this search does not begin
-            tally.add(job.spec.id, rung, since)
         stopped_at = None if rung == rungs[-1] else rung
         seen = {step: loss for step, loss in losses.items() if step <= rung}
         proxy = proxy_result(losses[rung], seen, stopped_at)
         return replace(known, status="stopped" if stopped_at else "complete", proxy=proxy)
 
-    with tempfile.TemporaryDirectory() as folder, suppress(Reached):
-        run_study(definition, root=folder, executor=Inline(evaluate))
+    def told(job: Job, evaluation: Evaluation, steps: int) -> None:
+        assert evaluation.proxy is not None
+        tally.add(job.spec.id, evaluation.proxy.steps, steps)
+
+    executor = SimulatedWorkers(workers, evaluate, told)
+    with tempfile.TemporaryDirectory() as folder, closing(executor), suppress(Reached):
+        run_study(definition, root=folder, executor=executor)
     return Search(tally.at, tally.curve)
 
 
@@ -184,7 +189,7 @@ def plainly(bench: Bench, sampler: optuna.samplers.BaseSampler) -> Search:
             name = space.spec(_asked(trial, space)).id
             if name not in seen:
                 seen.add(name)
-                tally.add(name, bench.rungs[-1])
+                tally.add(name, bench.rungs[-1], tally.steps + bench.rungs[-1])
             study.tell(trial, (bench.losses[name][bench.rungs[-1]], bench.costs[name]))
     return Search({share: min(steps, tally.steps) for share, steps in tally.at.items()}, tally.curve)
 
@@ -207,6 +212,8 @@ def gp_sampler(seed: int) -> optuna.samplers.BaseSampler:
 
 SEARCHES: dict[str, Callable[[Bench], Search]] = {
     "surrogate": lambda bench: by_archlab(bench, "surrogate"),
+    "surrogate_4_workers": lambda bench: by_archlab(bench, "surrogate", workers=4),
+    "surrogate_8_workers": lambda bench: by_archlab(bench, "surrogate", workers=8),
     "rungs_tpe": lambda bench: by_archlab(bench, "tpe"),
     "rungs_nsga2": lambda bench: by_archlab(bench, "nsga2"),
     "plain_tpe": lambda bench: plainly(bench, optuna.samplers.TPESampler(seed=bench.seed)),
