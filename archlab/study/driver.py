@@ -68,7 +68,7 @@ class Driver:
         self.proposals = Proposals(definition, arms, store, self.finished, self.limits)
         self.multi_fidelity: MultiFidelity | None = None
         if self.settings.search.strategy == "surrogate":
-            self.multi_fidelity = MultiFidelity(definition, store, self.proposals, self.finished, self.open)
+            self.multi_fidelity = MultiFidelity(definition, store, self.proposals, self.finished, self.open, stages)
         self.pruner = Pruner(store.optuna, self.settings)
         self.confirmation = Confirmation()  # as it was known when this driver began
         self.has_ended = False  # nothing more is asked; what is under way is finished

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from archlab.evaluation import Evaluation
 from archlab.study.definition import StudyDefinition
+from archlab.study.evaluate import Stages
 from archlab.study.finished import FinishedTrials
 from archlab.study.open_trials import OpenTrials, OwnTrial
 from archlab.study.paused import go_on_until
@@ -31,11 +32,12 @@ class MultiFidelity:
         proposals: Proposals,
         finished: FinishedTrials,
         open_trials: OpenTrials,
+        stages: Stages,
     ) -> None:
         self.proposals, self.open = proposals, open_trials
         self.stop = definition.settings.search.stop
         self.trainings = Trainings(definition, store, finished, open_trials)
-        self.search = SurrogateSearch(definition, store.optuna, proposals.limits)
+        self.search = SurrogateSearch(definition, store.optuna, proposals.limits, stages=stages)
         self.has_ended = False
         self.gain: float | None = None
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,18 +96,19 @@ class Candidates:
     def _considered(self, source: random.Random, near: Iterable[Values]) -> Iterable[Values]:
         if self.space.size <= _ALL_OF:
             return self.space.all_values()
-        neighbours = [own for values in near for own in self._neighbours(values)]
-        chosen = source.sample(neighbours, min(_NEIGHBOURS, len(neighbours)))
-        return [*(self.space.sample_values(source) for _ in range(_DRAWN)), *chosen]
+        chosen = islice(self._neighbours(source, near), _NEIGHBOURS)
+        return [*chosen, *(self.space.sample_values(source) for _ in range(_DRAWN))]
 
-    def _neighbours(self, values: Values) -> Iterator[Values]:
-        """Permitted values that differ in one knob; what comes into effect by it takes its first value."""
+    def _neighbours(self, source: random.Random, near: Iterable[Values]) -> Iterator[Values]:
+        """Some permitted values that differ in one knob; what comes into effect by it takes its first value."""
         first = {name: domain.values[0] for name, domain in self.space.knobs.items()}
-        for name in values:
-            for value in self.space.knobs[name].values:
-                own = self.space.in_effect(first | values | {name: value})
-                if own != values and self.space.permits(own):
-                    yield own
+        changes = [
+            (values, name, value) for values in near for name in values for value in self.space.knobs[name].values
+        ]
+        for values, name, value in source.sample(changes, min(2 * _NEIGHBOURS, len(changes))):
+            own = self.space.in_effect(first | values | {name: value})
+            if own != values and self.space.permits(own):
+                yield own
 
     def _described(self, values: Values) -> Architecture:
         spec = self.space.spec(values)

@@ -1,4 +1,4 @@
-"""What architectures cost: exactly where a formula or a measurement tells it, else predicted with its uncertainty."""
+"""What architectures cost: exactly where a formula, a measurement or a table tells it, else predicted, uncertain."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -40,10 +40,10 @@ def costs_of(
     groups: Integers,
     fits: Fits,
 ) -> Costs:
-    """Costs of architectures, of which some are measured.
+    """Costs of architectures, of which some are measured or estimated.
 
     Args:
-        known: what was measured of each.
+        known: what was measured of each, or a table tells.
         objectives: columns of costs.
         limits: on such columns.
         groups, fits: for what is predicted.
@@ -93,12 +93,14 @@ def _column(
     column = np.log([getattr(one.cost, exact) for one in architectures])
     measured = np.array([one.value(name) if one is not None else None for one in known], dtype=float)
     seen = np.flatnonzero(np.isfinite(measured))[-_MOST_SEEN:]
+    is_known = np.isfinite(measured)
     if name in COSTS or not len(seen):
         return _Column(column, np.zeros(len(column)))
+    if is_known.all():
+        return _Column(np.log(measured), np.zeros(len(column)))
     inputs = inputs_of(architectures)
     inputs = replace(inputs, cheapness=-inputs.cheapness)  # what is cheap is quick
     values = np.log(measured[seen])
     given = fits.hyperparameters(name, groups, inputs[seen], values, len(seen))
     predicted = GaussianProcess(given, groups, inputs[seen], values).predict(inputs)
-    is_known = np.isfinite(measured)
     return _Column(np.where(is_known, np.log(measured), predicted.mean), np.where(is_known, 0.0, predicted.sd))

@@ -1,6 +1,7 @@
 """One choice of a multi-fidelity search.
 
-Costs are known before any training, so that quality alone is uncertain; what was not measured yet is predicted.
+Costs are known before any training, by formulas, measurements and block latency tables, so that quality alone is
+uncertain; what nothing tells yet is predicted.
 What other workers are at counts as if it came out as predicted (Kriging believer, Ginsbourger et al. 2010,
 doi:10.1007/978-3-642-10701-6_6).
 """
@@ -14,6 +15,7 @@ import numpy as np
 
 from archlab.study.surrogate.candidates import Architecture, inputs_of
 from archlab.study.surrogate.costs import Costs, costs_of
+from archlab.study.surrogate.estimates import Estimates
 from archlab.study.surrogate.fits import Fits
 from archlab.study.surrogate.gaussian_process import Floats, GaussianProcess, Inputs, Integers, together
 from archlab.study.surrogate.history import Begun, Choice
@@ -34,6 +36,7 @@ class Decision:
         groups: of features, see `GaussianProcess`.
         begun, begun_as: trials whose training was begun, and their architectures.
         new: architectures that may be begun.
+        estimates: what tables tell of those that were not measured.
     """
 
     rungs: Sequence[int]
@@ -44,6 +47,7 @@ class Decision:
     begun: Sequence[Begun]
     begun_as: Sequence[Architecture]
     new: Sequence[Architecture]
+    estimates: Estimates
 
     def choice(self) -> Choice:
         """What is worth most a step."""
@@ -93,7 +97,9 @@ class Decision:
 
     @cached_property
     def _costs(self) -> Costs:
-        known = [*(one.known for one in self.begun), *[None] * len(self.new)]
+        measured = [*(one.known for one in self.begun), *[None] * len(self.new)]
+        both = zip(measured, self._architectures, strict=True)
+        known = [own if own is not None else self.estimates.of(one) for own, one in both]
         return costs_of(self._architectures, known, self.objectives, self.limits, self.groups, self.fits)
 
     @cached_property

@@ -7,8 +7,10 @@ import optuna
 
 from archlab.evaluation.measures import COSTS, find_column
 from archlab.study.definition import StudyDefinition
+from archlab.study.evaluate import STAGES, Stages
 from archlab.study.surrogate.candidates import Architecture, Candidates
 from archlab.study.surrogate.decision import Decision
+from archlab.study.surrogate.estimates import Estimates
 from archlab.study.surrogate.fits import Fits
 from archlab.study.surrogate.history import Begun, Choice
 
@@ -26,13 +28,22 @@ class SurrogateSearch:
     Args:
         study: holds the hyperparameters of the last fit, so that a resumed study goes on with them.
         limits: resolved hard limits by column.
+        stages: how a table tells a latency.
     """
 
-    def __init__(self, definition: StudyDefinition, study: optuna.Study, limits: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        definition: StudyDefinition,
+        study: optuna.Study,
+        limits: Mapping[str, float],
+        *,
+        stages: Stages = STAGES,
+    ) -> None:
         settings = definition.settings
         self.rungs, self.limits = settings.proxy.rungs, limits
         self.objectives = [name for name in settings.objectives if name != "quality"]
         self.candidates, self.fits = Candidates(definition.space, settings.search.seed), Fits(study)
+        self.estimates = Estimates(definition.space, settings.measure, stages.estimate)
 
     def choose(self, begun: Sequence[Begun], known: Container[str], *, may_begin: bool) -> Choice | None:
         """What to train next, and how far; None where nothing is left.
@@ -61,6 +72,7 @@ class SurrogateSearch:
             begun=begun,
             begun_as=[self.candidates.describe(one.values) for one in begun],
             new=new,
+            estimates=self.estimates,
         ).choice()
 
     def _first(self, begun: Sequence[Begun], options: Sequence[int], new: Sequence[Architecture]) -> Choice:

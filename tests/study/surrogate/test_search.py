@@ -8,13 +8,16 @@ import optuna
 import pytest
 from scipy.stats import norm
 
+from archlab.architecture import UNetSpec
 from archlab.cost import count
-from archlab.evaluation import Evaluation
+from archlab.evaluation import Estimate, Evaluation
+from archlab.latency.measurement import Measurement
 from archlab.study.definition import StudyDefinition, load_definition
+from archlab.study.evaluate import STAGES, Stages
 from archlab.study.surrogate import Begun, Choice, SurrogateSearch
 from archlab.study.surrogate.gaussian_process import GaussianProcess, Hyperparameters, Inputs
 from archlab.study.surrogate.worth import worth_a_step
-from tests.made_up_facts import measured
+from tests.made_up_facts import estimated, measured
 from tests.study.spaces import MINI, write_space
 
 RUNGS = MINI.replace("[3]", "[5, 10, 20]").replace("strategy: tpe", "strategy: surrogate")
@@ -24,15 +27,20 @@ LARGE = RUNGS.replace(
     "  self_attention: [all, none, middle, inner]\n  cross_attention: [all, none, middle, inner]\n"
     "  attention_normalizer: [softmax, relu]\n  conv:",
 ).replace("res_blocks: [1/2, 1/1]", "res_blocks: {choices: [1/2, 1/1], when: {conv: separable}}")
+HUGE = LARGE.replace("low: 4, high: 8, step: 2", "low: 1, high: 100, step: 0.1").replace(
+    "  conv:", "  width: {low: 0.5, high: 1.498, step: 0.001}\n  conv:"
+)
 
 
 def quality(definition: StudyDefinition, values: dict[str, object], rung: int) -> float:
     return float(count(definition.space.spec(values)).params_m ** -0.5 + 1 / rung)
 
 
-def searched(definition: StudyDefinition, choices: int, limits: dict[str, float] | None = None) -> list[Choice]:
+def searched(
+    definition: StudyDefinition, choices: int, limits: dict[str, float] | None = None, stages: Stages = STAGES
+) -> list[Choice]:
     """One at a time, judged by a formula at once; a latency is what MACs take."""
-    search = SurrogateSearch(definition, optuna.create_study(), limits or {})
+    search = SurrogateSearch(definition, optuna.create_study(), limits or {}, stages=stages)
     begun: dict[int, Begun] = {}
     ids: dict[str, int] = {}
     chosen = []
@@ -43,7 +51,10 @@ def searched(definition: StudyDefinition, choices: int, limits: dict[str, float]
         spec = definition.space.spec(choice.values)
         number = ids.setdefault(spec.id, len(ids))
         cost = count(spec)
-        latency = {"here": measured(2 * cost.macs_g)} if definition.settings.measure else {}
+        latency = {
+            where.name: stages.estimate(spec, where) if where.table else measured(2 * cost.macs_g)
+            for where in definition.settings.measure
+        }
         is_end = choice.until == definition.settings.proxy.rungs[-1]
         known = Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, latency=latency)
         begun[number] = Begun(
@@ -65,8 +76,16 @@ def quiet() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-@pytest.mark.parametrize("text", [RUNGS, LARGE], ids=["small", "large"])
-@pytest.mark.parametrize("objectives", ["quality", "quality, macs_g", "quality, macs_g, params_m"])
+@pytest.mark.parametrize(
+    ("text", "objectives"),
+    [
+        (RUNGS, "quality"),
+        (RUNGS, "quality, macs_g, params_m"),
+        (LARGE, "quality, macs_g"),
+        (HUGE, "quality, macs_g"),
+    ],
+    ids=["one_objective", "several_costs", "large", "huge"],
+)
 def test_what_is_begun_is_permitted_affordable_and_new(text: str, objectives: str, tmp_path: Path) -> None:
     text = text.replace("quality, macs_g", objectives)
     text = text.replace("measure: []", "require: [\"conv == 'separable' or ff_ratio > 4\"]\nmeasure: []")
@@ -93,11 +112,31 @@ def test_a_latency_that_is_not_known_yet_is_predicted_and_its_limit_met(tmp_path
     assert np.mean(within[2:]) > 0.8
 
 
+def test_what_a_table_estimates_counts_as_known(tmp_path: Path) -> None:
+    text = RUNGS.replace("quality, macs_g", "quality, latency_ms")
+    (tmp_path / "table.json").write_text("{}")
+    definition = load_definition(
+        write_space(tmp_path, text.replace("measure: []", "measure: [{device: torch, table: table.json}]"))
+    )
+
+    def unlike_macs(spec: UNetSpec) -> float:
+        """ms"""
+        return 1 + int(spec.id[:6], 16) % 100
+
+    def by_table(spec: UNetSpec, where: Measurement) -> Estimate:
+        return estimated(unlike_macs(spec))
+
+    chosen = searched(definition, 16, {"latency_ms": 50.0}, Stages(estimate=by_table))
+    begun = [definition.space.spec(choice.values) for choice in chosen if choice.trial is None]
+    assert len(begun) > 5
+    assert all(unlike_macs(spec) <= 50 for spec in begun[1:])
+
+
 def test_the_same_is_chosen_again(tmp_path: Path) -> None:
     definition = load_definition(write_space(tmp_path, LARGE))
-    assert searched(definition, 6) == searched(definition, 6)
+    assert searched(definition, 4) == searched(definition, 4)
     other = load_definition(write_space(tmp_path, LARGE.replace("seed: 3", "seed: 4"), "other"))
-    assert searched(definition, 6) != searched(other, 6)
+    assert searched(definition, 4) != searched(other, 4)
 
 
 def test_what_several_workers_are_at_is_not_chosen_twice_and_they_do_not_all_go_the_same_way(tmp_path: Path) -> None:
