@@ -52,7 +52,7 @@ Point = tuple[float, float]
 
 
 class Reached(Exception):
-    """The search has what it was to find."""
+    """The search has what it was to find, or all that it may take."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +112,9 @@ class Tally:
         curve: steps and the share that it had then, after every complete training.
     """
 
-    def __init__(self, bench: Bench) -> None:
-        self.bench, self.steps, self.found = bench, 0, dict[str, Point]()
+    def __init__(self, bench: Bench, most_steps: float = math.inf) -> None:
+        self.bench, self.most_steps = bench, most_steps
+        self.steps, self.found = 0, dict[str, Point]()
         self.at = dict.fromkeys(bench.shares, math.inf)
         self.curve: list[tuple[int, float]] = []
 
@@ -121,8 +122,10 @@ class Tally:
         """The architecture was trained to this step, when so many had been trained in all.
 
         Raises:
-            Reached: every share is.
+            Reached: every share is, or it takes more steps than it may.
         """
+        if steps > self.most_steps:
+            raise Reached
         self.steps = steps
         if until == self.bench.rungs[-1] and architecture not in self.found:
             self.found[architecture] = self.bench.points[architecture]
@@ -150,12 +153,12 @@ def _columns(rungs: Sequence[int]) -> list[str]:
     return [f"val_loss_{rung}" for rung in rungs]
 
 
-def by_archlab(bench: Bench, strategy: str, workers: int = 1) -> Search:
+def by_archlab(bench: Bench, strategy: str, workers: int = 1, most_steps: float = math.inf) -> Search:
     """A study that may try the whole space: judged at every rung or, by the surrogate, paused there.
 
     Steps of several workers are those of all together, and of what is under way, too.
     """
-    rungs, tally = bench.rungs, Tally(bench)
+    rungs, tally = bench.rungs, Tally(bench, most_steps)
     search = bench.definition.settings.search.model_copy(update={"strategy": strategy})
     definition = bench.definition.with_settings(search=search)
 
