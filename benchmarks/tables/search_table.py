@@ -6,6 +6,7 @@ every rung. A row is written when it is there; those that are there are not trai
 
 ``python benchmarks/tables/search_table.py benchmarks/search_space.yaml --twice 20 --workers 2``: half an hour.
 ``python benchmarks/tables/search_table.py benchmarks/shapes_space.yaml --twice 160 --validation-images 256``: an hour.
+The same with ``--architectures 20 --heads width --out benchmarks/heads_table.csv``: what `benchmarks/heads.py` reads.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from archlab.architecture import KeptOfHeads
 from archlab.cost import count
 from archlab.proxy.evaluate import proxy_spec
 from archlab.proxy.parts import prepare_proxy
@@ -37,34 +39,41 @@ def main() -> None:
     """Train what the table does not have yet."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("space", type=Path, help="NAME_space.yaml; the table is NAME_table.csv beside it")
+    parser.add_argument("--architectures", type=int, help="a random sample of so many; absent: all")
     parser.add_argument("--twice", type=int, default=20, help="architectures that are trained with a second seed")
+    parser.add_argument("--heads", choices=("count", "width"), default="count", help="proxy.scale.heads")
+    parser.add_argument("--out", type=Path, help="another table")
     parser.add_argument("--validation-images", type=int, default=VALIDATION_IMAGES)
     parser.add_argument("--workers", type=int, default=1)
     wanted = parser.parse_args()
-    table = wanted.space.with_name(wanted.space.stem.replace("_space", "_table") + ".csv")
-    missing = list(find_missing(load_definition(wanted.space).space, read(table), wanted.twice))
+    table = wanted.out or wanted.space.with_name(wanted.space.stem.replace("_space", "_table") + ".csv")
+    space = load_definition(wanted.space).space
+    missing = list(find_missing(space, read(table), wanted.architectures, wanted.twice))
     print(f"{len(missing)} runs to go")
     with ProcessPoolExecutor(wanted.workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
-        runs = [pool.submit(measure, wanted.space, *each, wanted.validation_images) for each in missing]
+        runs = [pool.submit(measure, wanted.space, *each, wanted.heads, wanted.validation_images) for each in missing]
         for future in as_completed(runs):
             append(table, future.result())
 
 
-def find_missing(space: SearchSpace, rows: list[dict[str, str]], twice: int) -> Iterator[tuple[Point, int]]:
+def find_missing(
+    space: SearchSpace, rows: list[dict[str, str]], most: int | None, twice: int
+) -> Iterator[tuple[Point, int]]:
     """What has no row, each with its seed; in an order that leaves any part a random sample."""
     known = {(row["architecture"], int(row["seed"])) for row in rows}
     architectures: dict[str, Point] = {}
     for values in space.all_values():
         architectures.setdefault(space.spec(values).id, values)
     order = random.Random(0).sample(list(architectures.items()), len(architectures))
-    for index, (name, values) in enumerate(order):
+    for index, (name, values) in enumerate(order[:most]):
         yield from ((values, seed) for seed in range(2 if index < twice else 1) if (name, seed) not in known)
 
 
-def measure(path: Path, values: Point, seed: int, validation_images: int) -> dict[str, Any]:
+def measure(path: Path, values: Point, seed: int, heads: KeptOfHeads, validation_images: int) -> dict[str, Any]:
     """Train one architecture's proxy with one seed."""
     definition = load_definition(path)
     space, settings = definition.space, definition.settings.proxy
+    settings = settings.model_copy(update={"scale": settings.scale.model_copy(update={"heads": heads})})
     spec, prepared = space.spec(values), prepare_proxy(settings)
     shrunk, cost = proxy_spec(spec, settings), count(spec)
     validation, scores = ValidationLoss(prepared, settings, images=validation_images), list[dict[str, float]]()
