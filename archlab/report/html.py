@@ -45,17 +45,31 @@ def render(study: StudyTable, picks: Picks, samples_mb: float) -> str:
     """The report's HTML, with so many MB of samples at most."""
     first, *rest = (draw(make, key, title, study, picks) for make, key, title in CARDS)
     cards = [first, *further_fronts(study, picks), *rest]
+    hour = ""
+    if study.design.strategy == "surrogate":
+        cards, hour = _explained(study, cards)
     return render_page(
         "index.html.j2",
         _page_data(study, picks, cards, samples_mb),
         name=study.name,
         summary=summary(study),
-        verdict=verdict(study, picks),
+        verdict=[*verdict(study, picks), hour],
         tiles=_tiles(study, picks),
         health=health(study),
         cards=cards,
         provenance=provenance(study),
     )
+
+
+def _explained(study: StudyTable, cards: list[Card]) -> tuple[list[Card], str]:
+    """With the surrogate's cards behind that of the effects, and what a further hour is expected to bring."""
+    from archlab.report.surrogate import further_hour, surrogate_cards
+    from archlab.study.explanation import explain
+
+    found = explain(study)
+    place = 1 + [card.key for card in cards].index("effects")
+    hour = "" if found is None else further_hour(found.hour)
+    return [*cards[:place], *surrogate_cards(found, study), *cards[place:]], hour
 
 
 def _page_data(study: StudyTable, picks: Picks, cards: list[Card], samples_mb: float) -> dict[str, Any]:

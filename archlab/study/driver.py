@@ -165,8 +165,10 @@ class Driver:
             proposal = self.proposals.next(self.open.architectures())
             self.has_ended = proposal is None
         else:
-            proposal = self.multi_fidelity.next(may_begin=self._has_room())
+            proposal = self.multi_fidelity.next(may_begin=self._has_room(), workers=self.executor.slots)
             self.has_ended = self.multi_fidelity.has_ended
+            if proposal is not None and self.multi_fidelity.gain_an_hour is not None:
+                self._tell("gain_expected", self.multi_fidelity.gain_an_hour)
             if self.has_ended and self.multi_fidelity.gain is not None:
                 gain = self.multi_fidelity.gain
                 self._tell("notice", f"the most promising candidate is expected to add {gain:.2%} to the hypervolume")

@@ -10,7 +10,7 @@ from archlab.study.open_trials import OpenTrials, OwnTrial
 from archlab.study.paused import go_on_until
 from archlab.study.proposals import Proposal, Proposals
 from archlab.study.store import Store
-from archlab.study.surrogate import SurrogateSearch
+from archlab.study.surrogate import Gain, SurrogateSearch, steps_an_hour
 from archlab.study.trainings import Trainings
 
 LEAST_GAIN = 0.01  # of the hypervolume, expected of the best paused trial; less, and the study ends once all are begun
@@ -23,6 +23,8 @@ class MultiFidelity:
         has_ended: whether nothing is left that is worth its training, here and elsewhere.
         gain: by how much of itself the hypervolume was still expected to grow by the most promising candidate when that
             was too little; None where none was left.
+        gain_an_hour: what a further hour was expected to bring when something was chosen last; None before its pace is
+            known.
     """
 
     def __init__(
@@ -40,22 +42,26 @@ class MultiFidelity:
         self.search = SurrogateSearch(definition, store.optuna, proposals.limits, stages=stages)
         self.has_ended = False
         self.gain: float | None = None
+        self.gain_an_hour: Gain | None = None
 
-    def next(self, *, may_begin: bool) -> Proposal | None:
+    def next(self, *, may_begin: bool, workers: int) -> Proposal | None:
         """What to train next, and how far; None where nothing is worth it as long as what is under way is not known.
 
         Args:
             may_begin: whether another architecture may be.
+            workers: how many trials at once the driver evaluates.
         """
         begun, under_way = self.trainings.begun(), self.open.architectures()
         if may_begin and self.proposals.has_waiting():
             return self.proposals.asked(under_way)
-        choice = self.search.choose(begun, self.proposals.known(under_way), may_begin=may_begin)
+        pace, known = steps_an_hour(begun, workers), self.proposals.known(under_way)
+        choice = self.search.choose(begun, known, may_begin=may_begin, steps_an_hour=pace)
         least = self.stop.gain if self.stop.gain is not None else 0.0 if may_begin else LEAST_GAIN
         if choice is None or (choice.gain is not None and choice.gain < least):
             self.has_ended = all(one.until is None for one in begun)
             self.gain = None if choice is None else choice.gain
             return None
+        self.gain_an_hour = choice.gain_an_hour
         mine = self.open.own(choice.trial)
         if mine is None:
             return self.proposals.begin(choice.values, choice.until, under_way)

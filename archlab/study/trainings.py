@@ -1,8 +1,11 @@
 """Every training of a study as its surrogate sees it: those that ended, are paused, or are under way."""
 
+from collections.abc import Sequence
+
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from archlab.evaluation import Evaluation, Record
+from archlab.space import SearchSpace
 from archlab.space.knobs import Value
 from archlab.study.compatibility import fitting_values
 from archlab.study.definition import StudyDefinition
@@ -28,23 +31,12 @@ class Trainings:
         """All of them by number; one that was not trained, if a device measured it."""
         for number in self.finished.trials.keys() - self._seen:
             self._seen.add(number)
-            if not _is_useless(record := self.finished.trials[number]):
-                self._ended[number] = self._of_record(record)
+            if one := begun_of(self.finished.trials[number], self.space, self.rungs):
+                self._ended[number] = one
         running = self.store.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
         under_way = {t.number: self._of_trial(t) for t in running if t.number not in self.finished.trials}
         everything = self._ended | {number: one for number, one in under_way.items() if one is not None}
         return [everything[number] for number in sorted(everything)]
-
-    def _of_record(self, record: Record) -> Begun:
-        values = fitting_values(self.space, record)
-        assert values is not None  # a study's table has none that its space has no place for
-        known = record.evaluation
-        return Begun(trial=record.trial, values=values, known=known, qualities=self._qualities(known))
-
-    def _qualities(self, known: Evaluation | None) -> dict[int, float]:
-        """At the study's rungs: it may have had others before."""
-        proxy = None if known is None else known.proxy
-        return {} if proxy is None else {rung: proxy.rungs[rung] for rung in self.rungs if rung in proxy.rungs}
 
     def _of_trial(self, trial: FrozenTrial) -> Begun | None:
         """None where its driver was killed while it asked."""
@@ -59,12 +51,29 @@ class Trainings:
             trial=trial.number,
             values=self._values[trial.number],
             known=known,
-            qualities=self._qualities(known),
+            qualities=_qualities(known, self.rungs),
             until=until_of(trial, self.rungs[0]),
             may_go_on=own is not None and own.is_paused,
+            seconds=0.0 if paused is None else paused.seconds,
         )
 
 
-def _is_useless(record: Record) -> bool:
-    """A repeat, a refused combination, or one that failed before anything was measured."""
-    return not record.counts or (record.evaluation.proxy is None and not record.evaluation.latency)
+def begun_of(record: Record, space: SearchSpace, rungs: Sequence[int]) -> Begun | None:
+    """A finished trial; None for a repeat, a refused combination, what failed before anything was measured, and what
+    the space has no place for."""
+    known, values = record.evaluation, fitting_values(space, record) if record.counts else None
+    if values is None or (known.proxy is None and not known.latency):
+        return None
+    return Begun(
+        trial=record.trial,
+        values=values,
+        known=known,
+        qualities=_qualities(known, rungs),
+        seconds=record.seconds,
+    )
+
+
+def _qualities(known: Evaluation | None, rungs: Sequence[int]) -> dict[int, float]:
+    """At the study's rungs: it may have had others before."""
+    proxy = None if known is None else known.proxy
+    return {} if proxy is None else {rung: proxy.rungs[rung] for rung in rungs if rung in proxy.rungs}

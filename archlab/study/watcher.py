@@ -4,6 +4,7 @@ from typing import Any
 
 from archlab.evaluation import Record
 from archlab.study.study import Study
+from archlab.study.surrogate.history import Gain
 
 
 class Watcher:
@@ -29,6 +30,10 @@ class Watcher:
 
     def trial_learned(self, record: Record) -> None:
         """Another driver of the study finished the trial."""
+
+    def gain_expected(self, gain: Gain) -> None:
+        """By how much of itself the hypervolume is expected to grow in a further hour; told with every choice of a
+        surrogate."""
 
     def confirming(self, device: str, done: float) -> None:
         """What is on or near the front is measured side by side on the device; this share of it is done."""

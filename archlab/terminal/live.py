@@ -15,6 +15,7 @@ from archlab.evaluation import Evaluation, Record
 from archlab.progress import Progress
 from archlab.study import Study, StudyDefinition, Watcher
 from archlab.study.ready import make_ready
+from archlab.study.surrogate import Gain
 from archlab.terminal.listing import shown
 from archlab.terminal.stages import in_words
 
@@ -36,6 +37,7 @@ class LiveDisplay(Watcher):
         self.best: Record | None = None
         self.seconds: list[float] = []
         self.wanted = 0
+        self.gain: Gain | None = None
 
     def __enter__(self) -> "LiveDisplay":
         self.bars.start()
@@ -119,6 +121,11 @@ class LiveDisplay(Watcher):
         self._count(record)
         self._update()
 
+    def gain_expected(self, gain: Gain) -> None:
+        """Show it beside the study's bar, and with the next trial that ends."""
+        self.gain = gain
+        self._update()
+
     def confirming(self, device: str, done: float) -> None:
         """Move the front's bar, which stays until the end."""
         if _FRONT not in self.trial_bars:
@@ -163,6 +170,8 @@ class LiveDisplay(Watcher):
             at_once = 1 + len(self.trial_bars)
             left = sum(self.seconds) / len(self.seconds) * (self.wanted - self.done) / at_once
             parts.append(f"about {duration(left)} left")
+        if self.gain is not None:
+            parts.append(f"a further hour: {self.gain.mean:+.1%} of hypervolume expected")
         return ", ".join(parts)
 
     def _update(self) -> None:

@@ -1,10 +1,8 @@
 """Hyperparameters as they were fitted last, kept with the Optuna study: a resumed study goes on with the same."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
-
-import optuna
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
 from archlab.study.surrogate.gaussian_process import Floats, Hyperparameters, Inputs, Integers, fit
 
@@ -12,10 +10,29 @@ _GROWTH = 1.1  # of what was seen, before the next fit
 _KEY = "surrogate:{}"
 
 
+class Attributes(Protocol):
+    """Where fits are kept: an Optuna study."""
+
+    @property
+    def user_attrs(self) -> Mapping[str, Any]: ...
+    def set_user_attr(self, key: str, value: Any) -> None: ...
+
+
+@dataclass
+class InMemory:
+    """Attributes of whoever only looks at a study."""
+
+    user_attrs: dict[str, Any] = field(default_factory=dict)
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Keep it as long as this lives."""
+        self.user_attrs[key] = value
+
+
 class Fits:
     """The fits of a study, by what is modelled."""
 
-    def __init__(self, study: optuna.Study) -> None:
+    def __init__(self, study: Attributes) -> None:
         self.study = study
 
     def hyperparameters(self, name: str, groups: Integers, seen: Inputs, values: Floats, count: int) -> Hyperparameters:

@@ -140,6 +140,28 @@ class GaussianProcess:
         variance = self._variance(inputs, inputs) - self._explained(across, across)
         return Posterior(self.mean(inputs) + across @ self._weights, np.sqrt(np.maximum(variance, JITTER)))
 
+    def joint(self, inputs: Inputs) -> tuple[Floats, Floats]:
+        """Mean [N] and covariance [N, N] of log quality there, noise between seeds included."""
+        across = self.covariance(inputs, self.seen)
+        half = solve_triangular(self._factor[0], across.T, lower=True, check_finite=False)
+        covariance = self.covariance(inputs, inputs) - half.T @ half
+        covariance[np.diag_indices_from(covariance)] += JITTER
+        return self.mean(inputs) + across @ self._weights, covariance
+
+    def left_out(self, parts: Integers) -> Posterior:
+        """What is predicted of each value given all but those of the same part [N], with these hyperparameters.
+
+        In closed form (Rasmussen and Williams 2006, eq. 5.12, for blocks).
+        """
+        inverse = cho_solve(self._factor, np.eye(len(self.values)), check_finite=False)
+        mean, variance = np.empty(len(self.values)), np.empty(len(self.values))
+        for part in np.unique(parts):
+            mine = parts == part
+            block = np.linalg.inv(inverse[np.ix_(mine, mine)])
+            mean[mine] = self.values[mine] - block @ self._weights[mine]
+            variance[mine] = np.diag(block)
+        return Posterior(mean, np.sqrt(variance))
+
     def between_rungs(self, inputs: Inputs, later: Inputs) -> Floats:
         """Posterior covariance of log quality at a rung and at a later one of the same architecture, [N]."""
         across, later_across = self.covariance(inputs, self.seen), self.covariance(later, self.seen)

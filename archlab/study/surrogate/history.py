@@ -1,7 +1,8 @@
 """What a surrogate learns from: architectures whose training was begun, and how far they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from archlab.evaluation import Evaluation
 from archlab.study.surrogate.candidates import Values
@@ -16,6 +17,7 @@ class Begun:
         qualities: by rung, in steps.
         until: the rung that it is being trained to, in steps; None: it is paused, or has ended.
         may_go_on: whether it is paused, and this driver's.
+        seconds: how long it was worked on.
     """
 
     trial: int
@@ -24,6 +26,15 @@ class Begun:
     qualities: Mapping[int, float] = field(default_factory=dict)
     until: int | None = None
     may_go_on: bool = False
+    seconds: float = 0.0
+
+
+class Gain(NamedTuple):
+    """By how much of itself a hypervolume is expected to grow, with both ends of an 80 % interval."""
+
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +47,7 @@ class Choice:
         gain: by how much of itself the hypervolume is expected to grow if the candidate that promises most is trained
             to the end; None before there is any.
         gain_a_step: likewise, by every step of training from now on.
+        gain_an_hour: likewise, by a further hour of the study; None where its pace is not known yet.
     """
 
     trial: int | None
@@ -43,3 +55,11 @@ class Choice:
     until: int
     gain: float | None = None
     gain_a_step: float | None = None
+    gain_an_hour: Gain | None = None
+
+
+def steps_an_hour(begun: Sequence[Begun], workers: int = 1) -> float | None:
+    """How fast a study trains with so many workers, all else that a trial takes included; None before it is known."""
+    trained = [one for one in begun if one.qualities]
+    steps, seconds = sum(max(one.qualities) for one in trained), sum(one.seconds for one in trained)
+    return 3600 * workers * steps / seconds if seconds else None

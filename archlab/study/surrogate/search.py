@@ -9,10 +9,11 @@ from archlab.evaluation.measures import COSTS, find_column
 from archlab.study.definition import StudyDefinition
 from archlab.study.evaluate import STAGES, Stages
 from archlab.study.surrogate.candidates import Architecture, Candidates
-from archlab.study.surrogate.decision import Decision
+from archlab.study.surrogate.decision import decide
 from archlab.study.surrogate.estimates import Estimates
 from archlab.study.surrogate.fits import Fits
 from archlab.study.surrogate.history import Begun, Choice
+from archlab.study.surrogate.outlook import Outlook
 
 _MOST_SEEN = 300  # trials that the surrogate is given
 _MOST_OPTIONS = 200  # paused trials that are considered
@@ -45,13 +46,21 @@ class SurrogateSearch:
         self.candidates, self.fits = Candidates(definition.space, settings.search.seed), Fits(study)
         self.estimates = Estimates(definition.space, settings.measure, stages.estimate)
 
-    def choose(self, begun: Sequence[Begun], known: Container[str], *, may_begin: bool) -> Choice | None:
+    def choose(
+        self,
+        begun: Sequence[Begun],
+        known: Container[str],
+        *,
+        may_begin: bool,
+        steps_an_hour: float | None = None,
+    ) -> Choice | None:
         """What to train next, and how far; None where nothing is left.
 
         Args:
             begun: every trial whose training was begun, of one architecture each, in their order.
             known: content hashes of what is not to be begun.
             may_begin: whether anything is.
+            steps_an_hour: how fast the study trains, where that is known.
         """
         draw = len(begun) + sum(len(one.qualities) for one in begun)
         begun = self._relevant(begun, draw)
@@ -63,7 +72,7 @@ class SurrogateSearch:
             return None
         if not any(one.until == self.rungs[-1] or self.rungs[-1] in one.qualities for one in begun):
             return self._first(begun, options, new)
-        return Decision(
+        outlook = Outlook(
             rungs=self.rungs,
             objectives=self.objectives,
             limits={name: limit for name, limit in self.limits.items() if not _is_score(name)},
@@ -73,7 +82,8 @@ class SurrogateSearch:
             begun_as=[self.candidates.describe(one.values) for one in begun],
             new=new,
             estimates=self.estimates,
-        ).choice()
+        )
+        return decide(outlook, steps_an_hour)
 
     def _first(self, begun: Sequence[Begun], options: Sequence[int], new: Sequence[Architecture]) -> Choice:
         """Something to the end: a paused trial, or an architecture of middling cost."""

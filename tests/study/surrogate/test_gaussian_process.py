@@ -4,7 +4,7 @@ from dataclasses import astuple, replace
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_normal
+from scipy.stats import multivariate_normal, norm
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Matern
 
@@ -101,3 +101,37 @@ def test_four_in_five_lie_in_the_interval_that_is_to_hold_four_in_five() -> None
         found = GaussianProcess(fitted, GROUPS, everything[seen], values[seen]).predict(everything[held_out])
         covered.append(np.abs(values[held_out] - found.mean) < 1.2816 * found.sd)
     assert np.mean(covered) == pytest.approx(0.8, abs=0.07)
+
+
+def test_what_is_left_out_is_what_a_process_without_it_predicts() -> None:
+    seen = inputs(6, 8, rungs=3)
+    values = np.random.default_rng(8).normal(-1.0, 0.2, size=len(seen))
+    whole = GaussianProcess(GIVEN, GROUPS, seen, values)
+    for parts in (seen.architecture, np.arange(len(seen))):
+        found = whole.left_out(parts)
+        for part in np.unique(parts)[::4]:
+            others = GaussianProcess(GIVEN, GROUPS, seen[parts != part], values[parts != part]).predict(
+                seen[parts == part]
+            )
+            np.testing.assert_allclose(found.mean[parts == part], others.mean, rtol=1e-6)
+            np.testing.assert_allclose(found.sd[parts == part], others.sd, rtol=1e-3)  # theirs is without the jitter
+
+
+def test_intervals_hold_as_much_as_they_say_of_a_process_own_draws() -> None:
+    """Also with hyperparameters that are fitted to them; 80 % of 1,600 values."""
+    seen, half = inputs(40, 9, rungs=2), norm.ppf(0.9)
+    process = GaussianProcess(GIVEN, GROUPS, seen[:1], np.zeros(1))
+    draw = multivariate_normal(process.mean(seen), process.covariance(seen, seen) + JITTER * np.eye(len(seen)))
+    inside = []
+    for values in draw.rvs(40, random_state=5):
+        mean, sd = GaussianProcess(fit(GROUPS, seen, values, GIVEN), GROUPS, seen, values).left_out(seen.architecture)
+        inside += (np.abs(values - mean) < half * sd)[seen.rung == 0].tolist()
+    assert np.mean(inside) == pytest.approx(0.8, abs=0.04)
+
+
+def test_predictions_together_agree_with_each_alone() -> None:
+    seen, asked = inputs(5, 10, rungs=2), inputs(4, 11)
+    process = GaussianProcess(GIVEN, GROUPS, seen, np.linspace(-1.0, 0.0, len(seen)))
+    mean, covariance = process.joint(asked)
+    np.testing.assert_allclose(mean, process.predict(asked).mean)
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance) - JITTER), process.predict(asked).sd, rtol=1e-6)

@@ -1,0 +1,115 @@
+"""What a search knows and expects: of every architecture that it may train, its costs and its quality.
+
+Costs are known before any training, by formulas, measurements and block latency tables, so that quality alone is
+uncertain; what nothing tells yet is predicted.
+What other workers are at counts as if it came out as predicted (Kriging believer, Ginsbourger et al. 2010,
+doi:10.1007/978-3-642-10701-6_6).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import moocore
+import numpy as np
+
+from archlab.study.surrogate.candidates import Architecture, inputs_of
+from archlab.study.surrogate.costs import Costs, costs_of
+from archlab.study.surrogate.estimates import Estimates
+from archlab.study.surrogate.fits import Fits
+from archlab.study.surrogate.gaussian_process import Floats, Integers
+from archlab.study.surrogate.history import Begun
+from archlab.study.surrogate.improvement import Front, expected_improvement
+from archlab.study.surrogate.quality import QualityModel
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Outlook:
+    """Of paused trials and new architectures, which are what may be trained.
+
+    Attributes:
+        rungs: in steps.
+        objectives: besides quality.
+        limits: hard limits by column.
+        groups: of features, see `GaussianProcess`.
+        begun, begun_as: trials whose training was begun, and their architectures.
+        new: architectures that may be begun.
+        estimates: what tables tell of those that were not measured.
+    """
+
+    rungs: Sequence[int]
+    objectives: Sequence[str]
+    limits: Mapping[str, float]
+    groups: Integers
+    fits: Fits
+    begun: Sequence[Begun]
+    begun_as: Sequence[Architecture]
+    new: Sequence[Architecture]
+    estimates: Estimates
+
+    @cached_property
+    def paused(self) -> list[int]:
+        """Trials that may be gone on with, by their place."""
+        return [index for index, one in enumerate(self.begun) if one.may_go_on]
+
+    @cached_property
+    def architectures(self) -> Sequence[Architecture]:
+        """What was begun, then what may be."""
+        return [*self.begun_as, *self.new]
+
+    @cached_property
+    def candidates(self) -> Integers:
+        """Places among all architectures of the paused, then of the new ones."""
+        return np.array([*self.paused, *range(len(self.begun), len(self.architectures))], dtype=int)
+
+    @cached_property
+    def upcoming(self) -> Integers:
+        """The place of every candidate's next rung."""
+        return np.array([len(self.begun[index].qualities) for index in self.paused] + [0] * len(self.new), dtype=int)
+
+    @cached_property
+    def quality(self) -> QualityModel:
+        """The model of quality, of all architectures."""
+        inputs = inputs_of(self.architectures)
+        return QualityModel(rungs=self.rungs, groups=self.groups, fits=self.fits, begun=self.begun, inputs=inputs)
+
+    @cached_property
+    def costs(self) -> Costs:
+        """Of all architectures."""
+        measured = [*(one.known for one in self.begun), *[None] * len(self.new)]
+        both = zip(measured, self.architectures, strict=True)
+        known = [own if own is not None else self.estimates.of(one) for own, one in both]
+        return costs_of(self.architectures, known, self.objectives, self.limits, self.groups, self.fits)
+
+    @cached_property
+    def front(self) -> Front:
+        """Of what was trained to the end, or is believed to be; qualities are shifted, see `QualityModel`.
+
+        Its reference is the worst that is known or expected.
+        """
+        model = self.quality
+        expected, costs = np.exp(model.process.predict(model.inputs).mean), self.costs.scenarios.mean(axis=0)
+        quality = {index: float(expected[index]) for index, one in enumerate(self.begun) if one.until == self.rungs[-1]}
+        for index, one in enumerate(self.begun):
+            if one.known is not None and one.known.status == "complete" and self.rungs[-1] in one.qualities:
+                quality[index] = one.qualities[self.rungs[-1]] + model.shift
+        expected[list(quality)] = list(quality.values())
+        reference = np.array([expected.max(), *costs.max(axis=0)])
+        return Front(np.array(list(quality.values())), costs[np.array(list(quality), dtype=int)], reference)
+
+    @cached_property
+    def hypervolume(self) -> float:
+        """Of the front."""
+        return self.hypervolume_with(np.empty(0), np.empty((0, len(self.objectives))))
+
+    def hypervolume_with(self, quality: Floats, costs: Floats) -> float:
+        """Of the front with further points: shifted quality [M] and costs [M, K]."""
+        front = self.front
+        points = np.column_stack([np.append(front.quality, quality), np.vstack([front.costs, costs])])
+        return float(moocore.hypervolume(points, ref=front.reference)) if len(points) else 0.0
+
+    def improvement(self, mean: Floats, sd: Floats) -> Floats:
+        """Expected of hypervolume, by each candidate [N, L], where limits are met; of log quality at the end."""
+        scenarios = self.costs.scenarios[:, self.candidates]
+        found = np.mean([expected_improvement(mean, sd, costs, self.front) for costs in scenarios], axis=0)
+        return np.asarray(found * self.costs.is_met[self.candidates][:, None])
