@@ -24,7 +24,7 @@ def check(space: str, form: str) -> None:
 
     loaded = load_definition(space)
     facts = _space_facts(loaded)
-    plan, strategy = loaded.plan(), loaded.settings.search.strategy
+    plan, strategy = loaded.plan(), loaded.settings.strategy
     if plan.arms:
         facts |= {"plan": strategy, "arms": len(plan.arms)}
     if not plan.arms or strategy == "grid":

@@ -49,7 +49,7 @@ def draft_space(name: str, baseline: UNetSpec, device: str) -> str:
             "  data: digits                  # real, inside a package; yours: folder:path/to/images, with captions",
             "  # of the target's channels, and the latent's side",
             f"  scale: {{width: {width:.2g}, sample_size: {min(8, baseline.sample_size)}}}",
-            "  rungs: [40, 120]              # optimiser steps; what does badly at the first stops there",
+            "  rungs: [40, 120]              # optimiser steps; what promises most goes on from the first",
             "search: {trials: 30}            # architectures to judge",
             "",
         ]

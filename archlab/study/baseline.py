@@ -117,9 +117,9 @@ def _needs_noise(definition: StudyDefinition) -> bool:
 
     A surrogate learns that from the trials.
     """
-    proxy, search = definition.settings.proxy, definition.settings.search
-    is_pruned = len(proxy.rungs) > 1 and search.strategy != "surrogate"
-    return is_pruned and proxy.seeds == 1 and search.noise is None
+    settings = definition.settings
+    is_pruned = len(settings.proxy.rungs) > 1 and settings.strategy != "surrogate"
+    return is_pruned and settings.proxy.seeds == 1 and settings.search.noise is None
 
 
 def _training(definition: StudyDefinition, folder: Path) -> Job:

@@ -67,7 +67,7 @@ class Driver:
         self.limits: dict[str, float] = {}
         self.proposals = Proposals(definition, arms, store, self.finished, self.limits)
         self.multi_fidelity: MultiFidelity | None = None
-        if self.settings.search.strategy == "surrogate":
+        if self.settings.strategy == "surrogate":
             self.multi_fidelity = MultiFidelity(definition, store, self.proposals, self.finished, self.open, stages)
         self.pruner = Pruner(store.optuna, self.settings)
         self.confirmation = Confirmation()  # as it was known when this driver began

@@ -10,7 +10,7 @@ from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, LadderStep
 from archlab.space.settings import SpaceSettings
-from archlab.study.settings import Constraints, SearchSettings, Share, TrialSettings
+from archlab.study.settings import Constraints, SearchSettings, Share, Strategy, TrialSettings
 
 
 class StudyFile(SpaceSettings):
@@ -46,10 +46,18 @@ class StudyFile(SpaceSettings):
         return found
 
     @property
+    def strategy(self) -> Strategy:
+        """Unless one is given, ``surrogate`` where quality at rungs is traded for what is known before any training."""
+        if self.search.strategy is not None:
+            return self.search.strategy
+        is_traded = len(self.objectives) > 1 and not self._scores_besides_quality
+        return "surrogate" if is_traded and len(self.proxy.rungs) > 1 and self.search.repeats == "known" else "tpe"
+
+    @property
     def design(self) -> Design:
         """How the arms of its plan follow from the space; of a search, none do."""
         search = self.search
-        return Design(strategy=search.strategy, change=search.change, resolution=search.resolution, ladder=self.ladder)
+        return Design(strategy=self.strategy, change=search.change, resolution=search.resolution, ladder=self.ladder)
 
     @property
     def named_columns(self) -> list[str]:
@@ -67,19 +75,18 @@ class StudyFile(SpaceSettings):
         self._check_objectives()
         self._check_device_limits()
         self._check_strategy()
-        if (self.search.strategy == "ladder") != bool(self.ladder):
+        if (self.strategy == "ladder") != bool(self.ladder):
             raise ValueError("ladder: its steps and search.strategy ladder go together")
         return self
 
     def _check_strategy(self) -> None:
-        search = self.search
-        scores = [name for name in self.objectives if name != "quality" and name in self._scores]
-        if search.strategy == "surrogate" and scores:
+        search, scores = self.search, self._scores_besides_quality
+        if self.strategy == "surrogate" and scores:
             raise ValueError(
                 f"search.strategy: surrogate trades quality for what is known before training, and {scores[0]} is not; "
                 "take tpe or nsga2, or another objective"
             )
-        if search.stop.gain is not None and search.strategy != "surrogate":
+        if search.stop.gain is not None and self.strategy != "surrogate":
             raise ValueError("search.stop.gain: only search.strategy surrogate expects a gain; take no_gain or hours")
 
     def _check_objectives(self) -> None:
@@ -103,6 +110,10 @@ class StudyFile(SpaceSettings):
         steps = [steps for steps in self.proxy.score_steps if steps != self.proxy.sampling_steps]
         quarters = [f"val_loss_q{quarter}" for quarter in (1, 2, 3, 4)]
         return [*QUALITIES, *quarters, *(f"{name}_{number}_steps" for number in steps for name in drawn)]
+
+    @property
+    def _scores_besides_quality(self) -> list[str]:
+        return [name for name in self.objectives if name != "quality" and name in self._scores]
 
     def _check_score(self, place: str, column: str) -> None:
         found = find_column(column)

@@ -69,7 +69,7 @@ class Proposals:
         values = self.space.find_baseline()
         if values is not None and not costed(self.space.baseline, self.limits).gate:
             settings = self.definition.settings
-            is_paused_at_rungs = settings.search.strategy == "surrogate"
+            is_paused_at_rungs = settings.strategy == "surrogate"
             attributes = until_attribute(settings.proxy.rungs[-1]) if is_paused_at_rungs else None
             self.study.enqueue_trial(as_params(values), attributes)
 

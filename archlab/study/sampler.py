@@ -19,7 +19,7 @@ from archlab.space import SearchSpace, label
 from archlab.space.domain import Domain
 from archlab.space.knobs import Value
 from archlab.study.definition import StudyDefinition
-from archlab.study.settings import SearchSettings
+from archlab.study.settings import Strategy
 
 _MOST_CHANGES = 256  # of a useless proposal; each costs a third of a millisecond
 _CHANGES_AT_A_DISTANCE = 32
@@ -37,9 +37,9 @@ def make_sampler(
         limits: resolved hard limits; those on params and MACs are met by what is proposed, others are not known yet.
         known: content hashes of architectures that are not to be proposed again.
     """
-    search = definition.settings.search
+    search, strategy = definition.settings.search, definition.settings.strategy
     seed = random.Random(f"{search.seed} {number}").randrange(2**32)
-    return _UsefulPoints(definition.space, _optuna_sampler(search, seed), seed, limits, known)
+    return _UsefulPoints(definition.space, _optuna_sampler(strategy, search.trials, seed), seed, limits, known)
 
 
 def suggest(trial: BaseTrial, space: SearchSpace) -> dict[str, Value]:
@@ -138,13 +138,13 @@ class _UsefulPoints(optuna.samplers.BaseSampler):
         return spec.id in self.known
 
 
-def _optuna_sampler(search: SearchSettings, seed: int) -> optuna.samplers.BaseSampler:
-    population = max(8, min(50, search.trials // 4))
+def _optuna_sampler(strategy: Strategy, trials: int, seed: int) -> optuna.samplers.BaseSampler:
+    population = max(8, min(50, trials // 4))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        match search.strategy:
+        match strategy:
             case "tpe":
-                startup = max(4, min(10, search.trials // 4))
+                startup = max(4, min(10, trials // 4))
                 return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup, multivariate=True, group=True)
             case "nsga2":
                 return optuna.samplers.NSGAIISampler(seed=seed, population_size=population)

@@ -138,11 +138,12 @@ class StopSettings(Section):
 class SearchSettings(Section):
     """Which points are asked for, and how many distinct architectures are evaluated or gated.
 
+    Where ``strategy`` is None, `archlab.study.file.StudyFile` has the one that follows from the other sections.
     ``change`` is the whole change whose parts ``leave_one_out`` and ``factorial`` are about, by knob; of a knob that it
     does not name, the last of its values that is not the baseline's.
     """
 
-    strategy: Strategy = "tpe"
+    strategy: Strategy | None = None
     trials: Count = 40
     seed: Annotated[int, Field(ge=0)] = 0
     stop: StopSettings = StopSettings()

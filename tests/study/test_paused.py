@@ -119,6 +119,19 @@ def test_it_ends_when_too_little_is_expected_and_says_so(tmp_path: Path) -> None
     assert listening.notices[-1].startswith("the most promising candidate is expected to add")
 
 
+def test_it_is_the_default_where_quality_at_rungs_is_traded_for_costs(tmp_path: Path) -> None:
+    text = SPACE.replace("strategy: surrogate, ", "")
+    for old, new, strategy in (
+        ("", "", "surrogate"),
+        ("[5, 10, 20]", "[20]", "tpe"),
+        ("quality, macs_g", "quality", "tpe"),
+        ("quality, macs_g", "quality, val_loss_q1", "tpe"),
+        ("seed: 3", "seed: 3, repeats: seed", "tpe"),
+        ("seed: 3", "seed: 3, strategy: nsga2", "nsga2"),
+    ):
+        assert load_definition(write_space(tmp_path, text.replace(old, new))).settings.strategy == strategy
+
+
 def test_what_the_strategy_cannot_do_is_refused(tmp_path: Path) -> None:
     from archlab.errors import BadInput
 

@@ -50,7 +50,7 @@ def simulate(definition: StudyDefinition, seeds: int) -> tuple[dict[str, list[bo
     by the intervals that hold together."""
     draw, plan = np.random.default_rng(5), definition.plan()
     clean = {arm.name: truth(changed(definition, arm.values)) for arm in plan.arms}
-    wanted = expected(definition.settings.search.strategy)
+    wanted = expected(definition.settings.strategy)
     held: dict[str, list[bool]] = {change: [] for change in wanted}
     false: list[bool] = []
     for _ in range(REPEATS):
