@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, get_origin
 
 import yaml
 from pydantic import BaseModel
 
 from archlab.document import Document, Place
 from archlab.errors import BadInput, nearest, one_line, shown
-from archlab.section import Section, SectionT, read_section, valid_keys, with_paths
+from archlab.section import Section, SectionT, read_section, section_at, valid_keys, with_paths
 from archlab.yaml12 import Loader
 
 
@@ -49,23 +49,32 @@ class Written:
 
 
 @dataclass(frozen=True)
-class _Layers:
-    """All of them as one; an error is raised by the last layer that has the place, or by ``otherwise``."""
+class Layers:
+    """All of them as one, the later over the earlier, key by key; a `Layer`, too.
+
+    An error is raised by the last layer that has the place, or by ``otherwise``.
+    """
 
     layers: Sequence[Layer]
     otherwise: Layer
 
     @property
     def data(self) -> dict[str, Any]:
+        """What they say together."""
         return reduce(_over, (layer.data for layer in self.layers), {})
 
     def error(self, place: Place, message: str, *, at_key: bool = False) -> BadInput:
+        """See `Layer`."""
         return self._of(place).error(place, message, at_key=at_key)
 
     def folder(self, place: Place) -> Path:
+        """See `Layer`."""
         return self._of(place).folder(place)
 
     def _of(self, place: Place) -> Layer:
+        whole = (layer for layer in reversed(self.layers) if place and _depth(layer.data, place) == len(place))
+        if (latest := next(whole, None)) is not None:
+            return latest
         return max((self.otherwise, *reversed(self.layers)), key=lambda layer: _depth(layer.data, place))
 
 
@@ -79,7 +88,7 @@ def read_layers(section: type[SectionT], layers: Sequence[Layer], otherwise: Lay
     Raises:
         BadInput: one line with the place where it was written, what is wrong and what would be right.
     """
-    whole = _Layers(layers, otherwise)
+    whole = Layers(layers, otherwise)
     return with_paths(read_section(section, whole.data, whole), [], whole)
 
 
@@ -134,6 +143,8 @@ def _place(section: type[Section], key: str) -> list[str]:
         first, *rest = rest
     place = [first, *rest]
     for depth, part in enumerate(place):
+        if depth and _takes_any_key(section, place[:depth]):
+            break
         if part not in valid_keys(section, place[:depth]) or (depth and not _is_section(section, place[:depth])):
             raise BadInput(f"--set {shown(key)}: unknown key{nearest(key, _keys(section, dotted='.' in key))}")
     return place
@@ -155,7 +166,14 @@ def _owner(section: type[BaseModel], key: str) -> str | None:
 
 
 def _is_section(section: type[BaseModel], place: Sequence[str]) -> bool:
-    return valid_keys(section, place) != valid_keys(section, place[:-1])
+    return section_at(section, place) is not section_at(section, place[:-1])
+
+
+def _takes_any_key(section: type[BaseModel], place: Sequence[str]) -> bool:
+    """Whether a mapping of the user's own words is there."""
+    *above, last = place
+    field = section_at(section, above).model_fields.get(last)
+    return field is not None and get_origin(field.annotation) is dict
 
 
 def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -170,7 +188,8 @@ def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 def _depth(data: Any, place: Place) -> int:
     """How much of the way to ``place`` is there."""
     for depth, part in enumerate(place):
-        if not isinstance(data, Mapping) or part not in data:
+        is_there = part in data if isinstance(data, Mapping) else isinstance(data, list) and part in range(len(data))
+        if not is_there:
             return depth
         data = data[part]
     return len(place)

@@ -93,11 +93,16 @@ def with_paths(section: SectionT, place: Place, document: Source) -> SectionT:
 
 def valid_keys(section: type[BaseModel], place: Sequence[str | int]) -> list[str]:
     """The keys of the section at ``place`` below ``section``."""
+    return list(section_at(section, place).model_fields)
+
+
+def section_at(section: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel]:
+    """The section at ``place`` below ``section``, or the deepest on the way there."""
     for part in place:
         if isinstance(part, str) and part in section.model_fields:
             kinds = [section.model_fields[part].annotation, *get_args(section.model_fields[part].annotation)]
             section = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), section)
-    return list(section.model_fields)
+    return section
 
 
 def _refused(error: ErrorDetails, section: type[Section], data: Any, document: Source) -> BadInput:

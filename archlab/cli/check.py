@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from archlab.cli.options import format_option
+from archlab.cli.options import format_option, set_option, trials_option
+from archlab.studies import ROOT
 from archlab.terminal.listing import print_facts, print_listing
 
 if TYPE_CHECKING:
@@ -17,12 +18,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("space", type=click.Path())
+@trials_option
+@set_option
 @format_option
-def check(space: str, form: str) -> None:
+def check(space: str, trials: int | None, assignments: tuple[str, ...], form: str) -> None:
     """Validate a search space, count it, say what each change alone costs, and whether its limits can be met."""
-    from archlab.study import load_definition
+    from archlab.study.requested import requested_definition
 
-    loaded = load_definition(space)
+    loaded = requested_definition(space, ROOT, trials, assignments)
     facts = _space_facts(loaded)
     plan, strategy = loaded.plan(), loaded.settings.strategy
     if plan.arms:

@@ -17,10 +17,22 @@ def how_to_go_on(arguments: Sequence[str], kept: str = "every finished trial") -
 
 
 def without_more(arguments: Sequence[str], space: str, name: str) -> list[str]:
-    """The arguments for a study that knows of ``--more``, which would count from now on."""
-    rest = list(arguments)
-    place = next((index for index, argument in enumerate(rest) if argument.split("=")[0] == "--more"), None)
-    if place is not None:
-        del rest[place : place + (1 if "=" in rest[place] else 2)]
-        rest[rest.index(space, 1)] = name
+    """The arguments for a study that knows of ``--more``, which would count from now on, and of ``--set``."""
+    rest = _without(arguments, "--more")
+    if len(rest) == len(arguments):
+        return rest
+    rest = _without(rest, "--set")  # by name, the study has them
+    rest[rest.index(space, 1)] = name
+    return rest
+
+
+def _without(arguments: Sequence[str], option: str) -> list[str]:
+    """The arguments without the option and its values."""
+    rest: list[str] = []
+    is_value = False
+    for argument in arguments:
+        if is_value or argument.split("=")[0] == option:
+            is_value = argument == option and not is_value
+        else:
+            rest.append(argument)
     return rest

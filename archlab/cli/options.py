@@ -11,6 +11,14 @@ reports_option = click.option("--reports", type=click.Path(path_type=Path), defa
 format_option = click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True
 )
+trials_option = click.option("--trials", type=click.IntRange(min=1), help="So many, whatever search.trials says.")
+set_option = click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Any setting over the YAML's: proxy.seeds=3; may be given several times.",
+)
 wandb_option = click.option(
     "--wandb",
     type=click.Choice(["auto", "offline", "online", "disabled"]),

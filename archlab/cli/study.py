@@ -10,12 +10,12 @@ import click
 
 from archlab.cli.go_on import how_to_go_on
 from archlab.cli.interrupt import say_when_interrupted
-from archlab.cli.options import reports_option, studies_option, wandb_option
+from archlab.cli.options import reports_option, set_option, studies_option, trials_option, wandb_option
 from archlab.errors import BadInput, RunFailed, nearest, shown
 from archlab.studies import ROOT, study_names
 
 if TYPE_CHECKING:
-    from archlab.study import Study, StudyDefinition
+    from archlab.study import Study
     from archlab.study.executors import Executor
     from archlab.tracking import MirrorMode
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 @click.option("--name", help="The study's name.  [default: the YAML's file name]")
 @studies_option
 @reports_option
+@trials_option
+@set_option
 @click.option("--more", type=click.IntRange(min=1), default=None, help="So many trials on top of those that are known.")
 @click.option(
     "--workers",
@@ -43,6 +45,8 @@ def study(
     name: str | None,
     studies: Path,
     reports: Path,
+    trials: int | None,
+    assignments: tuple[str, ...],
     more: int | None,
     workers: int | None,
     executor: str,
@@ -55,6 +59,8 @@ def study(
     SPACE is a search space's YAML, or the name of a study that is there already.
     """
     _check_there(space, studies)
+    if trials is not None and more is not None:
+        raise BadInput("--more: counts on top of what is known, --trials all; give one of them")
     say_when_interrupted(how_to_go_on(sys.argv[1:]))
 
     from rich.console import Console
@@ -67,11 +73,12 @@ def study(
     from archlab.report import write_report
     from archlab.study import run_study
     from archlab.study.disk import DISK
+    from archlab.study.requested import requested_definition
     from archlab.study.store import check_storage
     from archlab.terminal.live import LiveDisplay
     from archlab.tracking.watcher import MirrorWatcher
 
-    loaded = _definition(space, studies)
+    loaded = requested_definition(space, studies, trials, assignments)
     name = loaded.name if name is None else name
     if storage is not None:
         check_storage(storage)
@@ -118,15 +125,6 @@ def _check_there(space: str, studies: Path) -> None:
     """Refuse what is neither a file nor a study, before anything is imported that takes its time."""
     if not Path(space).is_file() and not (studies / space / "study.yaml").is_file():
         raise BadInput(f"{shown(space)}: no such file, nor a study in {studies}{nearest(space, study_names(studies))}")
-
-
-def _definition(space: str, studies: Path) -> "StudyDefinition":
-    """That of a YAML, or of the study of that name."""
-    from archlab.study import load_definition, load_study
-
-    if Path(space).is_file() or not (studies / space / "study.yaml").is_file():
-        return load_definition(space)
-    return load_study(space, studies).definition
 
 
 def _executor(kind: str, workers: int | None, address: str | None) -> "Executor":

@@ -5,11 +5,12 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from archlab.document import Document, Place
+from archlab.document import Place
 from archlab.errors import shown
 from archlab.latency.devices.kind import kind_name
 from archlab.latency.devices.registry import KINDS
 from archlab.latency.settings import Settings
+from archlab.section import Source
 
 
 def _of_a_kind(device: str) -> str:
@@ -41,7 +42,7 @@ class Measurement(Settings):
         return self.model_dump(exclude={"name", "table"})
 
 
-def with_files(entry: Measurement, place: Place, document: Document) -> Measurement:
+def with_files(entry: Measurement, place: Place, source: Source) -> Measurement:
     """The entry, its files, which are named relative to the YAML, relative to the working directory unless absolute.
 
     Raises:
@@ -49,15 +50,15 @@ def with_files(entry: Measurement, place: Place, document: Document) -> Measurem
     """
     files = {}
     if entry.table is not None:
-        files["table"] = _find_file(entry.table, [*place, "table"], document)
+        files["table"] = _find_file(entry.table, [*place, "table"], source)
     kind, _, file = entry.device.partition(":")
     if file and kind in KINDS.names and KINDS[kind].names_a_file:
-        files["device"] = f"{kind}:{_find_file(file, [*place, 'device'], document)}"
+        files["device"] = f"{kind}:{_find_file(file, [*place, 'device'], source)}"
     return entry.model_copy(update=files)
 
 
-def _find_file(name: str, place: Place, document: Document) -> str:
-    path = document.path.parent / name
+def _find_file(name: str, place: Place, source: Source) -> str:
+    path = source.folder(place) / name
     if not os.path.isfile(path):  # False, too, for what cannot be a path
-        raise document.error(place, f"{shown(str(path))}: no such file")
+        raise source.error(place, f"{shown(str(path))}: no such file")
     return name if os.path.isabs(name) else os.path.relpath(path)

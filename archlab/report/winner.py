@@ -10,6 +10,7 @@ from archlab.architecture import UNetSpec, load
 from archlab.drawing import Subject, drawing_info, inline_svg, svg_parts
 from archlab.errors import BadInput
 from archlab.report.cards import Card, NotYetError, Picks
+from archlab.space.settings import BaselineSettings
 
 _MOST_DRAWINGS = 500  # 5 ms each
 
@@ -24,7 +25,7 @@ def winner_card(study: StudyTable, picks: Picks) -> Card:
         raise NotYetError("The front is empty, so there is no winner to draw yet.")
     trial = picks["knee"]
     before, after = _architectures(study, trial)
-    baseline = str(study.resolved.get("baseline", "baseline"))
+    baseline = BaselineSettings.model_validate(study.resolved.get("baseline", "baseline"))
     info = drawing_info(Subject(f"trial {trial} (knee)", after), Subject(f"{baseline} (baseline)", before))
     if info.is_unchanged:
         sentence = f"Nothing: the knee of the front, trial {trial}, is the baseline itself."

@@ -14,9 +14,8 @@ from archlab.space.knobs import Value
 from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder
 from archlab.study.limits import hard_limits
-from archlab.study.saved import SavedStudy, saved
+from archlab.study.saved import HOW_IT_RUNS, SavedStudy, saved
 
-_HOW_IT_RUNS = {"search", "trial"}  # may change at any time
 _WHAT_IS_ASKED = ("knobs", "require", "constraints", "objectives", "ladder")  # may change: trials that fit stay
 _KNOWN_BY = {"name", "uid", "archlab", "revision", "left_out", "storage"}
 
@@ -52,11 +51,13 @@ def settings_for(existing: SavedStudy | None, definition: StudyDefinition, folde
         return saved(definition, name=folder.name, uid=secrets.token_hex(8), archlab=archlab.__version__)
     wanted = saved(definition, **{name: getattr(existing, name) for name in _KNOWN_BY})
     before, after = existing.model_dump(mode="json"), wanted.model_dump(mode="json")
-    fixed = [key for key in after if key not in {*_HOW_IT_RUNS, *_WHAT_IS_ASKED, *_KNOWN_BY}]
+    fixed = [key for key in after if key not in {*HOW_IT_RUNS, *_WHAT_IS_ASKED, *_KNOWN_BY}]
     if differences := [text for key in fixed for text in _differences(before[key], after[key], (key,))]:
         raise BadInput(
             f"{folder.path} holds a study of another space: {'; '.join(differences[:3])}"
-            f"{' …' if len(differences) > 3 else ''}. Give this one a name of its own: --name {folder.name}2"
+            f"{' …' if len(differences) > 3 else ''}. "
+            f"To go on with it as it is: archlab study {folder.name}; another study needs another name: "
+            f"--name {folder.name}2"
         )
     if all(before[key] == after[key] for key in _WHAT_IS_ASKED):
         return wanted

@@ -1,5 +1,6 @@
 """What a study is: its search space, and the settings of everything else."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import Any
 
 from archlab.document import BadPlace, Document
 from archlab.latency.measurement import with_files
-from archlab.section import read_section, with_paths
+from archlab.layered import Layer, Layers
+from archlab.section import Source, read_section, with_paths
 from archlab.space import Design, Plan, SearchSpace, lay_out, read_space
 from archlab.study.file import StudyFile
 
@@ -52,24 +54,27 @@ class StudyDefinition:
         return self.with_settings(search=self.settings.search.model_copy(update={"trials": trials}))
 
 
-def load_definition(path: str | Path) -> StudyDefinition:
+def load_definition(path: str | Path, overrides: Sequence[Layer] = ()) -> StudyDefinition:
     """Read and validate a study's YAML.
 
+    Args:
+        overrides: settings over those of the YAML, a later one over an earlier; see `archlab.study.requested`.
+
     Raises:
-        BadInput: one line with file, line, column, what is wrong and what would be right.
+        BadInput: one line with file, line, column, or with the override, what is wrong and what would be right.
     """
     document = Document(Path(path), _FORM)
-    settings = _completed(read_section(StudyFile, document.data, document), document)
-    space = read_space(settings, document)
-    definition = StudyDefinition(space, settings)
+    source = Layers([document, *overrides], document)
+    settings = _completed(read_section(StudyFile, source.data, source), source)
+    definition = StudyDefinition(read_space(settings, source, document.path.stem), settings)
     try:
         definition.plan()
     except BadPlace as error:
-        raise document.error(error.place, error.problem, at_key=error.at_key) from None
+        raise source.error(error.place, error.problem, at_key=error.at_key) from None
     return definition
 
 
-def _completed(settings: StudyFile, document: Document) -> StudyFile:
+def _completed(settings: StudyFile, source: Source) -> StudyFile:
     """What is left open and follows from the rest: a ladder has a trial for the baseline and one for every step, a
     limit without a device is on the first, and files are relative to the YAML."""
     search, constraints = settings.search, settings.constraints
@@ -77,8 +82,8 @@ def _completed(settings: StudyFile, document: Document) -> StudyFile:
         search = search.model_copy(update={"trials": len(settings.ladder) + 1})
     if settings.measure:
         constraints = constraints.on(settings.measure[0].name)
-    measure = tuple(with_files(entry, ["measure", index], document) for index, entry in enumerate(settings.measure))
-    proxy = with_paths(settings.proxy, ["proxy"], document)
+    measure = tuple(with_files(entry, ["measure", index], source) for index, entry in enumerate(settings.measure))
+    proxy = with_paths(settings.proxy, ["proxy"], source)
     return settings.model_copy(
         update={"search": search, "constraints": constraints, "measure": measure, "proxy": proxy}
     )

@@ -19,6 +19,7 @@ from archlab.study.file import StudyFile
 from archlab.yaml12 import dump
 
 _MEND = "restore it"
+HOW_IT_RUNS = ("search", "trial")  # these may change at any time
 _FIRST = ("name", "uid", "archlab")  # in the file
 _NEW = {"revision": 1, "left_out": [], "storage": None}
 

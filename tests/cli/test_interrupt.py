@@ -133,4 +133,7 @@ def test_the_command_to_go_on_has_no_password_and_asks_for_nothing_twice() -> No
     assert said.endswith("archlab study 'a b.yaml' --more 3 --storage 'postgresql://me:***@host/db?password=***&a=1'")
     assert without_more(arguments, "a b.yaml", "mine") == ["study", "mine", *arguments[4:]]
     assert without_more(["study", "s.yaml", "--more=3"], "s.yaml", "s") == ["study", "s"]
+    overridden = ["study", "s.yaml", "--set", "proxy.seeds=3"]
+    assert without_more([*overridden, "--more", "3", "--set=trial.minutes=1"], "s.yaml", "s") == ["study", "s"]
+    assert without_more(overridden, "s.yaml", "s") == overridden
     assert not re.search("p@ss|w/rd", said)

@@ -298,7 +298,7 @@ def test_no_knobs(refuse: Refuse) -> None:
         ),
         ("nowhere.yaml", "nowhere.yaml: no such file"),
         ("some/folder", "1:11: baseline: 'some/folder' is neither a preset nor an architecture YAML"),
-        ("15", "1:11: baseline: Input should be a valid string, not 15"),
+        ("15", "1:11: baseline: takes a preset, a path, or {preset, width}, not 15"),
         ("[tiny]", "1:11: baseline: "),
         ("null", "1:11: baseline: "),
         ('"a\\0b.yaml"', "1:11: baseline: "),
