@@ -101,7 +101,7 @@ def draw(audited: pd.DataFrame, by_seed: list[pd.DataFrame], rungs: tuple[int, .
     for rung in rungs[:-1]:
         right.scatter(_values(by_seed, f"val_loss_{rung}")[0], end, s=12, alpha=0.7, label=f"{rung} steps, one seed")
     right.set(xlabel="validation loss at the rung", ylabel=f"after {rungs[-1]} steps, mean of seeds", xscale="log")
-    right.legend(loc="lower right")
+    right.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncol=3, frameon=False, fontsize=9)
     figure.savefig(path, dpi=150)
 
 
