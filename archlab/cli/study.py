@@ -71,6 +71,7 @@ def study(
     from archlab.cli.resumption import Resumption
     from archlab.files import writable_folder
     from archlab.report import write_report
+    from archlab.report.surrogate import expectation
     from archlab.study import run_study
     from archlab.study.disk import DISK
     from archlab.study.requested import requested_definition
@@ -107,6 +108,8 @@ def study(
     _print_outcome(finished)
     for line in health(finished):
         click.secho(f"note    {line}", fg="yellow")
+    if expected := expectation(finished):
+        click.echo(f"expect  {expected}")
     if mirror.remark:
         click.echo(mirror.remark)
     click.echo(f"report  {page}")

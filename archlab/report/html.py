@@ -7,6 +7,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from archlab.analysis.counts import count_trials
+from archlab.analysis.effects import is_ablation
 from archlab.analysis.health import health
 from archlab.analysis.table import StudyTable
 from archlab.evaluation.evaluation import kind_column, noisy_column
@@ -45,6 +46,8 @@ def render(study: StudyTable, picks: Picks, samples_mb: float) -> str:
     """The report's HTML, with so many MB of samples at most."""
     first, *rest = (draw(make, key, title, study, picks) for make, key, title in CARDS)
     cards = [first, *further_fronts(study, picks), *rest]
+    if is_ablation(study):
+        cards.sort(key=lambda card: card.key != "effects")  # what it was made for comes first
     hour = ""
     if study.design.strategy == "surrogate":
         cards, hour = _explained(study, cards)

@@ -11,7 +11,7 @@ from archlab.report.cards import Card
 from archlab.report.labels import heading
 from archlab.report.style import DOMINATED, FRONT, INK, figure_layout
 from archlab.space import label
-from archlab.study.explanation import LEAST, LEVEL, Check, Explanation, Promise
+from archlab.study.explanation import LEAST, LEVEL, Check, Explanation, Promise, explain
 from archlab.study.surrogate import Gain
 
 _PERCENT = f"{100 * LEVEL:.0f} %"
@@ -37,6 +37,12 @@ def further_hour(gain: Gain | None) -> str:
         f"A further hour of one worker is expected to raise the hypervolume by about {100 * gain.mean:.2g} % "
         f"({_PERCENT}: {100 * gain.low:.2g} to {100 * gain.high:.2g} %)."
     )
+
+
+def expectation(study: StudyTable) -> str:
+    """`further_hour` of a search that a surrogate led; empty where nothing is known."""
+    found = explain(study) if study.design.strategy == "surrogate" else None
+    return "" if found is None else further_hour(found.hour)
 
 
 def covered(checks: Sequence[Check]) -> str:

@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from archlab.errors import BadInput
 from archlab.report import write_report
+from archlab.space import Design
 
 HOSTILE = "<script>alert(1)</script>"
 HOVER = """
@@ -49,6 +50,13 @@ setTimeout(() => {
   most.value = "8";
   most.dispatchEvent(new Event("input"));
   document.querySelector('input[data-column="reason"]').click();
+  const handle = (axis) => document.querySelector(`[data-axis="${axis}"] .handle`);
+  handle("kv_sharing").dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowDown" }));
+  const { top, height } = handle("quality").getBoundingClientRect();
+  const at = (share) => ({ clientX: 0, clientY: top + 8 + share * (height - 16), bubbles: true });
+  handle("quality").dispatchEvent(new PointerEvent("pointerdown", at(0)));
+  window.dispatchEvent(new PointerEvent("pointermove", at(0.5)));
+  window.dispatchEvent(new PointerEvent("pointerup", at(0.5)));
   document.getElementById("csv").click();
 }, 500);
 </script>
@@ -82,6 +90,15 @@ def test_data_of_the_page_matches_the_study(make_study: Any, tmp_path: Path) -> 
     complete = study.trials[study.trials["status"] == "complete"]
     assert {int(number) for number in data["samples"]} == set(complete["trial"])
     assert all(uri.startswith("data:image/png;base64,") for uri in data["samples"].values())
+
+
+def test_an_ablations_page_leads_with_its_effects(make_study: Any, tmp_path: Path) -> None:
+    search, ablation = (
+        write_report(make_study(samples=False, design=design), tmp_path / design.strategy).read_text()
+        for design in (Design(strategy="tpe"), Design(strategy="ablate"))
+    )
+    first = [re.findall(r'<section class="card" id="([^"]*)"', page)[0] for page in (search, ablation)]
+    assert first == ["front", "effects"]
 
 
 def test_html_in_values_is_text(make_study: Any, tmp_path: Path) -> None:
@@ -213,7 +230,7 @@ def test_pointing_at_a_trial_fills_the_panel(make_study: Any, tmp_path: Path, br
     assert str(last["transformers"]) in panel
 
 
-def test_two_trials_are_compared_and_what_is_filtered_is_downloaded(
+def test_two_trials_are_compared_and_what_is_filtered_and_brushed_is_downloaded(
     make_study: Any, tmp_path: Path, browser: str
 ) -> None:
     study = make_study()
@@ -231,7 +248,15 @@ def test_two_trials_are_compared_and_what_is_filtered_is_downloaded(
     differ = [knob for knob in study.knobs if rows.loc[one, knob] != rows.loc[two, knob]]
     assert [knob for knob in study.knobs if f'<th scope="row">{knob}</th>' in compared] == differ
     downloaded = pd.read_csv(io.StringIO(html.unescape(re.findall(r'<pre id="seen">(.*?)</pre>', page, re.DOTALL)[0])))
-    wanted = study.trials[(study.trials["conv"] == "separable") & (study.trials["latency_ms"] <= 8)]
+    trained = study.trials[study.trials["status"] == "complete"]
+    middle = (trained["quality"].min() + trained["quality"].max()) / 2
+    brushed = trained[(trained["kv_sharing"] == "none") & (trained["quality"] >= middle)]
+    wanted = brushed[(brushed["conv"] == "separable") & (brushed["latency_ms"] <= 8)]
+    assert 0 < len(wanted) < len(brushed)
+    lines = {int(trial): name for name, trial in re.findall(r'<path [^>]*class="([^"]*)" data-trial="(\d+)"', page)}
+    assert lines.keys() == set(trained["trial"])
+    assert {trial for trial, name in lines.items() if "faded" not in name} == set(brushed["trial"])
+    assert {trial for trial, name in lines.items() if "front" in name} == set(study.front["trial"])
     assert sorted(downloaded["trial"]) == sorted(wanted["trial"])
     assert "reason" not in downloaded
     assert list(downloaded.columns[3:5]) == study.knobs[:2]

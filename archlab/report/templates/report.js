@@ -232,6 +232,7 @@
   }
 
 {% include "side_by_side.js" %}
+{% include "parallel.js" %}
 {% include "trials.js" %}
 
   // Rows and the address (#trial-7) choose a trial too

@@ -9,6 +9,7 @@
   };
 
   function isWanted(row) {
+    if (!isBrushed(row)) return false;
     if (!filters[state.filter](row)) return false;
     if (Object.entries(state.knobs).some(([knob, value]) => value !== "" && text(get(row, knob)) !== value)) return false;
     return Object.entries(state.ranges).every(([key, [low, high]]) => {
