@@ -21,8 +21,12 @@ from archlab.architecture.parts import (
     Wording,
 )
 from archlab.architecture.resize import KeptOfHeads, fit_block, fit_stage, scaled_widths
+from archlab.registry import Registry
 
 _MOST_EXPANSION = 16
+_VIEWS: Registry[Callable[["UNetSpec"], str]] = Registry(
+    {"html": "archlab.drawing.notebook:as_html"}
+)  # above this package
 _ALWAYS_HASHED = {
     *("sample_size", "stages", "middle", "in_channels", "out_channels", "context_dim", "context_length"),
     *("norm_groups", "added", "text_dim", "time_ids", "time_dim"),
@@ -76,6 +80,15 @@ class UNetSpec:
     def __post_init__(self) -> None:
         for problem in _problems(self):
             raise ArchitectureError(problem)
+
+    def __repr__(self) -> str:
+        channels = " ".join(str(stage.channels) for stage in self.stages)
+        latents = f"{self.in_channels}×{self.sample_size}×{self.sample_size}"
+        return f"<UNetSpec {self.id}: channels {channels}, latents {latents}>"
+
+    def _repr_html_(self) -> str:
+        """The network drawn, for notebooks."""
+        return _VIEWS["html"](self)
 
     @cached_property
     def id(self) -> str:

@@ -71,6 +71,18 @@ class Cost:
     by_block: tuple[PartCost, ...]
     by_kind: tuple[KindCost, ...]
 
+    def __repr__(self) -> str:
+        memory = f"{self.activation_bytes / 1e6:,.4g} MB of activations"
+        return f"<Cost {self.params_m:,.4g} M params, {self.macs_g:,.4g} G MACs, {memory}>"
+
+    def _repr_html_(self) -> str:
+        """The whole, and its kinds of operators, for notebooks."""
+        from pandas import DataFrame
+
+        rows = [(part.kind, part.params / 1e6, part.macs / 1e9) for part in self.by_kind]
+        table = DataFrame([*rows, ("together", self.params_m, self.macs_g)], columns=["", "params (M)", "MACs (G)"])
+        return table.to_html(index=False, border=0, float_format="{:,.4g}".format)
+
     @property
     def params_m(self) -> float:
         """Params in millions."""

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Discriminator, Tag, computed_field
 
 from archlab.errors import RunFailed, shown
 from archlab.evaluation.fact import COMPUTED, STRICT, Whole
+from archlab.evaluation.shown_latency import ShownLatency
 
 CLOCK_RESOLUTION_MS = 1e-4  # a few hundred ticks of a processor; the smallest piece of a network takes a microsecond
 LatencyKind = Literal["measured", "estimated", "replayed"]
@@ -23,8 +24,8 @@ class NoMeasurement(RunFailed, ValueError):
     """What a device reports cannot have been measured."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Latency:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Latency(ShownLatency):
     """How long one forward pass takes on a device, as it was measured.
 
     Attributes:
@@ -157,8 +158,8 @@ class Latency:
         return self.samples_ms if len(self.bursts) == 1 else self._burst_medians_ms
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Estimate:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Estimate(ShownLatency):
     """A latency that was not measured.
 
     Attributes:
@@ -205,8 +206,8 @@ class Estimate:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Confirmed:
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
+class Confirmed(ShownLatency):
     """A latency that was measured side by side with the baseline's, see `archlab.evaluation.Confirmation`.
 
     Attributes:

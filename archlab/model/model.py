@@ -19,6 +19,7 @@ from archlab.encoders.vae import Vae
 from archlab.errors import BadInput
 from archlab.model.control import Control
 from archlab.model.facts import LoraUsed, ModelFacts
+from archlab.model.generated import Pictures
 from archlab.model.sampling import noise_of, sample
 from archlab.model.schedulers import most_steps
 from archlab.progress import ShareDone, silent_share
@@ -93,7 +94,7 @@ class Model:
         guidance: float | None = None,
         control: Control | None = None,
         progress: ShareDone = silent_share,
-    ) -> list[Image.Image]:
+    ) -> Pictures:
         """Images of every prompt with every seed: all of the first prompt, then all of the second, and so on.
 
         Args:
@@ -115,7 +116,7 @@ class Model:
             control=control,
             progress=progress,
         )
-        return [picture(image) for image in images]
+        return Pictures([picture(image) for image in images], [f"{prompt}, seed {seed}" for prompt, seed in pairs])
 
     @torch.no_grad()
     def draw(

@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 import plotly.graph_objects as go
-from matplotlib.figure import Figure
 
 from archlab.analysis.effects import LEVEL, effects, is_ablation, price_list
 from archlab.analysis.table import StudyTable, latency_columns
@@ -14,7 +13,7 @@ from archlab.errors import BadInput
 from archlab.report.axes import draw_frame
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
-from archlab.report.picture import DPI, write_picture
+from archlab.report.picture import DPI, Picture, write_picture
 from archlab.report.style import FRONT, INK, MUTED, figure_layout
 from archlab.report.table import estimated
 from archlab.report.tables import write_tables
@@ -102,10 +101,10 @@ def shown_effects(found: pd.DataFrame, study: StudyTable) -> pd.DataFrame:
     return table.assign(reported=table["change"].map(reported).fillna("")) if reported else table
 
 
-def draw_effects(found: pd.DataFrame, study: StudyTable) -> Figure:
-    """The intervals as a picture, in the order of the table."""
-    rows = found[found["low"].notna()]
-    figure = Figure(figsize=(9.0, 1.2 + 0.32 * len(rows)), dpi=DPI, layout="constrained", facecolor="white")
+def draw_effects(found: pd.DataFrame, study: StudyTable) -> Picture:
+    """Effects on quality with their intervals, as far as known, as a picture, in the order of the table."""
+    rows = found[found["quality_change"].notna()]
+    figure = Picture(figsize=(9.0, 1.2 + 0.32 * len(rows)), dpi=DPI, layout="constrained", facecolor="white")
     axes = figure.subplots()
     draw_frame(axes, axes, study.name, f"Δ {heading('quality', study)} · left is better", "")
     places = range(len(rows))
@@ -115,7 +114,8 @@ def draw_effects(found: pd.DataFrame, study: StudyTable) -> Figure:
     axes.axvline(0, color=INK, linewidth=1, linestyle=":")
     axes.set_yticks(places, rows["change"], color=INK)
     axes.invert_yaxis()
-    axes.legend(title=f"{_PERCENT} intervals", loc="best", frameon=False, fontsize=8.5)
+    if rows["low"].notna().any():
+        axes.legend(title=f"{_PERCENT} intervals", loc="best", frameon=False, fontsize=8.5)
     return figure
 
 

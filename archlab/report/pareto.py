@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from archlab.report.axes import draw_frame, label_points, line_boxes, point_boxes, staircase
 from archlab.report.front import FrontInfo, Point, baseline_label, endings, view, with_unit
-from archlab.report.picture import DPI, write_picture
+from archlab.report.picture import DPI, Picture, write_picture
 from archlab.report.placement import Box
 from archlab.report.style import DOMINATED, DOTTED, FRONT, INK, LIMIT, MUTED, STOPPED
 
@@ -21,10 +21,10 @@ def write_pareto(info: FrontInfo, folder: Path, name: str = "pareto") -> None:
     write_picture(lambda: pareto_figure(info), folder / name)
 
 
-def pareto_figure(info: FrontInfo) -> Figure:
+def pareto_figure(info: FrontInfo) -> Picture:
     """Trials as points, hollow where their cost is estimated or noisy, the front as a staircase with intervals; below
     them ticks for trials with a cost and no quality."""
-    figure = Figure(figsize=_SIZE_INCHES, dpi=DPI, layout="constrained", facecolor="white")
+    figure = Picture(figsize=_SIZE_INCHES, dpi=DPI, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
     if info.unscored:
         axes, strip = figure.subplots(2, 1, sharex=True, height_ratios=[12, 1], gridspec_kw={"hspace": 0.02})

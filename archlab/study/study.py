@@ -1,6 +1,6 @@
 """A study as others read it: a table of trials, its front and its picks."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from archlab.analysis.counts import Counts, count_trials
+from archlab.analysis.effects import effects, is_ablation, price_list
 from archlab.analysis.front import mark_front
 from archlab.analysis.picks import Pick, pick, picks
 from archlab.analysis.table import cost_objectives
@@ -17,6 +18,7 @@ from archlab.evaluation import Confirmation, ProxyResult, Record, find_column, p
 from archlab.evaluation.measures import device_columns
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
+from archlab.registry import Registry
 from archlab.space import Design, SearchSpace
 from archlab.studies import ROOT, check_study
 from archlab.study.confirmed import confirmed_baseline, confirmed_record
@@ -26,8 +28,14 @@ from archlab.study.saved import SavedStudy
 
 if TYPE_CHECKING:
     import torch
+    from matplotlib.figure import Figure
 
     from archlab.model.model import Model
+
+_PLOTS: Registry[Callable[..., "Figure"]] = Registry(  # of a package above this one, loaded when one looks
+    {kind: f"archlab.report.notebook:plot_{kind}" for kind in ("front", "effects", "history")}
+)
+_VIEWS: Registry[Callable[["Study"], str]] = Registry({"html": "archlab.report.notebook:as_html"})
 
 BASELINE = "baseline"  # in the place of a trial
 
@@ -192,6 +200,39 @@ class Study:
     def picks(self) -> dict[str, Pick]:
         """``knee``, ``good_and_fast``, ``best``, ``smallest`` and ``fastest`` of the front, each with its reason."""
         return picks(self.front, self.objectives, self.limits)
+
+    @cached_property
+    def prices(self) -> pd.DataFrame:
+        """What each knob value costs and does to quality, see `archlab.analysis.effects.price_list`; of an ablation,
+        its effects.
+
+        Raises:
+            BadInput: its settings are damaged.
+        """
+        return effects(self) if is_ablation(self) else price_list(self)
+
+    def plot(self, kind: str = "front", **how: str) -> "Figure":
+        """A chart, as a figure of matplotlib that a notebook shows.
+
+        Args:
+            kind: ``front``, quality against a cost, whose column ``cost=`` may name; ``effects`` of changes or knobs;
+                ``history``, how the front grew.
+
+        Raises:
+            BadInput: there is no such chart, or the study does not hold enough for it yet.
+        """
+        try:
+            _PLOTS.checked(kind)
+        except ValueError as error:
+            raise BadInput(f"plot: {error}") from None
+        return _PLOTS[kind](self, **how)
+
+    def __repr__(self) -> str:
+        return f"<Study {self.name}: {self.counts}; {len(self.front)} on the front>"
+
+    def _repr_html_(self) -> str:
+        """Its counts and its front with the picks, for notebooks."""
+        return _VIEWS["html"](self)
 
     def pick(self, word: str) -> Pick:
         """The trial that ``word`` names; see `archlab.analysis.picks.pick`."""

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, TaskID, TextColumn
+from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.text import Text
 
 from archlab.evaluation import Evaluation, Record
 from archlab.progress import Progress
@@ -19,7 +20,20 @@ from archlab.study.surrogate import Gain
 from archlab.terminal.listing import shown
 from archlab.terminal.stages import in_words
 
+_OF_TRAINING = ("train", "sample", "score")  # stages
+_WIDE_SCREEN, _WIDE_BAR, _NARROW_BAR = 100, 24, 10  # columns
 _BASELINE, _DATA, _FRONT = "baseline", "data", "the front"
+
+
+class _BarsOverALine(Bars):
+    """Bars, and below them a line of text, cut where the screen ends."""
+
+    line = ""
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        yield from super().get_renderables()
+        if self.line:
+            yield Text(self.line, no_wrap=True, overflow="ellipsis")
 
 
 class LiveDisplay(Watcher):
@@ -27,15 +41,23 @@ class LiveDisplay(Watcher):
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[note]}"))
-        self.bars = Bars(*columns, console=console, disable=not console.is_terminal)
+        width = _WIDE_BAR if console.width >= _WIDE_SCREEN else _NARROW_BAR
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=width),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        self.bars = _BarsOverALine(*columns, console=console, disable=not console.is_terminal)
         self.study_bar = self.bars.add_task("", total=None, note="")
         self.trial_bars: dict[str, TaskID] = {}
         self.stages: dict[str, str] = {}
+        self.at_once = 1
         self.paused = set[int]()
         self.done = 0
         self.best: Record | None = None
         self.seconds: list[float] = []
+        self.baseline_seconds: float | None = None  # of its training: the estimate before any trial has ended
         self.wanted = 0
         self.gain: Gain | None = None
 
@@ -62,6 +84,7 @@ class LiveDisplay(Watcher):
         choice = " ".join(f"{name}={shown(value)}" for name, value in knobs.items())
         self._print(f"{_name(number)}: [dim]{escape(choice)}[/dim]")
         self._begin(_name(number))
+        self._update()
 
     def progress(self, number: int | None, stage: str, done: float) -> None:
         """Move the trial's bar; elsewhere than on a terminal, a line when the stage changes."""
@@ -139,6 +162,7 @@ class LiveDisplay(Watcher):
 
     def _begin(self, name: str) -> None:
         self.trial_bars[name] = self.bars.add_task(name, total=1.0, note="")
+        self.at_once = max(self.at_once, len(self.trial_bars))
 
     def _move(self, name: str, stage: str, done: float) -> None:
         if stage != self.stages.get(name) and not self.console.is_terminal:
@@ -149,9 +173,12 @@ class LiveDisplay(Watcher):
 
     def _end(self, name: str) -> None:
         """It is not under way any more."""
-        self.stages.pop(name, None)
+        is_trained = self.stages.pop(name, None) in _OF_TRAINING
         if name in self.trial_bars:
-            self.bars.remove_task(self.trial_bars.pop(name))
+            bar = self.trial_bars.pop(name)
+            if name == _BASELINE and is_trained:
+                self.baseline_seconds = self.bars.tasks[self.bars.task_ids.index(bar)].elapsed
+            self.bars.remove_task(bar)
 
     def _count(self, record: Record) -> None:
         self.done += record.counts
@@ -160,22 +187,34 @@ class LiveDisplay(Watcher):
 
     @property
     def _note(self) -> str:
-        parts = [f"{self.done} of {self.wanted} trials"]
-        if self.paused:
-            parts.append(f"{len(self.paused)} paused")
-        if self.best is not None:
-            best = [f"best quality {shown(_quality(self.best))}", *_latencies(self.best.evaluation)]
-            parts.append(f"{' at '.join(best)} in trial {self.best.trial}")
-        if self.seconds and self.done < self.wanted:
-            at_once = 1 + len(self.trial_bars)
-            left = sum(self.seconds) / len(self.seconds) * (self.wanted - self.done) / at_once
-            parts.append(f"about {duration(left)} left")
-        if self.gain is not None:
-            parts.append(f"a further hour: {self.gain.mean:+.1%} of hypervolume expected")
-        return ", ".join(parts)
+        return ", ".join([*self._counts, *self._best, *self._time_left, *self._gain])
+
+    @property
+    def _counts(self) -> list[str]:
+        paused = [f"{len(self.paused)} paused"] if self.paused else []
+        return [f"{self.done} of {self.wanted} trials", *paused]
+
+    @property
+    def _best(self) -> list[str]:
+        if self.best is None:
+            return []
+        best = [f"best quality {shown(_quality(self.best))}", *_latencies(self.best.evaluation)]
+        return [f"{' at '.join(best)} in trial {self.best.trial}"]
+
+    @property
+    def _time_left(self) -> list[str]:
+        known = self.seconds or ([self.baseline_seconds] if self.baseline_seconds else [])
+        if not known or self.done >= self.wanted:
+            return []
+        return [f"about {duration(sum(known) / len(known) * (self.wanted - self.done) / self.at_once)} left"]
+
+    @property
+    def _gain(self) -> list[str]:
+        return [] if self.gain is None else [f"a further hour: {self.gain.mean:+.1%} of hypervolume expected"]
 
     def _update(self) -> None:
-        self.bars.update(self.study_bar, completed=self.done, note=self._note)
+        self.bars.update(self.study_bar, completed=self.done, note=", ".join([*self._counts, *self._time_left]))
+        self.bars.line = ", ".join([*self._best, *self._gain])
 
     def _print(self, line: str) -> None:
         stamp = "" if self.console.is_terminal else f"{time.strftime('%H:%M:%S')} "
