@@ -33,7 +33,11 @@ def export_architecture(winner: Winner, out: Path, *, plan: Plan = EVERYTHING, s
     plan.check()
     checkpoint = winner.files / "checkpoint.safetensors"
     if not checkpoint.is_file():
-        raise RunFailed(f"{checkpoint}: the trained weights are gone; the trial must be trained again")
+        trial = f"{winner.study}:{winner.trial}"
+        raise RunFailed(
+            f"{checkpoint}: the trained weights are not there; archlab train {trial} --out models/NAME trains them, "
+            "and archlab export models/NAME writes the model"
+        )
     with export_folder(out) as folder:
         save(winner.spec, folder / "architecture.yaml")
         save(winner.proxy, folder / "proxy.yaml")

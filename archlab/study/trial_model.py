@@ -42,7 +42,8 @@ def trial_model(
     """
     if not weights.is_file():
         raise RunFailed(
-            f"{weights}: there are no trained weights: the trial was gated or stopped, or they were deleted"
+            f"{weights}: there are no trained weights: the trial was gated or stopped, or the study came without them; "
+            f"archlab train {name} --out models/NAME trains them"
         )
     spec, prepared = proxy_spec(target, settings).deployed, prepare_proxy(settings)
     unet = build(spec)

@@ -77,8 +77,14 @@ def study_rows(study: Study, figure: Path) -> MirroredStudy:
         growth=_growth(study),
         prices=_prices(study),
         figure=figure,
+        samples=_samples(study),
         health=health(study),
     )
+
+
+def _samples(study: Study) -> dict[int, Path]:
+    images = {record.trial: study.files.trial(record.trial) / "samples.png" for record in study.records}
+    return {trial: image for trial, image in images.items() if image.is_file()}
 
 
 def _growth(study: Study) -> pd.DataFrame:

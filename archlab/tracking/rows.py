@@ -62,6 +62,7 @@ class MirroredStudy:
             ``hypervolume``.
         prices: the price list of the knobs, if there is one.
         figure: the picture of the front, if there is one.
+        samples: of the trials that have some, their samples image.
         health: what a reader has to know before believing the front; nothing where all is well.
     """
 
@@ -73,6 +74,7 @@ class MirroredStudy:
     growth: pd.DataFrame
     prices: pd.DataFrame | None = None
     figure: Path | None = None
+    samples: Mapping[int, Path] = field(default_factory=dict)
     health: Sequence[str] = ()
 
     @property
@@ -107,3 +109,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value if isinstance(value, (bool, int, float, str)) else str(value)
+
+
+def of_one_kind(values: Sequence[Any]) -> list[Any]:
+    """A column of a table as JSON has it, what is missing None; all of it words where some are: W&B sorts a column of
+    numbers as such, and shows images in a column of images alone."""
+    known = [plain(value) for value in values]
+    kinds = {float if type(value) is int else type(value) for value in known if value is not None}
+    return known if len(kinds) < 2 else [None if value is None else str(value) for value in known]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from archlab.tracking.rows import MirroredStudy, MirroredTrial, plain
+from archlab.tracking.rows import MirroredStudy, MirroredTrial, of_one_kind, plain
 from archlab.tracking.wandb_run import PATIENCE, Patience, begin_run, cause, drop_earlier
 from archlab.tracking.workspace import save_workspace
 
@@ -54,11 +54,11 @@ class WandbMirror:
         self._run(f"trial-{int(trial.row['trial'])}", "trial", config, write, trial.row.get("status"))
 
     def study(self, study: MirroredStudy) -> None:
-        """One run: every trial, the front and the price list as tables, the growth of the hypervolume, the front's
-        picture, the resolved settings; and once, online, a workspace."""
+        """One run: every trial and the front, with their samples, and the price list as tables; the growth of the
+        hypervolume, the front's picture, the resolved settings; and once, online, a workspace."""
 
         def write(run: Any) -> None:
-            logged = {name: self._table(frame) for name, frame in study.tables.items()}
+            logged = {name: self._table(frame, study.samples) for name, frame in study.tables.items()}
             if study.figure is not None and study.figure.is_file():
                 logged["pareto"] = self.wandb.Image(str(study.figure))
             title = "hypervolume by finished trials"
@@ -122,10 +122,17 @@ class WandbMirror:
         except Exception as error:  # missing package or a server that refuses: the runs are there all the same
             self.notice = self.notice or f"no W&B workspace was saved ({cause(error)})"
 
-    def _table(self, frame: pd.DataFrame) -> Any:
-        rows = [[plain(value) for value in row] for row in frame.itertuples(index=False, name=None)]
-        columns = [str(column) for column in frame.columns]
-        return self.wandb.Table(columns=columns, data=rows, allow_mixed_types=True)
+    def _table(self, frame: pd.DataFrame, samples: Mapping[int, Path] | None = None) -> Any:
+        """The frame; its trials with their ``samples``, where any has some."""
+        columns: dict[str, list[Any]] = {}
+        if samples and "trial" in frame:
+            columns["samples"] = [self._image(samples.get(int(trial))) for trial in frame["trial"]]
+        columns |= {str(name): of_one_kind(list(frame[name])) for name in frame}
+        rows = [list(row) for row in zip(*columns.values(), strict=True)]
+        return self.wandb.Table(columns=list(columns), data=rows)
+
+    def _image(self, path: Path | None) -> Any:
+        return None if path is None else self.wandb.Image(str(path))
 
     def _split(self, row: Mapping[Any, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """A row as a run's configuration and summary; what was not measured is in neither."""

@@ -1,5 +1,6 @@
 """The W&B mirror, read back from the files that W&B itself wrote."""
 
+import json
 import subprocess
 import sys
 import time
@@ -71,6 +72,25 @@ def test_every_trial_is_a_run_and_the_study_is_one(tmp_path: Path, picture: Path
     assert [list(run.run.tags) for run in runs] == [[], ["complete"], ["gated"], ["complete"]]
     assert runs[3].config == {"trial": 2, "architecture": "cccccccccccc", "ff_ratio": 6.0, "res_blocks": "1/1"}
     assert runs[0].config == {"search": {"trials": 3}}
+
+
+def test_the_studys_tables_show_samples(tmp_path: Path, picture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As W&B's own files have its tables: a column of images, and the other columns each of one kind."""
+    monkeypatch.setenv("WANDB_DATA_DIR", str(tmp_path / "data"))
+    open_mirror("offline", "demo", "uid", tmp_path, KNOBS).study(replace(STUDY, samples={2: picture}))
+
+    staged = [path.read_bytes() for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    tables = [json.loads(content) for content in staged if content.startswith(b'{"_type": "table"')]
+    trials = next(table for table in tables if len(table["data"]) == 3 and "res_blocks" in table["columns"])
+    kinds = {
+        name: {kind["wb_type"] for kind in known["params"]["allowed_types"]} - {"none"}
+        for name, known in trials["column_types"]["params"]["type_map"].items()
+    }
+    assert (kinds["samples"], kinds["quality"], kinds["res_blocks"]) == ({"image-file"}, {"number"}, {"string"})
+    rows = [dict(zip(trials["columns"], row, strict=True)) for row in trials["data"]]
+    assert [row["samples"] and row["samples"]["_type"] for row in rows] == [None, None, "image-file"]
+    assert [row["res_blocks"] for row in rows] == ["2/3", "1", "1/1"]
+    assert picture.read_bytes() in staged
 
 
 def test_curve_and_numbers_of_a_trial(tmp_path: Path, picture: Path) -> None:

@@ -1,0 +1,55 @@
+"""The pages under ``docs/``: their links lead somewhere, and no line is longer than the code's."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from archlab.architecture import preset
+from archlab.space.knobs import KNOBS
+
+REPOSITORY = Path(__file__).parents[1]
+PAGES = sorted([REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("studies/*.md")])
+LONGEST_LINE = 120  # of prose; a table's row is one line, however long
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of its headings."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        name, _, anchor = target.partition("#")
+        if "://" in name:
+            continue
+        linked = (page.parent / name).resolve() if name else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_lines_can_be_read_in_a_terminal(page: Path) -> None:
+    lines = page.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if len(line) > LONGEST_LINE and not line.startswith("|")] == []
+
+
+def test_values_are_written_as_the_page_says() -> None:
+    page = (REPOSITORY / "docs" / "search-spaces.md").read_text(encoding="utf-8")
+    (block,) = (text for text in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL) if "sd, no" in text)
+    knobs = yaml.safe_load(block)["knobs"]
+    assert {name: len(values) for name, values in knobs.items()} == {
+        "transformers": 3,
+        "channels": 1,
+        "res_blocks": 2,
+        "self_attention": 3,
+    }
+    baseline = preset("sd15")
+    built = [KNOBS[name].apply(baseline, value) for name, values in knobs.items() for value in values]
+    assert built[0] == baseline  # sd, on Stable Diffusion
+    assert [stage.channels for stage in baseline.scaled(width=0.5).stages] == [160, 320, 640, 640]
+    assert [stage.channels for stage in baseline.scaled(width=0.5).scaled(width=0.25).stages] == [40, 80, 160, 160]
