@@ -11,7 +11,7 @@ from archlab.space.knobs import KNOBS
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = sorted([REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("studies/*.md")])
-LONGEST_LINE = 120  # of prose; a table's row is one line, however long
+LONGEST_LINE = 120  # of prose; a table's row and a picture are one line, however long
 
 
 def anchors(page: Path) -> set[str]:
@@ -34,8 +34,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
 def test_lines_can_be_read_in_a_terminal(page: Path) -> None:
-    lines = page.read_text(encoding="utf-8").splitlines()
-    assert [line for line in lines if len(line) > LONGEST_LINE and not line.startswith("|")] == []
+    prose = re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    assert [
+        line
+        for line in prose.splitlines()
+        if len(line) > LONGEST_LINE and line[:1] not in ("|", "!") and " " in line.strip()
+    ] == []
 
 
 def test_values_are_written_as_the_page_says() -> None:
