@@ -11,6 +11,7 @@ from scipy.special import ndtr, ndtri
 from archlab.analysis.table import StudyTable
 from archlab.evaluation.measures import COSTS, find_column
 from archlab.space.knobs import Value
+from archlab.study.begun import begun_of
 from archlab.study.evaluate import STAGES
 from archlab.study.surrogate.candidates import Candidates
 from archlab.study.surrogate.estimates import Estimates
@@ -21,7 +22,6 @@ from archlab.study.surrogate.history import Gain, steps_an_hour
 from archlab.study.surrogate.importance import KnobEffect, knob_effects
 from archlab.study.surrogate.outlook import Outlook
 from archlab.study.surrogate.quality import QualityModel
-from archlab.study.trainings import begun_of
 
 LEAST = 5  # trials, trained to the end, that tell anything
 LEVEL = 0.8  # of every interval

@@ -1,13 +1,9 @@
 """Every training of a study as its surrogate sees it: those that ended, are paused, or are under way."""
 
-from collections.abc import Sequence
-
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
-from archlab.evaluation import Evaluation, Record
-from archlab.space import SearchSpace
 from archlab.space.knobs import Value
-from archlab.study.compatibility import fitting_values
+from archlab.study.begun import begun_of, qualities_of
 from archlab.study.definition import StudyDefinition
 from archlab.study.finished import FinishedTrials
 from archlab.study.open_trials import OpenTrials
@@ -51,29 +47,8 @@ class Trainings:
             trial=trial.number,
             values=self._values[trial.number],
             known=known,
-            qualities=_qualities(known, self.rungs),
+            qualities=qualities_of(known, self.rungs),
             until=until_of(trial, self.rungs[0]),
             may_go_on=own is not None and own.is_paused,
             seconds=0.0 if paused is None else paused.seconds,
         )
-
-
-def begun_of(record: Record, space: SearchSpace, rungs: Sequence[int]) -> Begun | None:
-    """A finished trial; None for a repeat, a refused combination, what failed before anything was measured, and what
-    the space has no place for."""
-    known, values = record.evaluation, fitting_values(space, record) if record.counts else None
-    if values is None or (known.proxy is None and not known.latency):
-        return None
-    return Begun(
-        trial=record.trial,
-        values=values,
-        known=known,
-        qualities=_qualities(known, rungs),
-        seconds=record.seconds,
-    )
-
-
-def _qualities(known: Evaluation | None, rungs: Sequence[int]) -> dict[int, float]:
-    """At the study's rungs: it may have had others before."""
-    proxy = None if known is None else known.proxy
-    return {} if proxy is None else {rung: proxy.rungs[rung] for rung in rungs if rung in proxy.rungs}

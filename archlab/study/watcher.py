@@ -1,10 +1,12 @@
 """What hears of a running study: a live display, a mirror to W&B."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archlab.evaluation import Record
 from archlab.study.study import Study
-from archlab.study.surrogate.history import Gain
+
+if TYPE_CHECKING:
+    from archlab.study.surrogate import Gain
 
 
 class Watcher:
@@ -31,7 +33,7 @@ class Watcher:
     def trial_learned(self, record: Record) -> None:
         """Another driver of the study finished the trial."""
 
-    def gain_expected(self, gain: Gain) -> None:
+    def gain_expected(self, gain: "Gain") -> None:
         """By how much of itself the hypervolume is expected to grow in a further hour; told with every choice of a
         surrogate."""
 

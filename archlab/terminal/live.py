@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console, RenderableType
 from rich.markup import escape
@@ -16,9 +16,11 @@ from archlab.evaluation import Evaluation, Record
 from archlab.progress import Progress
 from archlab.study import Study, StudyDefinition, Watcher
 from archlab.study.ready import make_ready
-from archlab.study.surrogate import Gain
 from archlab.terminal.listing import shown
 from archlab.terminal.stages import in_words
+
+if TYPE_CHECKING:
+    from archlab.study.surrogate import Gain
 
 _OF_TRAINING = ("train", "sample", "score")  # stages
 _WIDE_SCREEN, _WIDE_BAR, _NARROW_BAR = 100, 24, 10  # columns
@@ -144,7 +146,7 @@ class LiveDisplay(Watcher):
         self._count(record)
         self._update()
 
-    def gain_expected(self, gain: Gain) -> None:
+    def gain_expected(self, gain: "Gain") -> None:
         """Show it beside the study's bar, and with the next trial that ends."""
         self.gain = gain
         self._update()

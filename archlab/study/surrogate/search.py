@@ -3,15 +3,13 @@
 import random
 from collections.abc import Container, Mapping, Sequence
 
-import optuna
-
 from archlab.evaluation.measures import COSTS, find_column
 from archlab.study.definition import StudyDefinition
 from archlab.study.evaluate import STAGES, Stages
 from archlab.study.surrogate.candidates import Architecture, Candidates
 from archlab.study.surrogate.decision import decide
 from archlab.study.surrogate.estimates import Estimates
-from archlab.study.surrogate.fits import Fits
+from archlab.study.surrogate.fits import Attributes, Fits
 from archlab.study.surrogate.history import Begun, Choice
 from archlab.study.surrogate.outlook import Outlook
 
@@ -35,7 +33,7 @@ class SurrogateSearch:
     def __init__(
         self,
         definition: StudyDefinition,
-        study: optuna.Study,
+        study: Attributes,
         limits: Mapping[str, float],
         *,
         stages: Stages = STAGES,
