@@ -21,6 +21,7 @@ from archlab.study.definition import load_definition
 from archlab.study.surrogate import Begun, SurrogateSearch
 
 PROPOSALS = 5
+STEPS_AN_HOUR = 50_000  # of training: with every proposal a search tells what an hour is expected to bring
 SPACE = """
 baseline: tiny
 knobs:
@@ -66,7 +67,7 @@ def seconds(trials: int) -> list[float]:
     taken = []
     for _ in range(PROPOSALS):
         started = time.process_time()
-        search.choose(begun, known, may_begin=True)
+        search.choose(begun, known, may_begin=True, steps_an_hour=STEPS_AN_HOUR)
         taken.append(time.process_time() - started)
         begun.append(made_up(len(begun), definition.space.sample_values(source), search, source))
     return taken
