@@ -16,10 +16,13 @@ from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job
 from tests.made_up_facts import proxy_result
 from tests.study.executors import made_up
+from tests.study.faults import paused
 
 
 def by_folder(job: Job, callbacks: Callbacks) -> Evaluation:
     """One executor serves every test: processes on two nodes take their time to start."""
+    if len(job.settings.proxy.rungs) > 1:
+        return pausing(job, callbacks)
     choices = {"curious": made_up.curious, "crashing": made_up.crashing, "slow": made_up.slow, "deadly": deadly}
     return choices.get(job.folder.name, steady)(job, callbacks)
 
@@ -40,6 +43,14 @@ def steady(job: Job, callbacks: Callbacks) -> Evaluation:
     cost = count(job.spec)
     proxy = proxy_result(1 / cost.params_m)
     return Evaluation(status="complete", params_m=cost.params_m, macs_g=cost.macs_g, proxy=proxy)
+
+
+def pausing(job: Job, callbacks: Callbacks) -> Evaluation:
+    """Says where it runs, and trains from where it was paused to the rung that was chosen."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    callbacks.progress(f"train on {node()}", 0.0)
+    time.sleep(0.2)
+    return paused.train(job, callbacks)
 
 
 def deadly(job: Job, callbacks: Callbacks) -> Evaluation:

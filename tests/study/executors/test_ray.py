@@ -142,6 +142,47 @@ def test_a_study_completes_when_a_node_joins_and_is_killed(
     assert capfd.readouterr() == ("", "")
 
 
+class OneAtATime:
+    """A cluster of which one slot is used, whichever is free: what a study comes to follows from nothing else then."""
+
+    slots = 1
+
+    def __init__(self, executor: Ray) -> None:
+        self.submit, self.close = executor.submit, executor.close
+
+
+class SaboteurOfPauses(Watcher):
+    """Kills the node that goes on with a paused trial, or begins one while others are paused; not the head."""
+
+    def __init__(self, cluster: Any) -> None:
+        self.cluster, self.pauses, self.kills = cluster, 0, 0
+
+    def trial_paused(self, number: int, rung: int, quality: float) -> None:
+        self.pauses += 1
+
+    def progress(self, number: int | None, stage: str, done: float) -> None:
+        for node in tuple(self.cluster.worker_nodes):
+            is_here = stage == f"train on {node.all_processes['raylet'][0].process.pid}"
+            if is_here and self.pauses > 2 and not self.kills:
+                self.kills += 1
+                self.cluster.remove_node(node, allow_graceful=False)
+
+
+def test_a_study_with_paused_trials_comes_to_the_same_when_a_node_is_killed(
+    executor: Ray, cluster: Any, tmp_path: Path
+) -> None:
+    text = MINI.replace("[3]", "[5, 10, 20]").replace("strategy: tpe, trials: 6", "strategy: surrogate, trials: 5")
+    definition, saboteur = load_definition(write_space(tmp_path, text)), SaboteurOfPauses(cluster)
+    undisturbed = run_study(definition, root=tmp_path / "undisturbed", executor=Inline(on_nodes.pausing))
+    study = run_study(definition, root=tmp_path / "disturbed", executor=OneAtATime(executor), watchers=(saboteur,))
+    assert saboteur.kills == 1
+    columns = ["trial", "status", "architecture", "macs_g", "quality", "stopped_at", "on_front"]
+    pd.testing.assert_frame_equal(study.trials[columns], undisturbed.trials[columns])
+    log, expected = (one.folder.joinpath("log.txt").read_text().splitlines() for one in (study, undisturbed))
+    assert list(dict.fromkeys(log)) == expected
+    assert len(log) <= len(expected) + 1
+
+
 def test_closing_ends_what_is_under_way(cluster: Any, executor: Ray, job: JobFor) -> None:
     trial = executor.submit(job("slow"), Log())
     wait_for(job("slow").folder / "pids")
