@@ -20,13 +20,18 @@ if TYPE_CHECKING:
 @click.argument("space", type=click.Path())
 @trials_option
 @set_option
+@click.option("--timing", is_flag=True, help="Estimate the hours of training on this computer, from a few steps.")
 @format_option
-def check(space: str, trials: int | None, assignments: tuple[str, ...], form: str) -> None:
+def check(space: str, trials: int | None, assignments: tuple[str, ...], timing: bool, form: str) -> None:
     """Validate a search space, count it, say what each change alone costs, and whether its limits can be met."""
     from archlab.study.requested import requested_definition
 
     loaded = requested_definition(space, ROOT, trials, assignments)
     facts = _space_facts(loaded)
+    if timing:
+        from archlab.study.duration import training_hours
+
+        facts["training_hours_estimated"] = training_hours(loaded)
     plan, strategy = loaded.plan(), loaded.settings.strategy
     if plan.arms:
         facts |= {"plan": strategy, "arms": len(plan.arms)}

@@ -86,3 +86,12 @@ def test_a_baseline_outside_the_space_is_said(tmp_path: Path) -> None:
     path.write_text("baseline: sd15\nknobs: {ff_ratio: [4, 6], conv: [standard]}\nproxy: {data: digits}\n")
     assert "note    the baseline is outside the space: it has its own ff_ratio" in checked(path, "table")
     assert "outside" not in checked(SPACES / "mobilediffusion.yaml", "table")
+
+
+def test_hours_of_training_are_estimated_and_grow_with_the_trials(tmp_path: Path) -> None:
+    space = str(write_space(tmp_path))
+    few, many = (
+        json.loads(CliRunner().invoke(check, [space, "--timing", "--format", "json", "--trials", trials]).stdout)
+        for trials in ("10", "10000")
+    )
+    assert 0 < few["training_hours_estimated"] < many["training_hours_estimated"] / 50
