@@ -124,10 +124,9 @@ class WandbMirror:
 
     def _table(self, frame: pd.DataFrame, samples: Mapping[int, Path] | None = None) -> Any:
         """The frame; its trials with their ``samples``, where any has some."""
-        columns: dict[str, list[Any]] = {}
+        columns = {str(name): of_one_kind(list(frame[name])) for name in frame}
         if samples and "trial" in frame:
             columns["samples"] = [self._image(samples.get(int(trial))) for trial in frame["trial"]]
-        columns |= {str(name): of_one_kind(list(frame[name])) for name in frame}
         rows = [list(row) for row in zip(*columns.values(), strict=True)]
         return self.wandb.Table(columns=list(columns), data=rows)
 
