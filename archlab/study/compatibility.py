@@ -56,8 +56,7 @@ def settings_for(existing: SavedStudy | None, definition: StudyDefinition, folde
         raise BadInput(
             f"{folder.path} holds a study of another space: {'; '.join(differences[:3])}"
             f"{' …' if len(differences) > 3 else ''}. "
-            f"To go on with it as it is: archlab study {folder.name}; another study needs another name: "
-            f"--name {folder.name}2"
+            f"Give the settings that it has, or another name: --name {folder.name}2"
         )
     if all(before[key] == after[key] for key in _WHAT_IS_ASKED):
         return wanted

@@ -52,7 +52,7 @@ def test_the_study_has_what_was_set_and_goes_on_with_nothing_else(judge: Judge, 
     space = str(write_space(tmp_path))
     judge.run(requested_definition(space, tmp_path, 2, ["proxy.seeds=3"]), root=tmp_path)
     assert load_study("mini", tmp_path).resolved["proxy"]["seeds"] == 3
-    with pytest.raises(BadInput, match=r"proxy\.seeds was 3 and is 1.* as it is: archlab study mini"):
+    with pytest.raises(BadInput, match=r"proxy\.seeds was 3 and is 1.* or another name: --name mini2"):
         judge.run(requested_definition(space, tmp_path), root=tmp_path)
     with pytest.raises(BadInput, match=r"--set proxy\.seeds: study mini is there already, and only search and trial"):
         requested_definition("mini", tmp_path, None, ["proxy.seeds=2"])

@@ -31,7 +31,7 @@ _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 _END_SECONDS = 2.0
 _POLL_SECONDS = 0.5  # between looks at time and memory
 _LOST = 255  # the exit code that multiprocessing gives where the server of processes was killed
-_PRELOADED = ("torch", "archlab.proxy.evaluate", "archlab.study.executors.worker")
+PRELOADED = ("torch", "archlab.proxy.evaluate", "archlab.study.executors.worker")
 
 
 class Processes:
@@ -46,7 +46,7 @@ class Processes:
         slots: processes at once.
     """
 
-    def __init__(self, slots: int = 1, evaluate: Evaluate = evaluate, preloaded: Sequence[str] = _PRELOADED) -> None:
+    def __init__(self, slots: int = 1, evaluate: Evaluate = evaluate, preloaded: Sequence[str] = PRELOADED) -> None:
         """``preloaded``: modules that the server of processes imports, so that no worker has to."""
         self.slots = slots
         self._evaluate = evaluate

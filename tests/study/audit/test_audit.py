@@ -75,7 +75,7 @@ def test_an_interrupted_audit_goes_on_and_a_finished_one_trains_nothing(
     assert len(trainings.asked) == len(set(trainings.asked)) == 9
     more = run(definition, tmp_path, trainings, architectures=12)
     assert len(more.trials) == len(trainings.asked) == 12
-    with pytest.raises(BadInput, match=r"proxy.rungs was .* Give this one a name of its own: --name"):
+    with pytest.raises(BadInput, match=r"proxy.rungs was .* or another name: --name mini-audit2"):
         run(definition, tmp_path, trainings, architectures=9, steps=80)
 
 

@@ -14,6 +14,7 @@ import pytest
 from optuna.trial import TrialState
 
 from archlab.study import load_study
+from archlab.study.executors.processes import PRELOADED
 from tests.study.faults.paused import drive
 from tests.study.read_back import database, journal
 from tests.study.spaces import MINI, write_space
@@ -30,7 +31,7 @@ class Killed:
         folder.mkdir()
         self.space, self.root, self.url = write_space(folder, SPACE), folder / "studies", url
         self.processes = multiprocessing.get_context("forkserver")
-        self.processes.set_forkserver_preload(["tests.study.faults.paused"])
+        self.processes.set_forkserver_preload([*PRELOADED, "tests.study.faults.paused"])  # this process has one server
         self.kills = 0
 
     def run(self) -> None:
