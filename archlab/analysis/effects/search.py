@@ -1,5 +1,6 @@
 """Effects of knob values from the trials of a search: by matched pairs, or by a main-effects fit."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -118,9 +119,12 @@ class _Fit:
     @cached_property
     def _quality(self) -> Any:
         from statsmodels.regression.linear_model import OLS
+        from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
         values = self.facts.loc[self._design.index, "quality"]
-        return OLS(values.to_numpy(), self._design.to_numpy()).fit(cov_type="HC3", use_t=True)
+        with warnings.catch_warnings():  # a coefficient that the trials do not determine is not told, see `effect`
+            warnings.simplefilter("ignore", SingularMatrixWarning)
+            return OLS(values.to_numpy(), self._design.to_numpy()).fit(cov_type="HC3", use_t=True)
 
     @cached_property
     def _costs(self) -> dict[str, npt.NDArray[np.float64]]:
