@@ -9,7 +9,7 @@ import click
 
 from archlab.cli.architectures import find_architecture, study_of
 from archlab.cli.options import wandb_option
-from archlab.cli.watched import say_how_training_goes_on
+from archlab.cli.watched import say_how_training_goes_on, watched
 
 if TYPE_CHECKING:
     from archlab.architecture import UNetSpec
@@ -71,19 +71,12 @@ def train(
     if processes > 1 and not is_launched():
         click.get_current_context().exit(launch(processes, sys.argv[1:]))
 
-    from rich.console import Console
-
     from archlab.model.train import train_model
-    from archlab.terminal.training import TrainingDisplay
-    from archlab.tracking.training import TrainingMirror
 
-    mirror = TrainingMirror(wandb)
-    with TrainingDisplay(Console(stderr=True)) as display, mirror:
+    with watched(wandb) as (display, mirror):
         folder = train_model(spec, settings, out, watchers=(display, mirror))
     if not is_first():
         return
-    if mirror.remark:
-        click.echo(mirror.remark)
     click.echo(f"model   {folder}")
     if display.start is not None:
         draw = ["archlab", "generate", str(folder), "--prompt", display.start.prompt]

@@ -26,14 +26,15 @@ def say_how_training_goes_on(out: Path) -> None:
 
 @contextmanager
 def watched(wandb: "MirrorMode") -> Iterator[tuple["TrainingDisplay", "TrainingMirror"]]:
-    """The live display and W&B's mirror, the watchers of a training; after it what W&B has to say."""
+    """The live display and W&B's mirror, the watchers of a training; after it what W&B has to say, once."""
     from rich.console import Console
 
+    from archlab.model.train.launch import is_first
     from archlab.terminal.training import TrainingDisplay
     from archlab.tracking.training import TrainingMirror
 
     mirror = TrainingMirror(wandb)
     with TrainingDisplay(Console(stderr=True)) as display, mirror:
         yield display, mirror
-    if mirror.remark:
+    if mirror.remark and is_first():
         click.echo(mirror.remark)
