@@ -11,8 +11,9 @@ from archlab.report.cards import Card
 from archlab.report.labels import heading
 from archlab.report.style import DOMINATED, FRONT, INK, figure_layout
 from archlab.space import label
-from archlab.study.explanation import LEAST, LEVEL, Check, Explanation, Promise, explain
+from archlab.study.explanation import LEAST, Check, Explanation, Promise, explain
 from archlab.study.surrogate import Gain
+from archlab.study.surrogate.forecast import LEVEL
 
 _PERCENT = f"{100 * LEVEL:.0f} %"
 _TITLE = "How well the search's surrogate predicts"

@@ -16,7 +16,7 @@ from archlab.study.evaluate import STAGES
 from archlab.study.surrogate.candidates import Candidates
 from archlab.study.surrogate.estimates import Estimates
 from archlab.study.surrogate.fits import Fits, InMemory
-from archlab.study.surrogate.forecast import forecast
+from archlab.study.surrogate.forecast import LEVEL, forecast
 from archlab.study.surrogate.gaussian_process import Floats, Integers
 from archlab.study.surrogate.history import Gain, steps_an_hour
 from archlab.study.surrogate.importance import KnobEffect, knob_effects
@@ -24,7 +24,6 @@ from archlab.study.surrogate.outlook import Outlook
 from archlab.study.surrogate.quality import QualityModel
 
 LEAST = 5  # trials, trained to the end, that tell anything
-LEVEL = 0.8  # of every interval
 _MOST_PROMISING = 8
 _LIKELY = 0.5
 _HALF = float(ndtri((1 + LEVEL) / 2))  # of an interval, in standard deviations
@@ -168,12 +167,10 @@ def _predicted(mean: float, sd: float, shift: float) -> Predicted:
 
 
 def _promising(outlook: Outlook) -> list[Promise]:
-    model = outlook.quality
-    end = model.process.predict(model.inputs[outlook.candidates])
-    improvement = outlook.improvement(end.mean[:, None], end.sd[:, None])[:, 0]
+    end, shift = outlook.end, outlook.quality.shift
     chance = np.mean([_chance(outlook, end.mean, end.sd, costs) for costs in outlook.costs.scenarios], axis=0)
     chance = chance * outlook.costs.is_met[outlook.candidates]
-    order = [place for place in np.argsort(-improvement, kind="stable") if chance[place] > _LIKELY]
+    order = [place for place in np.argsort(-outlook.gains, kind="stable") if chance[place] > _LIKELY]
     middle = np.median(outlook.costs.scenarios, axis=0)[outlook.candidates]
     unsure = np.ptp(outlook.costs.scenarios, axis=0)[outlook.candidates] > 0
     promises = []
@@ -183,7 +180,7 @@ def _promising(outlook: Outlook) -> list[Promise]:
         promises.append(
             Promise(
                 values=one.values,
-                quality=_predicted(end.mean[place], end.sd[place], model.shift),
+                quality=_predicted(end.mean[place], end.sd[place], shift),
                 costs=costs | {name: getattr(one.cost, name) for name in COSTS},
                 predicted_costs=[name for name, is_so in zip(outlook.objectives, unsure[place], strict=True) if is_so],
                 chance=float(chance[place]),

@@ -16,18 +16,15 @@ def decide(outlook: Outlook, steps_an_hour: float | None = None) -> Choice:
     """
     ends, starts = np.array(outlook.rungs, dtype=float), np.array([0.0, *outlook.rungs[:-1]])
     upcoming, model = outlook.upcoming, outlook.quality
-    candidates = model.inputs[outlook.candidates]
     worth = worth_a_step(
         model.process,
-        candidates.at(model.last - upcoming),
+        model.inputs[outlook.candidates].at(model.last - upcoming),
         (ends - starts)[upcoming],
         ends[-1] - ends[upcoming],
         outlook.improvement,
     )
     best = int(np.argmax(worth))
-    end = model.process.predict(candidates)
-    gain = float(np.max(outlook.improvement(end.mean[:, None], end.sd[:, None])))
-    now = outlook.hypervolume
+    gain, now = float(np.max(outlook.gains)), outlook.hypervolume
     return Choice(
         trial=outlook.begun[outlook.paused[best]].trial if best < len(outlook.paused) else None,
         values=outlook.architectures[outlook.candidates[best]].values,

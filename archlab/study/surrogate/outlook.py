@@ -17,7 +17,7 @@ from archlab.study.surrogate.candidates import Architecture, inputs_of
 from archlab.study.surrogate.costs import Costs, costs_of
 from archlab.study.surrogate.estimates import Estimates
 from archlab.study.surrogate.fits import Fits
-from archlab.study.surrogate.gaussian_process import Floats, Integers
+from archlab.study.surrogate.gaussian_process import Floats, Integers, Posterior
 from archlab.study.surrogate.history import Begun
 from archlab.study.surrogate.improvement import Front, expected_improvement
 from archlab.study.surrogate.quality import QualityModel
@@ -107,6 +107,16 @@ class Outlook:
         front = self.front
         points = np.column_stack([np.append(front.quality, quality), np.vstack([front.costs, costs])])
         return float(moocore.hypervolume(points, ref=front.reference)) if len(points) else 0.0
+
+    @cached_property
+    def end(self) -> Posterior:
+        """Log quality of every candidate at the last rung."""
+        return self.quality.process.predict(self.quality.inputs[self.candidates])
+
+    @cached_property
+    def gains(self) -> Floats:
+        """Expected improvement of hypervolume by each candidate's training to the end, [N]."""
+        return self.improvement(self.end.mean[:, None], self.end.sd[:, None])[:, 0]
 
     def improvement(self, mean: Floats, sd: Floats) -> Floats:
         """Expected of hypervolume, by each candidate [N, L], where limits are met; of log quality at the end."""
