@@ -31,7 +31,7 @@ def check(space: str, trials: int | None, assignments: tuple[str, ...], timing: 
     if timing:
         from archlab.study.duration import training_hours
 
-        facts["training_hours_estimated"] = training_hours(loaded)
+        facts["training_hours_estimated"] = training_hours(loaded, facts["macs_g_median"])
     plan, strategy = loaded.plan(), loaded.settings.strategy
     if plan.arms:
         facts |= {"plan": strategy, "arms": len(plan.arms)}

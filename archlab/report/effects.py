@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from archlab.analysis.effects import LEVEL, effects, is_ablation, price_list
+from archlab.analysis.effects import LEVEL, change_effects, effects, is_ablation, price_list
 from archlab.analysis.table import StudyTable, latency_columns
 from archlab.errors import BadInput
 from archlab.report.axes import draw_frame
@@ -31,7 +31,7 @@ def effects_card(study: StudyTable, picks: Picks) -> Card:
     if not study.knobs:
         raise NotYetError("The search space has no knobs.")
     try:
-        found = effects(study) if is_ablation(study) else price_list(study)
+        found = change_effects(study)
     except BadInput as error:
         raise NotYetError(f"The effects cannot be estimated: {error}") from None
     return Card(

@@ -28,7 +28,7 @@ def requested_definition(
     is_there = not Path(space).is_file() and (root / space / "study.yaml").is_file()
     definition = _of_study(space, root, overrides) if is_there else load_definition(space, overrides)
     if trials is not None and definition.plan().arms:
-        raise BadInput(f"--trials: {definition.settings.search.strategy} has a plan, which has the arms it has")
+        raise BadInput(f"--trials: {definition.settings.strategy} has a plan, which has the arms it has")
     return definition
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from archlab.analysis.counts import Counts, count_trials
-from archlab.analysis.effects import effects, is_ablation, price_list
+from archlab.analysis.effects import change_effects
 from archlab.analysis.front import mark_front
 from archlab.analysis.picks import Pick, pick, picks
 from archlab.analysis.table import cost_objectives
@@ -209,7 +209,7 @@ class Study:
         Raises:
             BadInput: its settings are damaged.
         """
-        return effects(self) if is_ablation(self) else price_list(self)
+        return change_effects(self)
 
     def plot(self, kind: str = "front", **how: str) -> "Figure":
         """A chart, as a figure of matplotlib that a notebook shows.

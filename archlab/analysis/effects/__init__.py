@@ -12,7 +12,7 @@ from archlab.analysis.table import StudyTable
 from archlab.errors import BadInput
 from archlab.space import Design, Plan, SearchSpace, lay_out
 
-__all__ = ["LEVEL", "effects", "is_ablation", "price_list", "sentence"]
+__all__ = ["LEVEL", "change_effects", "effects", "is_ablation", "price_list", "sentence"]
 
 _ABLATIONS = ("ablate", "leave_one_out", "ladder", "factorial")
 
@@ -50,6 +50,15 @@ def price_list(study: StudyTable, *, method: IntervalMethod = "t", level: float 
     else:
         found = search_effects(study, method)
     return effects_table(found, level)
+
+
+def change_effects(study: StudyTable) -> pd.DataFrame:
+    """Of an ablation its effects, of a search its price list.
+
+    Raises:
+        BadInput: the study's settings are damaged.
+    """
+    return effects(study) if is_ablation(study) else price_list(study)
 
 
 def plan_effects(
