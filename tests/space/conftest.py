@@ -12,6 +12,9 @@ from archlab.study.definition import StudyDefinition, load_definition
 Write = Callable[..., StudyDefinition]
 Refuse = Callable[[str | bytes], str]
 
+# Lines 1, 2 and 3; what a test adds is line 4.
+GOOD = "baseline: tiny\nknobs: {conv: [standard, separable], ff_ratio: [4, 8]}\nproxy: {data: digits}\n"
+
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
