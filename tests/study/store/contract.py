@@ -9,6 +9,7 @@ from pathlib import Path
 
 import optuna
 import pytest
+from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
 
 from archlab.cost import count
@@ -26,8 +27,9 @@ Opener = Callable[..., Store]
 
 
 def work(store: Store, definition: StudyDefinition, folder: StudyFolder) -> Record:
-    """Ask for a trial, judge it by a formula, write, publish and tell, as a driver does."""
+    """Ask for a trial, drawn by its number, judge it by a formula, write, publish and tell, as a driver does."""
     with store.asking():
+        store.optuna.sampler = RandomSampler(seed=len(store.optuna.get_trials(deepcopy=False)))
         trial = store.optuna.ask()
         assert store.lease(trial.number)
         values = suggest(trial, definition.space)
