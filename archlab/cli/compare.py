@@ -32,6 +32,7 @@ def compare(names: tuple[str, ...], studies: Path, reports: Path, form: str) -> 
     ]
     print_listing(rows, form, title=f"The front over all studies ({better(comparison.objectives)})")
     if form == "table":
+        width = max(map(len, [*comparison.picks, "report"]))
         for word, pick in comparison.picks.items():
-            click.echo(f"{word:<10}trial {pick.trial} of {pick.study}: {pick.why}")
-        click.echo(f"{'report':<10}{page}")
+            click.echo(f"{word:<{width}}  trial {pick.trial} of {pick.study}: {pick.why}")
+        click.echo(f"{'report':<{width}}  {page}")

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-import torch.nn.functional as F
-
 from archlab.data.captioned import CaptionedImages
 from archlab.data.left_out import places_in_words
 from archlab.data.pictures import MOST_TILES, tiles
@@ -73,10 +71,7 @@ def draw_overview(data: CaptionedImages, path: Path) -> None:
     """Write a PNG of up to 32 images spread over the data set, each over its caption."""
     count = min(len(data.captions), MOST_TILES)
     chosen = [index * len(data.captions) // count for index in range(count)]
-    images = data.images[chosen]
-    if images.shape[-1] > _LARGEST_TILE:
-        images = F.interpolate(images, size=(_LARGEST_TILE, _LARGEST_TILE), mode="area")
-    tiles(images, [data.captions[index] for index in chosen], path)
+    tiles(data.images[chosen], [data.captions[index] for index in chosen], path, _LARGEST_TILE)
 
 
 def _by_frequency(counts: Mapping[str, int]) -> dict[str, int]:
