@@ -48,7 +48,7 @@ class Stopwatch(Watcher):
 
     def trial_finished(self, record: Record) -> None:
         """One more; a repeat is no work."""
-        self.trials += record.counts
+        self.trials += record.is_distinct
         self.ended = time.perf_counter()
 
     @property

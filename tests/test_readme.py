@@ -36,7 +36,7 @@ def archlab(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def shorten(path: Path, **proxy: Any) -> None:
     space = yaml.safe_load(path.read_text(encoding="utf-8"))
-    space["search"]["trials"] = 2
+    space["search"]["trials"] = 1
     space["proxy"] |= proxy
     space.pop("constraints", None)
     path.write_text(yaml.safe_dump(space, sort_keys=False), encoding="utf-8")

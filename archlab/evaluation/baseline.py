@@ -20,7 +20,7 @@ class Baseline:
     Attributes:
         knobs: labels of its own knob values; None where no single one describes it.
         latency: by the name of the device.
-        proxy: what its training came to; None where it failed, and in a plan, whose arms have it.
+        proxy: what its training came to; None where it failed, and in a plan of which an arm has it.
         limits: every hard limit of the study by column, shares of the baseline resolved.
         noise: standard deviation of quality between seeds, by optimiser steps of a rung; None where it was not asked
             for, empty where it is not known.
@@ -36,9 +36,13 @@ class Baseline:
     limits: dict[str, float] = field(default_factory=dict)
     noise: dict[Whole, float] | None = None
 
-    def row(self) -> dict[str, Any]:
-        """It as a row of the table: knob values, cost, and latency and scores where known."""
-        known = Evaluation(
+    @property
+    def evaluation(self) -> Evaluation:
+        """It as a trial is evaluated, whatever the limits say."""
+        return Evaluation(
             status="complete", params_m=self.params_m, macs_g=self.macs_g, latency=self.latency, proxy=self.proxy
         )
-        return {**self.knobs, **known.cells()}
+
+    def row(self) -> dict[str, Any]:
+        """It as a row of the table: knob values, cost, and latency and scores where known."""
+        return {**self.knobs, **self.evaluation.cells()}

@@ -26,6 +26,7 @@ class _Trial:
         knobs: labels of the knob values in effect.
         seconds: wall time from ask to tell.
         finished: local time, ISO 8601.
+        is_free: whether it uses up none of the study's trials whatever becomes of it, as a search's baseline.
     """
 
     trial: Whole
@@ -34,6 +35,7 @@ class _Trial:
     seconds: float
     finished: str
     repeat_of: Whole | None = None
+    is_free: bool = False
     archlab: str = archlab.__version__
 
 
@@ -49,9 +51,14 @@ class Record(_Trial):
         return 0 if self.evaluation.proxy is None else len(self.evaluation.proxy.by_seed)
 
     @property
-    def counts(self) -> bool:
-        """Whether it uses up one of the study's trials: repeats and refused combinations do not."""
+    def is_distinct(self) -> bool:
+        """Whether it stands for its architecture: neither a repeat nor a combination that ``require`` refuses."""
         return self.evaluation.status != "repeat" and self.evaluation.gate != "require"
+
+    @property
+    def counts(self) -> bool:
+        """Whether it uses up one of the study's trials."""
+        return self.is_distinct and not self.is_free
 
     def row(self, columns: Iterable[str] = ()) -> dict[str, Any]:
         """The trial as one flat row of the study's table; what is missing is None.

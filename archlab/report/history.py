@@ -50,7 +50,8 @@ def history_card(study: StudyTable, picks: Picks) -> Card:
 def summary(study: StudyTable) -> str:
     """``40 asked: 23 trained, 11 over a limit (latency_ms 7, params_m 4). The budget is 40 distinct architectures.``"""
     found = count_trials(study.trials)
-    budget = f" The budget is {study.trials_wanted} distinct architectures." if found.asked else ""
+    besides = " besides the baseline" if any(record.is_free for record in study.records) else ""
+    budget = f" The budget is {study.trials_wanted} distinct architectures{besides}." if found.asked else ""
     return f"{str(found)[0].upper()}{str(found)[1:]}.{budget}"
 
 

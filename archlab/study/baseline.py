@@ -1,6 +1,6 @@
 """The baseline is measured and trained once: shares in limits, charts and the pruner's noise refer to it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,10 @@ from archlab.errors import RunFailed
 from archlab.evaluation import AnyLatency, Baseline, Estimate, Evaluation, find_column
 from archlab.evaluation.evaluation import device_cells
 from archlab.evaluation.fact import from_plain, to_plain
+from archlab.space import Arm
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition
-from archlab.study.evaluate import STAGES, Job, Stages, measured_or_estimated, missing_measure
+from archlab.study.evaluate import STAGES, Job, Stages, gated_by, measured_or_estimated, missing_measure
 from archlab.study.folder import StudyFolder
 from archlab.study.limits import hard_limits
 from archlab.study.settings import Share
@@ -26,17 +27,20 @@ _MOST_TIMES = 3  # that a noisy baseline is measured, where a limit is a share o
 
 def known_baseline(
     definition: StudyDefinition,
+    arms: Sequence[Arm],
     folder: StudyFolder,
     study: optuna.Study,
     tell: Callable[..., None],
-    submit: Callable[[Job], Evaluation] | None,
+    *,
+    submit: Callable[[Job], Evaluation],
     stages: Stages = STAGES,
 ) -> Baseline:
     """The baseline as ``baseline.json`` or, for a driver that comes later, the Optuna study has it; else measured.
 
     Args:
+        arms: of the study's plan, one of which may judge the baseline; none: it is a search.
         tell: takes the events of a `Watcher`.
-        submit: evaluates a job; None for a plan, whose arms have the baseline and are not pruned.
+        submit: evaluates a job.
         stages: how its latency is measured.
 
     Raises:
@@ -49,7 +53,7 @@ def known_baseline(
         known = _measured(definition, Callbacks(progress=partial(tell, "progress", None)), stages)
         for line in _doubts(definition, known):
             tell("notice", line)
-    if known.proxy is None and submit is not None:
+    if known.proxy is None and not _is_left_to_arms(definition, arms, known):
         evaluation = submit(_training(definition, folder.path / "baseline"))
         if evaluation.status == "failed":
             tell("notice", f"how good the baseline is is not known, its training failed: {evaluation.reason}")
@@ -120,6 +124,15 @@ def _needs_noise(definition: StudyDefinition) -> bool:
     settings = definition.settings
     is_pruned = len(settings.proxy.rungs) > 1 and settings.strategy != "surrogate"
     return is_pruned and settings.proxy.seeds == 1 and settings.search.noise is None
+
+
+def _is_left_to_arms(definition: StudyDefinition, arms: Sequence[Arm], known: Baseline) -> bool:
+    """Whether an arm of the plan judges it, where limits allow it; an audit compares what it was given and no more."""
+    if not arms or not definition.plan().arms:
+        return bool(arms)
+    is_over = gated_by(known.evaluation, known.limits).gate is not None
+    space = definition.space
+    return not is_over and any(space.spec(arm.values) == space.baseline for arm in arms)
 
 
 def _training(definition: StudyDefinition, folder: Path) -> Job:

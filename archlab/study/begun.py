@@ -11,7 +11,7 @@ from archlab.study.surrogate import Begun
 def begun_of(record: Record, space: SearchSpace, rungs: Sequence[int]) -> Begun | None:
     """A finished trial; None for a repeat, a refused combination, what failed before anything was measured, and what
     the space has no place for."""
-    known, values = record.evaluation, fitting_values(space, record) if record.counts else None
+    known, values = record.evaluation, fitting_values(space, record) if record.is_distinct else None
     if values is None or (known.proxy is None and not known.latency):
         return None
     return Begun(

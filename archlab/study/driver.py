@@ -63,7 +63,9 @@ class Driver:
         self.stages, self.disk = stages, disk
         self.lock = RLock()
         self.finished = FinishedTrials(self.settings, folder.records())
-        self.open = OpenTrials()
+        self.arms = arms
+        self.free = None if arms else self.space.baseline.id  # the architecture that uses up no trial
+        self.open = OpenTrials(self.free)
         self.limits: dict[str, float] = {}
         self.proposals = Proposals(definition, arms, store, self.finished, self.limits)
         self.multi_fidelity: MultiFidelity | None = None
@@ -102,9 +104,16 @@ class Driver:
 
     def _know_baseline(self) -> Baseline:
         """One driver of a study measures it."""
-        submit = None if self.proposals.is_plan else lambda job: self.executor.submit(job, self).result()
         with self.store.asking():
-            baseline = known_baseline(self.definition, self.folder, self.store.optuna, self._tell, submit, self.stages)
+            baseline = known_baseline(
+                self.definition,
+                self.arms,
+                self.folder,
+                self.store.optuna,
+                self._tell,
+                submit=lambda job: self.executor.submit(job, self).result(),
+                stages=self.stages,
+            )
             self.confirmation = known_confirmation(self.folder, self.store.optuna)
             self.limits.update(confirmed_baseline(baseline, self.confirmation, self.folder.settings()).limits)
             self.pruner.noise = baseline.noise or {}
@@ -339,6 +348,7 @@ class Driver:
             seconds=round(mine.seconds(time.time()), 3),
             finished=datetime.now().astimezone().isoformat(timespec="seconds"),
             repeat_of=repeat_of,
+            is_free=mine.spec.id == self.free,
         )
         self._write(partial(record.save, self.folder.trial(number) / "evaluation.json"))
         self._settle(mine.trial, record)

@@ -27,7 +27,7 @@ class FinishedTrials:
     Attributes:
         trials: each by its number.
         counted: how many use up one of the study's trials.
-        points: the objectives of each of those, every one minimised; None for one without scores.
+        points: the objectives of each distinct architecture, every one minimised; None for one without scores.
     """
 
     def __init__(self, settings: StudyFile, records: Iterable[Record]) -> None:
@@ -50,8 +50,8 @@ class FinishedTrials:
     def add(self, record: Record) -> None:
         """One more finished trial."""
         self.trials[record.trial] = record
-        if record.counts:
-            self.counted += 1
+        self.counted += record.counts
+        if record.is_distinct:
             self.points.append(self._point(record))
             self._twins.setdefault(record.architecture, record)
         elif twin := self._twins.get(record.architecture):
@@ -63,11 +63,11 @@ class FinishedTrials:
 
     def without_news(self) -> int:
         """How many of the last trials in a row brought nothing new."""
-        return sum(1 for _ in takewhile(lambda record: not record.counts, reversed(self.trials.values())))
+        return sum(1 for _ in takewhile(lambda record: not record.is_distinct, reversed(self.trials.values())))
 
     def last_failures(self) -> list[Record]:
         """Those of the last trials in a row that failed, the latest first."""
-        counting = (record for record in reversed(self.trials.values()) if record.counts)
+        counting = (record for record in reversed(self.trials.values()) if record.is_distinct)
         return list(takewhile(lambda record: record.evaluation.status == "failed", counting))
 
     def hours(self, under_way: Iterable[float], now: float) -> float:
@@ -88,9 +88,9 @@ class FinishedTrials:
 
     def warning(self, limits: dict[str, float]) -> str | None:
         """Which limit is at fault if nearly all of the first trials were over one; said once, when they are known."""
-        if self.counted != _SAID_AFTER:
+        if len(self.points) != _SAID_AFTER:
             return None
-        first = [record for record in self.records if record.counts]
+        first = [record for record in self.records if record.is_distinct]
         gated = [record for record in first if record.evaluation.gate]
         if len(gated) < _NEARLY_ALL * len(first):
             return None

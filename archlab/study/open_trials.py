@@ -65,9 +65,14 @@ class OpenTrial:
 
 
 class OpenTrials:
-    """All of them, by number."""
+    """All of them, by number.
 
-    def __init__(self) -> None:
+    Args:
+        free: content hash of the architecture that uses up none of the study's trials; None where every one does.
+    """
+
+    def __init__(self, free: str | None = None) -> None:
+        self._free = free
         self._trials: dict[int, OpenTrial] = {}
 
     def __bool__(self) -> bool:
@@ -106,6 +111,7 @@ class OpenTrials:
         return sum(
             trial.own is None or (trial.own.twin is None and not trial.own.is_waiting)
             for trial in self._trials.values()
+            if trial.architecture != self._free
         )
 
     @property

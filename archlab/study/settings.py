@@ -136,7 +136,8 @@ class StopSettings(Section):
 
 
 class SearchSettings(Section):
-    """Which points are asked for, and how many distinct architectures are evaluated or gated.
+    """Which points are asked for, and how many distinct architectures are evaluated or gated, a search's baseline not
+    counted.
 
     Where ``strategy`` is None, `archlab.study.file.StudyFile` has the one that follows from the other sections.
     ``change`` is the whole change whose parts ``leave_one_out`` and ``factorial`` are about, by knob; of a knob that it

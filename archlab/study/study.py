@@ -146,7 +146,7 @@ class Study:
 
     @property
     def trials_wanted(self) -> int:
-        """How many distinct architectures the study is to evaluate or gate."""
+        """How many distinct architectures the study is to evaluate or gate, besides a search's baseline."""
         return self.settings.search.trials
 
     @cached_property

@@ -76,7 +76,8 @@ class LiveDisplay(Watcher):
         for record in study.records:
             self._count(record)
         if study.records:
-            self._print(f"{study.name}: going on after {self.done} of {self.wanted} trials")
+            baseline = " and the baseline" if any(record.is_free for record in study.records) else ""
+            self._print(f"{study.name}: going on after {self.done} of {self.wanted} trials{baseline}")
         self.bars.update(self.study_bar, description=study.name, total=self.wanted)
         self._update()
 
@@ -128,7 +129,7 @@ class LiveDisplay(Watcher):
         self._end(_name(record.trial))
         self.paused.discard(record.trial)
         self._count(record)
-        if record.counts:
+        if record.is_distinct:
             self.seconds.append(record.seconds)
         row = record.row()
         if row["status"] == "complete":

@@ -55,7 +55,7 @@ def trial_rows(study: Study, record: Record) -> MirroredTrial | None:
     Raises:
         BadInput: somebody damaged its curve.
     """
-    if not record.counts:
+    if not record.is_distinct:
         return None
     folder, proxy = study.files.trial(record.trial), record.evaluation.proxy
     return MirroredTrial(

@@ -1,6 +1,7 @@
 """The commands as a person types them: one real process each."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -150,7 +151,7 @@ def test_a_study_whose_every_trial_failed_is_a_failed_run(tmp_path: Path) -> Non
 
 
 def test_the_next_command_can_be_pasted(tmp_path: Path) -> None:
-    text = MINI.replace("trials: 6", "trials: 1")
+    text = re.sub("knobs:.*(?=measure)", "knobs: {conv: [standard]}\n", MINI, flags=re.DOTALL)
     shown = archlab(
         *("study", write_space(tmp_path, text), "--wandb", "disabled", "--name", "ü d", "--studies", "my studies"),
         cwd=tmp_path,
@@ -177,7 +178,7 @@ def test_a_study_goes_on_by_its_name_with_more_trials_in_two_workers(tmp_path: P
     assert first.returncode == 0, first.stderr
     more = archlab("study", "mini", "--wandb", "disabled", "--more", "2", "--workers", "2", cwd=tmp_path)
     assert more.returncode == 0, more.stderr
-    assert "going on after 2 of 4 trials" in more.stderr
-    assert "4 trained" in more.stdout
+    assert "going on after 2 of 4 trials and the baseline" in more.stderr
+    assert "5 trained" in more.stdout
     again = archlab("study", "mini", "--wandb", "disabled", cwd=tmp_path)
     assert "is finished: nothing to do" in again.stdout

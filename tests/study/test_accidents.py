@@ -95,7 +95,7 @@ def test_a_journal_pasted_twice_trains_nothing_again(
     with pytest.raises(BadInput, match=r"journal\.log:\d+: damaged: a trial of the lines before begins here once more"):
         judge.run(definition, root=root)
     path.unlink()
-    assert len(judge.run(definition, root=root).trials) == 6
+    assert len(judge.run(definition, root=root).trials) == 7
     assert judge.asked == []
 
 
@@ -113,8 +113,8 @@ def test_a_study_is_the_one_whose_folder_is_named(
     study = run_study(again, root=root, executor=Inline(judge), more=1)
     assert study.name == study.settings.name == "b"
     assert len(judge.asked) == 1
-    assert judge.asked[0] not in load_study("b", root).trials["architecture"][:6]
-    assert [tuple(row) for row in study.trials[["trial", "status", "architecture"]].to_numpy()][:6] == [
+    assert judge.asked[0] not in load_study("b", root).trials["architecture"][:7]
+    assert [tuple(row) for row in study.trials[["trial", "status", "architecture"]].to_numpy()][:7] == [
         row[:3] for row in table
     ]
     assert "name: b\n" in (root / "b" / "study.yaml").read_text()

@@ -191,7 +191,7 @@ def test_a_share_of_a_baseline_that_was_mistaken_is_a_share_of_the_confirmed_one
 
 
 def test_a_finished_confirmation_is_not_repeated_and_more_trials_are_confirmed_beside_it(tmp_path: Path) -> None:
-    definition, clock = definition_of(tmp_path, 6), Clock(jitter=0.01)
+    definition, clock = definition_of(tmp_path, 5), Clock(jitter=0.01)
     study = run(definition, tmp_path, clock)
     written, before = (tmp_path / "mini" / "confirmation.json").read_bytes(), len(clock.again)
     run(definition, tmp_path, clock)

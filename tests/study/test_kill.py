@@ -37,10 +37,10 @@ def test_after_kill_9_in_training_every_finished_trial_is_there_and_the_study_co
     rerun = start(space, folder)
     output, _ = rerun.communicate(timeout=300)
     assert rerun.returncode == 0, output
-    assert "going on after 1 of 4 trials" in output
+    assert "going on after 0 of 4 trials and the baseline" in output
     assert {path: path.read_bytes() for path in kept} == kept
     study = load_study("mini", folder / "studies")
-    assert (study.trials["status"] == "complete").sum() == 4
+    assert (study.trials["status"] == "complete").sum() == 4 + 1
     assert list(study.trials["trial"]) == list(range(len(study.trials)))
     assert (folder / "reports" / "mini" / "index.html").is_file()
     evaluation = json.loads((study.files.trial(1) / "evaluation.json").read_text(encoding="utf-8"))

@@ -75,7 +75,7 @@ def test_every_rung_is_decided_anew_and_trained_once(undisturbed: tuple[Pausing,
     assert {(since, until) for _, since, until in others} == {(0, 5), (5, 10), (10, 20)}
     assert Counter(pausing.trained).most_common(1)[0][1] == 1
     table = load_study("mini", root).trials.set_index("trial")
-    assert len(table) == 10
+    assert len(table) == 11
     for number, row in table.iterrows():
         furthest = max(until or 0 for trained, _, until in pausing.trained if trained == number)
         assert row["status"] == ("complete" if furthest == 20 else "stopped")
@@ -102,7 +102,7 @@ def test_several_workers_train_nothing_twice_and_hear_of_it(definition: StudyDef
     pausing, listening = Pausing(), Listening()
     with closing(Threads(3, pausing)) as executor:
         study = run_study(definition, root=tmp_path, executor=executor, watchers=(listening,))
-    assert len(study.trials) == 10
+    assert len(study.trials) == 11
     assert set(study.trials["status"]) <= {"complete", "stopped"}
     assert Counter(pausing.trained).most_common(1)[0][1] == 1
     assert set(listening.continued) == {(number, until) for number, since, until in pausing.trained if since}

@@ -29,12 +29,14 @@ def finished_numbers(root: Path) -> list[int]:
 def test_a_study_evaluates_as_many_distinct_architectures_as_asked(strategy: str, judge: Judge, tmp_path: Path) -> None:
     text = MINI.replace("strategy: tpe, trials: 6", f"strategy: {strategy}, trials: 20")
     study = judge.run(load_definition(write_space(tmp_path, text)), root=tmp_path / "studies")
-    assert len(judge.asked) == len(set(judge.asked)) == 20
-    assert (study.trials["status"] == "complete").sum() == 20
+    assert len(judge.asked) == len(set(judge.asked)) == 20 + 1  # the baseline
+    assert (study.trials["status"] == "complete").sum() == 20 + 1
     assert set(study.front["trial"]) == {t.number for t in journal(study.folder).best_trials} - set(
         study.trials["trial"][study.trials["status"] == "repeat"]
     )
 
+
+LIMITED = "measure: []\nconstraints: {macs_g: {max: 60%}}"
 
 LADDER = """
 ladder:
@@ -72,10 +74,10 @@ def test_a_finished_study_is_left_as_it_is_and_a_larger_one_goes_on(
     judge.run(definition, root=tmp_path / "studies")
     before = facts(tmp_path / "studies")
     judge.run(definition, root=tmp_path / "studies")
-    assert len(judge.asked) == 6
+    assert len(judge.asked) == 6 + 1
     more = load_definition(write_space(tmp_path, MINI.replace("trials: 6", "trials: 9")))
     judge.run(more, root=tmp_path / "studies")
-    assert len(judge.asked) == 9
+    assert len(judge.asked) == 9 + 1
     assert facts(tmp_path / "studies")[: len(before)] == before
 
 
@@ -106,7 +108,7 @@ def test_a_record_on_disk_is_told_and_not_evaluated_again(
     assert finished_numbers(tmp_path) == [0]
     assert journal(tmp_path / "mini").trials[0].state == TrialState.RUNNING
     judge.run(definition, root=tmp_path)
-    assert len(judge.asked) == len(set(judge.asked)) == 6
+    assert len(judge.asked) == len(set(judge.asked)) == 6 + 1
     assert journal(tmp_path / "mini").trials[0].state == TrialState.COMPLETE
 
 
@@ -118,7 +120,7 @@ def test_a_half_written_journal_line_is_dropped(judge: Judge, definition: StudyD
         file.write('{"op_code": 6, "trial_')
     (tmp_path / "mini" / "journal.log.lock").write_text("")
     judge.run(definition, root=tmp_path)
-    assert len(judge.asked) == 6
+    assert len(judge.asked) == 6 + 1
 
 
 def test_a_gated_architecture_is_told_as_infeasible(definition: StudyDefinition, tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_combinations_that_require_excludes_are_never_evaluated(judge: Judge, tm
     definition = load_definition(write_space(tmp_path, text.replace("trials: 6", "trials: 30")))
     study = judge.run(definition, root=tmp_path / "studies")
     evaluated = study.trials[study.trials["status"] == "complete"]
-    assert len(evaluated) == 30
+    assert len(evaluated) == 30 + 1
     assert not ((evaluated["conv"] == "standard") & (evaluated["ff_ratio"] == 4)).any()
 
 
@@ -271,14 +273,30 @@ def test_a_deleted_record_is_made_up_for_by_another_trial(
     study = judge.run(definition, root=tmp_path)
     (study.folder / "trials" / "1" / "evaluation.json").unlink()
     again = judge.run(definition, root=tmp_path)
-    assert again.trials["status"].eq("complete").sum() == 6
+    assert again.trials["status"].eq("complete").sum() == 6 + 1
 
 
 def test_the_baseline_is_judged_although_limits_exclude_it_and_uses_up_no_trial(judge: Judge, tmp_path: Path) -> None:
-    text = MINI.replace("measure: []", "measure: []\nconstraints: {macs_g: {max: 60%}}")
+    text = MINI.replace("measure: []", LIMITED)
     study = judge.run(load_definition(write_space(tmp_path, text)), root=tmp_path)
     baseline = study.baseline_spec.id
     assert baseline not in set(study.trials["architecture"])
     assert len(judge.asked) == study.trials_wanted
     assert study.baseline["quality"] == pytest.approx(1 / count(study.baseline_spec).params_m)
     assert load_study("mini", tmp_path).baseline == study.baseline
+
+
+def test_a_plan_that_has_no_arm_for_the_baseline_judges_it_all_the_same(judge: Judge, tmp_path: Path) -> None:
+    """A grid without the baseline's values, and an ablation whose limits exclude the baseline; else an arm is it."""
+    grid = MINI.replace("strategy: tpe, trials: 6", "strategy: grid").replace("[standard, separable]", "[separable]")
+    limited = MINI.replace("strategy: tpe, trials: 6", "strategy: ablate").replace("measure: []", LIMITED)
+    whole = MINI.replace("strategy: tpe, trials: 6", "strategy: ablate")
+    for name, text in {"grid": grid, "limited": limited}.items():
+        study = judge.run(load_definition(write_space(tmp_path, text, name)), root=tmp_path)
+        assert study.baseline["quality"] == pytest.approx(1 / count(study.baseline_spec).params_m)
+        assert study.baseline_spec.id not in set(study.trials.query("status == 'complete'")["architecture"])
+        assert study.trials_wanted == len(study.definition.plan().arms)
+    study = judge.run(load_definition(write_space(tmp_path, whole, "whole")), root=tmp_path)
+    assert "quality" not in study.baseline or study.baseline["quality"] is None
+    assert list(study.trials["architecture"]).count(study.baseline_spec.id) == 1
+    assert len(study.trials) == study.trials_wanted

@@ -120,7 +120,7 @@ def audit(study: StudyTable, *, against: str | None = None, top: int = TOP, bar:
         bar=bar,
         architectures=_architectures(scores),
         baseline=_baseline(study, scores),
-        left_out=sum(record.counts for record in study.records) - len(scores.records),
+        left_out=sum(record.is_distinct for record in study.records) - len(scores.records),
     )
 
 
