@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import pandas as pd
 
 from archlab.architecture import UNetSpec
-from archlab.evaluation import Confirmation, Record
+from archlab.evaluation import Confirmation, ProxyResult, Record
 from archlab.evaluation.measures import COSTS, device_columns, direction, find_column
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
@@ -20,8 +20,9 @@ class StudyTable(Protocol):
     ``trials`` has one row a trial: trial, status (complete, gated, stopped, failed, repeat), gate, reason, stopped_at
     (optimiser steps), architecture, one column a knob, and the measures, NaN where there is none; `archlab.evaluation`
     says how columns are called; latencies are those that were measured side by side where they were, see
-    ``confirmation``. ``front`` holds the rows of the Pareto front. ``baseline`` is row-like: knob values and
-    what was measured of it. ``resolved`` has all settings as plain data, to be shown.
+    ``confirmation``. ``front`` holds the rows of the Pareto front. ``baseline`` is row-like: knob values and what was
+    measured of it; ``baseline_proxy`` is what its training came to, if it was trained. ``resolved`` has all settings as
+    plain data, to be shown.
     """
 
     @property
@@ -46,6 +47,8 @@ class StudyTable(Protocol):
     def limits(self) -> Mapping[str, float]: ...
     @property
     def baseline(self) -> Mapping[str, Any]: ...
+    @property
+    def baseline_proxy(self) -> ProxyResult | None: ...
     @property
     def baseline_spec(self) -> UNetSpec: ...
     @property

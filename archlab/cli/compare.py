@@ -22,6 +22,7 @@ def compare(names: tuple[str, ...], studies: Path, reports: Path, form: str) -> 
     from archlab.analysis.compare import compare as compare_studies
     from archlab.evaluation.measures import better
     from archlab.report.compare import compared_front, write_comparison
+    from archlab.report.seeds import seeds_in_words
     from archlab.study import load_study
 
     comparison = compare_studies([load_study(name, studies) for name in names])
@@ -35,4 +36,6 @@ def compare(names: tuple[str, ...], studies: Path, reports: Path, form: str) -> 
         width = max(map(len, [*comparison.picks, "report"]))
         for word, pick in comparison.picks.items():
             click.echo(f"{word:<{width}}  trial {pick.trial} of {pick.study}: {pick.why}")
+        for sentence in seeds_in_words(comparison):
+            click.echo(f"{'seeds':<{width}}  {sentence}")
         click.echo(f"{'report':<{width}}  {page}")

@@ -20,6 +20,7 @@ from archlab.report.front import Point, non_dominated
 from archlab.report.labels import axis, heading
 from archlab.report.page import render_page
 from archlab.report.picture import DPI, write_picture
+from archlab.report.seeds import seeds_in_words
 from archlab.report.style import DOTTED, INK, STUDIES, figure_layout
 from archlab.report.table import is_plain, text
 from archlab.report.tables import write_tables
@@ -75,6 +76,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> Path:
     cards = [
         Card(key="front", title="One front", sentence=_finding(comparison), figure=_chart(info)),
         Card(key="picks", title="Which one", sentence="Picks of the front over all.", data=_picks_table(comparison)),
+        Card(key="seeds", title="How sure", sentence=" ".join(seeds_in_words(comparison))),
         Card(key="studies", title="The studies", sentence=_coverage(comparison), data=studies),
         Card(key="rows", title="The front, row by row", sentence="From cheap to good.", data=front),
     ]
@@ -117,7 +119,7 @@ def compared_front(comparison: Comparison) -> pd.DataFrame:
         words.setdefault((pick.study, pick.trial), []).append(word)
     keys = zip(front["study"], front["trial"], strict=True)
     front.insert(2, "pick", [", ".join(words.get(key, [])) for key in keys])
-    kept = [name for name in front.drop(columns="on_front") if name == "pick" or not is_plain(front[name])]
+    kept = [name for name in front.drop(columns=["on_front", "network"]) if name == "pick" or not is_plain(front[name])]
     return front[kept].rename(columns={name: heading(str(name), first) for name in kept})
 
 
@@ -208,13 +210,14 @@ def _doubt(point: Point, study: str, info: CompareInfo) -> str:
 
 def _finding(comparison: Comparison) -> str:
     front, cost = comparison.front, _cost(comparison)
+    networks = comparison.trials["network"].nunique()
     shares = [f"{(front['study'] == name).sum()} of {name}" for name in comparison.studies]
     found, rising = find_column(cost), direction(cost) == "minimize"
     cheapest = front.sort_values([cost, "quality"], ascending=[rising, True], kind="stable").iloc[0]
     best = front.sort_values(["quality", cost], ascending=[True, rising]).iloc[0]
     extreme = "cheapest" if found is None or found.measure.is_cost else f"best {cost}"
     return (
-        f"{len(front)} of {len(comparison.trials)} trained architectures are on the front over all studies: "
+        f"{len(front)} of {networks} trained architectures are on the front over all studies: "
         f"{', '.join(shares)}. The {extreme}, {amount(cost, cheapest)}, is trial {cheapest['trial']} of "
         f"{cheapest['study']}; the best, {text(best['quality'])}, is trial {best['trial']} of {best['study']}. "
         "Full marks are on that front, faded ones are beaten by it; hollow ones are estimated, those with a dot noisy."

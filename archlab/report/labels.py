@@ -10,6 +10,7 @@ _HEADINGS = {  # of columns that hold no measure
     "fid_label": "FID label",
     "quality_error": "± over images",
     "quality_std": "± over seeds",
+    "also": "also is",
     "train_seconds": "training (s)",
     "score_seconds": "scoring (s)",
     "seconds": "total (s)",

@@ -10,7 +10,7 @@ import pandas as pd
 
 from archlab.analysis.table import StudyTable, cost_objectives, devices
 from archlab.architecture import UNetSpec
-from archlab.evaluation import Confirmation, Record
+from archlab.evaluation import Confirmation, ProxyResult, Record
 from archlab.evaluation.evaluation import LATENCY_COLUMNS, kind_column
 from archlab.evaluation.measures import COSTS, OF_DEVICES, breaks, column_suffixes, find_column
 from archlab.latency.measurement import Measurement
@@ -36,6 +36,7 @@ class Snapshot:
     quality_label: str
     limits: Mapping[str, float]
     baseline: Mapping[str, Any]
+    baseline_proxy: ProxyResult | None
     baseline_spec: UNetSpec
     measure: Sequence[Measurement]
     proxy: ProxySettings

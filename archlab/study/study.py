@@ -155,6 +155,11 @@ class Study:
         return self._baseline.row() if self._baseline else {"params_m": None, "macs_g": None}
 
     @property
+    def baseline_proxy(self) -> ProxyResult | None:
+        """What the baseline's training came to; None where it was not trained."""
+        return self._baseline.proxy if self._baseline else None
+
+    @property
     def limits(self) -> dict[str, float]:
         """Hard limits, shares of the baseline resolved."""
         return dict(self._baseline.limits) if self._baseline else {}

@@ -4,13 +4,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
+from scipy import stats
 
 from archlab.analysis.compare import compare
 from archlab.errors import BadInput
 from archlab.evaluation import ProxyResult, Record
-from tests.made_up_facts import mean_score, measured
+from archlab.report.seeds import seeds_in_words
+from archlab.study import Study
+from tests.made_up_facts import mean_score, measured, proxy_result, score, seed_result
 from tests.study.made_up import write_study
 from tests.study.spaces import MINI
 
@@ -114,8 +118,8 @@ def test_a_score_with_another_label_is_refused(tmp_path: Path) -> None:
 
 def test_a_front_of_several_studies_has_the_larger_of_what_is_maximised(tmp_path: Path) -> None:
     text = MINI.replace("[quality, macs_g]", "[quality, adherence]")
-    studies = [write_study(tmp_path, name, text=text, complete=3) for name in ("a", "b")]
-    values = {"a": [(0.1, 0.5), (0.2, 0.9), (0.3, 0.4)], "b": [(0.15, 0.7), (0.25, 0.8), (0.1, 0.2)]}
+    studies = [write_study(tmp_path, name, text=text, complete=3) for name in ("a", "c")]
+    values = {"a": [(0.1, 0.5), (0.2, 0.9), (0.3, 0.4)], "c": [(0.15, 0.7), (0.25, 0.8), (0.1, 0.2)]}
     for study in studies:
         study.records = [
             with_facts(
@@ -125,5 +129,75 @@ def test_a_front_of_several_studies_has_the_larger_of_what_is_maximised(tmp_path
         ]
     comparison = compare(studies)
     front = {(row["study"], row["trial"]) for _, row in comparison.front.iterrows()}
-    assert front == {("a", 0), ("a", 1), ("b", 0)}  # by hand: better quality, or more adherence, than every other
-    assert comparison.covered["a"] > comparison.covered["b"]
+    assert front == {("a", 0), ("a", 1), ("c", 0)}  # by hand: better quality, or more adherence, than every other
+    assert comparison.covered["a"] > comparison.covered["c"]
+
+
+def retrained(study: Study, qualities: list[dict[int, float]], **known: Any) -> None:
+    """Its first trials with these qualities by seed, and adherences of twice that; no others."""
+    records = []
+    for record, by_seed in zip(study.records, qualities, strict=False):
+        runs = [
+            seed_result(seed, {3: quality}, scores={3: {"adherence": score(2 * quality)}})
+            for seed, quality in by_seed.items()
+        ]
+        result = proxy_result(float(np.mean(list(by_seed.values()))), by_seed=tuple(runs), **known)
+        records.append(with_facts(record, proxy=result))
+    study.records = records
+
+
+def two_seeds(tmp_path: Path, ours: list[dict[int, float]], theirs: list[dict[int, float]]) -> list[Study]:
+    """Studies a and b of the same networks."""
+    studies = [write_study(tmp_path, name) for name in ("a", "b")]
+    different = {record.architecture: record for record in reversed(studies[0].records)}
+    for study in studies:
+        study.records = [replace(one, trial=n) for n, one in enumerate(reversed(different.values()))]
+    for study, qualities in zip(studies, (ours, theirs), strict=True):
+        retrained(study, qualities)
+    return studies
+
+
+def test_seeds_of_one_network_are_one_point_and_networks_are_judged_by_what_a_seed_changes(tmp_path: Path) -> None:
+    ours, theirs = [{0: 0.30}, {0: 0.20}, {0: 0.25, 1: 0.27}], [{5: 0.34}, {5: 0.21}, {1: 0.99, 5: 0.29}]
+    studies = two_seeds(tmp_path, ours, theirs)
+    comparison = compare(studies)
+    by_network = [[0.30, 0.34], [0.20, 0.21], [0.25, 0.27, 0.29]]  # seed 1 of both studies is one training: the first's
+    rows = comparison.trials.set_index(["study", "trial"])
+    for number, qualities in enumerate(by_network):
+        for name in "ab":
+            row = rows.loc[(name, number)]
+            assert row["quality"] == pytest.approx(np.mean(qualities))
+            assert row["quality_std"] == pytest.approx(np.std(qualities, ddof=1))
+            assert row["seeds"] == len(qualities)
+    squares = [((np.array(each) - np.mean(each)) ** 2).sum() for each in by_network]
+    assert comparison.spread is not None
+    assert comparison.spread[1:] == (3, 7)
+    assert comparison.spread.std == pytest.approx((sum(squares) / 4) ** 0.5)
+    # the pooled t test of scipy, for two groups alone, finds the difference at the very edge
+    first, second = by_network[0], by_network[1]
+    two = compare(two_seeds(tmp_path / "two", ours[:2], theirs[:2])).spread
+    assert two is not None
+    moved = np.array(second) - np.mean(second) + np.mean(first) - two.margin(2, 2)
+    assert stats.ttest_ind(first, moved).pvalue == pytest.approx(0.05)
+    assert len(comparison.front["network"].unique()) == len(comparison.front)
+    said = " ".join(seeds_in_words(comparison))
+    assert "3 networks were trained more than once, and each is one point: 3 with different seeds" in said
+    assert "The best of b and of a is one network: trial 1 and 1." in said
+
+
+def test_a_difference_within_the_seeds_is_said_to_be_none(tmp_path: Path) -> None:
+    studies = two_seeds(tmp_path, [{0: 0.200, 1: 0.210, 2: 0.190}, {0: 0.5}], [{0: 0.2}])
+    other = studies[1].records[0]
+    for quality, word in ((0.201, "within"), (0.9, "more than")):
+        studies[1].records = [replace(with_facts(other, proxy=proxy(other)), architecture="another")]
+        retrained(studies[1], [{0: quality}])
+        assert f"{word} the 0.05 that seeds may make" in " ".join(seeds_in_words(compare(studies)))
+
+
+def test_networks_that_are_given_another_baseline_are_others_and_one_seed_tells_no_spread(tmp_path: Path) -> None:
+    studies = two_seeds(tmp_path, [{0: 0.3}], [{1: 0.4}])
+    retrained(studies[1], [{1: 0.4}], provenance={"baseline": "another"})
+    comparison = compare(studies)
+    assert comparison.spread is None
+    assert comparison.trials["quality"].tolist() == [0.3, 0.4]
+    assert "is not known, as no network was trained with two" in " ".join(seeds_in_words(comparison))

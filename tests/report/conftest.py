@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from archlab.architecture import UNetSpec, preset
-from archlab.evaluation import AnyLatency, Confirmation, Evaluation, Record
+from archlab.evaluation import AnyLatency, Confirmation, Evaluation, ProxyResult, Record
 from archlab.evaluation.measures import device_columns
 from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
@@ -59,6 +59,7 @@ class MadeUpStudy:
     measure: Sequence[Measurement] = (HERE,)
     proxy: ProxySettings = PROXY
     design: Design = SEARCH
+    baseline_proxy: ProxyResult | None = None
     baseline_spec: UNetSpec = TINY
     resolved: Mapping[str, Any] = field(default_factory=lambda: {"baseline": "tiny", "proxy": {"data": "digits"}})
     trials_wanted: int = 40
