@@ -22,6 +22,39 @@ def silent(stage: str, share: float) -> None:
     """Progress that nobody sees."""
 
 
+class OutOfTime(Exception):
+    """A deadline has passed."""
+
+
+class Deadline:
+    """A moment until which something may go on, where it looks.
+
+    Args:
+        seconds: from now.
+        progress: hears of what is done until then.
+    """
+
+    def __init__(self, seconds: float, progress: Progress = silent) -> None:
+        self.seconds, self._until, self._progress = seconds, time.perf_counter() + seconds, throttled(progress)
+
+    @property
+    def seconds_left(self) -> float:
+        """None left: 0."""
+        return max(0.0, self._until - time.perf_counter())
+
+    def check(self) -> None:
+        """Raises:
+        OutOfTime: it has passed.
+        """
+        if not self.seconds_left:
+            raise OutOfTime
+
+    def progress(self, stage: str, share: float) -> None:
+        """Tell of it, and `check`."""
+        self.check()
+        self._progress(stage, share)
+
+
 def together(progress: Progress, seeds: int) -> Callable[[int, str, float], None]:
     """Progress of all seeds from that of each, by its index: the mean of their shares."""
     shares: dict[str, list[float]] = defaultdict(lambda: [0.0] * seeds)

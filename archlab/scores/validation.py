@@ -47,6 +47,11 @@ class ValidationLoss:
         self._noise = torch.randn((len(self._indices), *prepared.latents.shape[1:]), generator=generator)
         self._times = spread_times(len(self._indices), generator)
 
+    @property
+    def draws(self) -> int:
+        """How many images the network is asked about."""
+        return len(self._indices)
+
     def __call__(self, unet: nn.Module) -> float:
         """The mean over all images and draws."""
         return self.scores(unet)["val_loss"].value

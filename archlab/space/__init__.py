@@ -6,7 +6,7 @@ from archlab.space.ladder import LadderStep, StepCost, ladder_costs, ladder_valu
 from archlab.space.load import load_space, read_space
 from archlab.space.plans import Arm, ArmCost, Contrast, Design, Plan, arm_costs, lay_out
 from archlab.space.space import SearchSpace
-from archlab.space.survey import Survey, survey
+from archlab.space.survey import Survey, middling, survey
 
 __all__ = [
     "KNOBS",
@@ -27,6 +27,7 @@ __all__ = [
     "ladder_values",
     "lay_out",
     "load_space",
+    "middling",
     "read_space",
     "survey",
 ]

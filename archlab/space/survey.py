@@ -1,8 +1,8 @@
 """What a space costs: the range of params and MACs over its architectures, and whether limits can be met."""
 
 import random
-from collections.abc import Iterator, Mapping
-from statistics import median
+from collections.abc import Iterator, Mapping, Sequence
+from statistics import fmean, median
 from typing import NamedTuple
 
 from archlab.architecture import UNetSpec
@@ -32,6 +32,7 @@ class Survey(NamedTuple):
             descent to the smallest.
         limits: resolved limits on costs.
         within: how many of the counted ones meet every limit on costs.
+        middling: of those the one whose MACs are nearest to their mean.
     """
 
     size: int
@@ -41,6 +42,7 @@ class Survey(NamedTuple):
     macs_g: Range
     limits: dict[str, float]
     within: int
+    middling: UNetSpec
 
 
 def survey(space: SearchSpace, limits: Mapping[str, float], seed: int = 0) -> Survey:
@@ -53,12 +55,32 @@ def survey(space: SearchSpace, limits: Mapping[str, float], seed: int = 0) -> Su
         BadInput: no counted architecture meets the limits on params and MACs; says which limit and the smallest found.
     """
     exhaustive = space.size <= _MOST_COUNTED
-    costs = [count(spec) for spec in (_every(space) if exhaustive else _sampled(space, seed, limits))]
-    within = sum(all(getattr(cost, name) <= limit for name, limit in limits.items()) for cost in costs)
+    specs = list(_every(space) if exhaustive else _sampled(space, seed, limits))
+    costs = [count(spec) for spec in specs]
+    within = [
+        (spec, cost)
+        for spec, cost in zip(specs, costs, strict=True)
+        if all(getattr(cost, name) <= limit for name, limit in limits.items())
+    ]
     if not within:
         raise BadInput(_explain(limits, costs))
     ranges = {name: _range([getattr(cost, name) for cost in costs]) for name in COSTS}
-    return Survey(space.size, len(costs), exhaustive, ranges["params_m"], ranges["macs_g"], dict(limits), within)
+    return Survey(
+        size=space.size,
+        counted=len(costs),
+        exhaustive=exhaustive,
+        params_m=ranges["params_m"],
+        macs_g=ranges["macs_g"],
+        limits=dict(limits),
+        within=len(within),
+        middling=middling(within),
+    )
+
+
+def middling(costed: Sequence[tuple[UNetSpec, Cost]]) -> UNetSpec:
+    """The one whose MACs are nearest to the mean of all."""
+    mean = fmean(cost.macs for _, cost in costed)
+    return min(costed, key=lambda one: abs(one[1].macs - mean))[0]
 
 
 def _every(space: SearchSpace) -> Iterator[UNetSpec]:

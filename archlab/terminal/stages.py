@@ -13,6 +13,7 @@ STAGES = {
     "inherit": "taking over the teacher's weights",
     "train the baseline": "training the baseline's proxy",
     "train": "training the proxy",
+    "time steps": "timing a few training steps",
     "sample": "sampling images",
     "score": "scoring",
 }

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -18,7 +19,7 @@ SPACES = Path(__file__).parents[2] / "search_spaces"
 
 
 def checked(definition: Path, form: str) -> str:
-    shown = CliRunner().invoke(check, [str(definition), "--format", form], catch_exceptions=False)
+    shown = CliRunner().invoke(check, [str(definition), "--no-timing", "--format", form], catch_exceptions=False)
     assert shown.exit_code == 0
     return shown.stdout
 
@@ -88,10 +89,39 @@ def test_a_baseline_outside_the_space_is_said(tmp_path: Path) -> None:
     assert "outside" not in checked(SPACES / "mobilediffusion.yaml", "table")
 
 
-def test_hours_of_training_are_estimated_and_grow_with_the_trials(tmp_path: Path) -> None:
-    space = str(write_space(tmp_path))
-    few, many = (
-        json.loads(CliRunner().invoke(check, [space, "--timing", "--format", "json", "--trials", trials]).stdout)
-        for trials in ("10", "10000")
-    )
-    assert 0 < few["training_hours_estimated"] < many["training_hours_estimated"] / 50
+def timed(space: Path, *options: str) -> Any:
+    shown = CliRunner().invoke(check, [str(space), "--format", "json", *options], catch_exceptions=False)
+    assert shown.exit_code == 0
+    return json.loads(shown.stdout)
+
+
+def test_hours_are_those_of_one_trial_times_all_of_them(tmp_path: Path) -> None:
+    """Worked out from the parts that are told: steps, scoring, measuring; the baseline by its MACs besides."""
+    device = "measure: [{device: torch, min_runs: 2, min_seconds: 0.01}]"
+    space = write_space(tmp_path, MINI.replace("measure: []", device).replace("rungs: [3]", "rungs: [200]\n  seeds: 2"))
+    found = timed(space, "--trials", "50")
+    trial = 2 * (200 * found["step_seconds"] + found["score_seconds"]) + found["measure_seconds"]
+    assert min(found["step_seconds"], found["score_seconds"]) > 0
+    assert (found["measure_seconds"] > 0) == (found["measure_not_timed"] == "")
+    assert found["hours"] == found["hours_at_least"]
+    besides = 3600 * found["hours"] / trial - 50
+    assert 1 < besides <= found["macs_g_max"] / found["macs_g_min"]
+    assert found["timed_on"].endswith(("thread", "threads")) or "NVIDIA" in found["timed_on"]
+
+
+def test_of_a_search_that_pauses_trainings_both_bounds_are_told(tmp_path: Path) -> None:
+    space = write_space(tmp_path, MINI.replace("rungs: [3]", "rungs: [10, 100, 1000]").replace("tpe", "surrogate"))
+    found = timed(space)
+    assert found["hours_at_least"] < found["hours"] / 3
+    shown = CliRunner().invoke(check, [str(space)]).stdout
+    assert "as trainings are paused or stopped at rungs, with one worker on" in shown.splitlines()[-1]
+
+
+def test_what_cannot_be_timed_is_said_and_nothing_else_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "no images").mkdir()
+    space = write_space(tmp_path, MINI.replace("data: digits", "data: no images"))
+    assert "no images" in timed(space)["not_timed"]
+    shown = CliRunner().invoke(check, [str(space)], catch_exceptions=False)
+    assert shown.exit_code == 0
+    assert "note    how long it takes is not estimated: " in shown.stdout.splitlines()[-1]
+    assert "conv = separable" in shown.stdout

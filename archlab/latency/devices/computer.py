@@ -26,7 +26,7 @@ class State:
 
 def identity() -> dict[str, str]:
     """Operating system, host and processor, as they stand in a measurement's provenance."""
-    return {"os": platform.platform(), "host": platform.node(), "chip": _processor()}
+    return {"os": platform.platform(), "host": platform.node(), "chip": processor_name()}
 
 
 def state() -> State:
@@ -100,7 +100,7 @@ def _governor() -> str | None:
     return f"{governor} ({driver})" if "pstate" in driver else governor
 
 
-def _processor() -> str:
+def processor_name() -> str:
     """The processor's own name where the system tells it."""
     info = Path("/proc/cpuinfo")
     if info.exists():

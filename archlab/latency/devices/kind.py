@@ -26,6 +26,7 @@ class DeviceKind:
         names: the devices of this kind that can be named from here, for listings.
         unnamed: what a listing says of the devices whose names are not known here.
         names_a_file: what follows ``name:`` is a path, which a YAML gives relative to itself.
+        is_this_computer: whoever measures on it needs nothing but this computer.
         channels_last: its runtime keeps feature maps as [B, H, W, C] within a network.
         profile: times a network operator by operator, the most expensive first; None where that is not possible.
     """
@@ -37,6 +38,7 @@ class DeviceKind:
     names: Callable[[], Sequence[str]]
     unnamed: DeviceStatus | None = None
     names_a_file: bool = False
+    is_this_computer: bool = False
     channels_last: bool = False
     profile: "Callable[[Network, Settings, Progress], list[OperatorTime]] | None" = None
 

@@ -10,6 +10,7 @@ KIND = DeviceKind(
     pattern="tflite",
     runner=TFLiteRunner,
     names=lambda: ["tflite"],
+    is_this_computer=True,
     channels_last=True,
     profile=profile,
 )

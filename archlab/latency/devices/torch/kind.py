@@ -9,4 +9,5 @@ KIND = DeviceKind(
     pattern=r"torch(?::(cuda))?",
     runner=TorchRunner,
     names=lambda: ["torch", "torch:cuda"],
+    is_this_computer=True,
 )
