@@ -8,7 +8,7 @@ from typing import NamedTuple
 from archlab.evaluation.latency import Estimate
 
 _LEAST_OTHERS = 6
-_MOST_OTHERS = 200  # the latest; their slopes are compared pair by pair
+MOST_OTHERS = 200  # the latest; their slopes are compared pair by pair
 _LEAST_FACTOR = 1.3  # within which nothing is doubted
 _SCALES = 4.0  # standard deviations of the others about their line
 _PER_POWER_BEYOND = 0.5  # the line is known less well beyond the others: this much more for each e-fold
@@ -28,7 +28,7 @@ def unlike_others(one: Measured, others: Sequence[Measured]) -> str | None:
     a third of wrong points does not turn. Doubted is what is further from it than `_SCALES` standard deviations, which
     the median absolute deviation of the others gives.
     """
-    others = others[-_MOST_OTHERS:]
+    others = others[-MOST_OTHERS:]
     if len(others) < _LEAST_OTHERS:
         return None
     from scipy.stats import median_abs_deviation, theilslopes

@@ -32,7 +32,6 @@ from archlab.study.optuna_result import optuna_result
 from archlab.study.paused import Paused, pause, paused_of, until_of
 from archlab.study.proposals import Proposal, Proposals
 from archlab.study.pruning import Pruner
-from archlab.study.sampler import as_params
 from archlab.study.stopping import reason_to_stop
 from archlab.study.store import Store
 from archlab.study.study import Study
@@ -222,11 +221,10 @@ class Driver:
             self._go_on(mine)
             return
         spec = self.space.spec(values)
-        mine = OwnTrial(trial, spec, as_params(values), time.time())
+        mine = OwnTrial(trial, spec, values, time.time())
         self._write(partial(save, spec, self.folder.trial(trial.number) / "architecture.yaml"))
         if self.multi_fidelity:
             mine.paused, mine.until = paused_of(trial), until_of(trial, self.settings.proxy.rungs[0])
-            mine.is_paused = mine.until is None
         if mine.is_paused:
             self.open.add(mine)
         elif self.space.permits(values):
@@ -238,14 +236,15 @@ class Driver:
     def _go_on(self, mine: OwnTrial) -> None:
         """With a paused trial, to the rung that was chosen."""
         mine.until = until_of(mine.trial, self.settings.proxy.rungs[0])
-        mine.since, mine.is_paused = time.time(), False
+        mine.since = time.time()
         self._tell("trial_continued", mine.trial.number, mine.until)
         self._submit(mine)
 
     def _pause(self, mine: OwnTrial, evaluation: Evaluation) -> None:
         """Until it is chosen again, or the study ends."""
         mine.paused = Paused(evaluation=evaluation, seconds=mine.seconds(time.time()))
-        mine.is_paused, mine.until = True, None
+        mine.until = None
+        self.open.add(mine)
         pause(mine.trial, mine.paused)
         assert evaluation.proxy is not None
         self._tell("trial_paused", mine.trial.number, mine.paused.rung, evaluation.proxy.quality)
@@ -293,7 +292,7 @@ class Driver:
             until=mine.until,
             paused=None if mine.paused is None else mine.paused.evaluation,
             known=known,
-            others=self.finished.measured(),
+            others={device: tuple(latest) for device, latest in self.finished.measured.items()},
         )
         self.open.add(mine)
         if known is None and mine.paused is None:

@@ -1,6 +1,6 @@
 """A study's finished trials as its driver needs them: found without a search, counted as they come."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import takewhile
@@ -8,7 +8,7 @@ from statistics import median
 
 from archlab.evaluation import Evaluation, Record, pooled
 from archlab.evaluation.measures import direction, find_column, minimised
-from archlab.latency.plausibility import Measured
+from archlab.latency.plausibility import MOST_OTHERS, Measured
 from archlab.study.file import StudyFile
 
 _SAID_AFTER = 30  # trials, of which
@@ -28,6 +28,7 @@ class FinishedTrials:
         trials: each by its number.
         counted: how many use up one of the study's trials.
         points: the objectives of each distinct architecture, every one minimised; None for one without scores.
+        measured: by the name of the device, what the latest architectures took that were measured without noise.
     """
 
     def __init__(self, settings: StudyFile, records: Iterable[Record]) -> None:
@@ -35,6 +36,7 @@ class FinishedTrials:
         self.counted = 0
         self.points: list[tuple[float, ...] | None] = []
         self.trials: dict[int, Record] = {}
+        self.measured: dict[str, deque[Measured]] = {}
         self._twins: dict[str, Record] = {}
         for record in records:
             self.add(record)
@@ -53,7 +55,9 @@ class FinishedTrials:
         self.counted += record.counts
         if record.is_distinct:
             self.points.append(self._point(record))
-            self._twins.setdefault(record.architecture, record)
+            if record.architecture not in self._twins:
+                self._twins[record.architecture] = record
+                self._note_measured(record.evaluation)
         elif twin := self._twins.get(record.architecture):
             self._twins[record.architecture] = pooled((twin, record))[0]
 
@@ -104,19 +108,15 @@ class FinishedTrials:
             f"{more} where {limits[gate]:.4g} is {allowed}; {raised} {limit}, or give the knobs {cheaper} values"
         )
 
-    def measured(self) -> dict[str, list[Measured]]:
-        """What every architecture took that was measured without noise, by the name of the device."""
-        found: dict[str, list[Measured]] = {}
-        for record in self._twins.values():
-            for device, latency in record.evaluation.latency.items():
-                if latency.kind == "measured" and not latency.noisy and record.evaluation.macs_g is not None:
-                    one = Measured(record.evaluation.macs_g, latency.median_ms)
-                    found.setdefault(device, []).append(one)
-        return found
-
     def point(self, evaluation: Evaluation) -> tuple[float, ...] | None:
         """The objectives, every one minimised; None where one is not known."""
         return minimised({name: evaluation.value(name) for name in self.settings.objectives})
+
+    def _note_measured(self, evaluation: Evaluation) -> None:
+        for device, latency in evaluation.latency.items():
+            if latency.kind == "measured" and not latency.noisy and evaluation.macs_g is not None:
+                latest = self.measured.setdefault(device, deque(maxlen=MOST_OTHERS))
+                latest.append(Measured(evaluation.macs_g, latency.median_ms))
 
     def _point(self, record: Record) -> tuple[float, ...] | None:
         if record.evaluation.status != "complete":

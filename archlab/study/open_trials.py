@@ -4,13 +4,16 @@ import math
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import optuna
 
 from archlab.architecture import UNetSpec
 from archlab.evaluation import Evaluation, Record
+from archlab.space.knobs import Value
 from archlab.study.paused import Paused
+from archlab.study.sampler import as_params
 
 
 @dataclass
@@ -18,10 +21,10 @@ class OwnTrial:
     """What this driver knows of a trial that it took.
 
     Attributes:
+        values: of the knobs in effect.
         since: when it was taken, or gone on with, in seconds since the epoch.
         until: the rung that it is trained to before it is decided anew; None where rungs are asked for as they come.
         paused: what it came to when it was paused last.
-        is_paused: whether it waits to be gone on with.
         twin: the earlier trial of the same architecture, which it trains with one more seed.
         is_confirmed: whether what an estimate could not decide has been measured.
         is_waiting: for an earlier trial of the same architecture, which is being evaluated.
@@ -30,15 +33,24 @@ class OwnTrial:
 
     trial: optuna.Trial
     spec: UNetSpec
-    knobs: dict[str, Any]
+    values: dict[str, Value]
     since: float
     until: int | None = None
     paused: Paused | None = None
-    is_paused: bool = False
     twin: Record | None = None
     is_confirmed: bool = False
     is_waiting: bool = False
     future: Future[Evaluation] | None = None
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """The values as the table has them."""
+        return as_params(self.values)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits to be gone on with."""
+        return self.paused is not None and self.until is None
 
     def seconds(self, now: float) -> float:
         """How long it was worked on."""
@@ -65,7 +77,7 @@ class OpenTrial:
 
 
 class OpenTrials:
-    """All of them, by number.
+    """All of them, by number; those that are paused, of which there may be thousands, apart from those under way.
 
     Args:
         free: content hash of the architecture that uses up none of the study's trials; None where every one does.
@@ -73,67 +85,85 @@ class OpenTrials:
 
     def __init__(self, free: str | None = None) -> None:
         self._free = free
-        self._trials: dict[int, OpenTrial] = {}
+        self._under_way: dict[int, OpenTrial] = {}
+        self._paused: dict[int, OwnTrial] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._trials)
+        return bool(self._under_way or self._paused)
 
     def own(self, number: int | None) -> OwnTrial | None:
         """This driver's trial of that number; None where it is not its own."""
-        found = None if number is None else self._trials.get(number)
-        return found.own if found else None
+        if number is None:
+            return None
+        found = self._under_way.get(number)
+        return found.own if found else self._paused.get(number)
 
     def add(self, own: OwnTrial) -> None:
-        """A trial that this driver works on, or that waits for another."""
-        self._trials[own.trial.number] = OpenTrial(own.spec.id, own)
+        """A trial that this driver works on, that waits for another, or that is paused from now on."""
+        number = own.trial.number
+        self.remove(number)
+        if own.is_paused:
+            self._paused[number] = own
+        else:
+            self._under_way[number] = OpenTrial(own.spec.id, own)
 
     def remove(self, number: int) -> None:
         """A trial that was told, or that this driver takes up from one that was killed."""
-        self._trials.pop(number, None)
+        self._under_way.pop(number, None)
+        self._paused.pop(number, None)
 
     def see_others(self, architectures: Mapping[int, str]) -> None:
         """Which trials other drivers have now, by number with their architectures."""
-        ours = {number: trial for number, trial in self._trials.items() if trial.own}
-        self._trials = {number: OpenTrial(architecture) for number, architecture in architectures.items()} | ours
+        ours = {number: trial for number, trial in self._under_way.items() if trial.own}
+        self._under_way = {number: OpenTrial(architecture) for number, architecture in architectures.items()} | ours
 
     def architecture(self, number: int) -> str:
         """That of another driver's trial, as far as it is known."""
-        found = self._trials.get(number)
+        found = self._under_way.get(number)
         return found.architecture if found else ""
 
     def architectures(self, before: float = math.inf) -> set[str]:
-        """What trials with lower numbers than ``before`` are evaluating, here and elsewhere."""
-        return {trial.architecture for number, trial in self._trials.items() if number < before and trial.is_evaluated}
+        """What trials with lower numbers than ``before`` are evaluating, here and elsewhere, or are paused with."""
+        under_way = {
+            one.architecture for number, one in self._under_way.items() if number < before and one.is_evaluated
+        }
+        return under_way | {own.spec.id for number, own in self._paused.items() if number < before}
 
     @property
     def new(self) -> int:
         """How many, here and elsewhere, will use up one of the study's trials: no repeats that this driver knows of."""
-        return sum(
+        paused = sum(own.spec.id != self._free for own in self._paused.values())
+        return paused + sum(
             trial.own is None or (trial.own.twin is None and not trial.own.is_waiting)
-            for trial in self._trials.values()
+            for trial in self._under_way.values()
             if trial.architecture != self._free
         )
 
     @property
     def futures(self) -> dict[Future[Evaluation], OwnTrial]:
         """What an executor has, in the order in which it was asked for."""
-        return {own.future: own for own in self._ours if own.future is not None}
+        return {own.future: own for own in self._under_way_here if own.future is not None}
 
     @property
     def waiting(self) -> list[OwnTrial]:
         """Own trials that wait for another."""
-        return [own for own in self._ours if own.is_waiting]
+        return [own for own in self._under_way_here if own.is_waiting]
 
     @property
     def paused(self) -> list[OwnTrial]:
         """Own trials that wait to be gone on with."""
-        return [own for own in self._ours if own.is_paused]
+        return [own for _, own in sorted(self._paused.items())]
+
+    @property
+    def ours(self) -> Iterable[OwnTrial]:
+        """All own trials."""
+        return chain(self._paused.values(), (trial.own for trial in self._under_way.values() if trial.own))
 
     @property
     def started(self) -> list[float]:
         """When own trials that are evaluated were taken."""
-        return [own.since for own in self._ours if not own.is_waiting and not own.is_paused]
+        return [own.since for own in self._under_way_here if not own.is_waiting]
 
     @property
-    def _ours(self) -> Iterable[OwnTrial]:
-        return [trial.own for _, trial in sorted(self._trials.items()) if trial.own]
+    def _under_way_here(self) -> list[OwnTrial]:
+        return [trial.own for _, trial in sorted(self._under_way.items()) if trial.own]

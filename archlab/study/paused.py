@@ -38,6 +38,11 @@ class Paused:
         return 0 if proxy is None else proxy.steps
 
 
+def kept(trial: FrozenTrial) -> dict[str, Any]:
+    """What is kept with it of all this, as it is now."""
+    return {name: trial.user_attrs[name] for name in (_UNTIL, _PAUSED) if name in trial.user_attrs}
+
+
 def until_attribute(rung: int) -> dict[str, Any]:
     """What a trial that is enqueued has to bear, so that it is trained to this rung."""
     return {_UNTIL: rung}

@@ -28,7 +28,7 @@ class Proposal(NamedTuple):
 
 
 class Proposals:
-    """Asks Optuna, with a sampler for each trial's number.
+    """Asks Optuna.
 
     Attributes:
         is_plan: whether there are arms; then nothing is searched.
@@ -80,7 +80,7 @@ class Proposals:
 
     def has_waiting(self) -> bool:
         """Whether a trial is enqueued, by a killed driver or as the first one."""
-        return any(trial.state == TrialState.WAITING for trial in self.study.get_trials(deepcopy=False))
+        return bool(self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]))
 
     def known(self, under_way: Container[str]) -> Container[str]:
         """Content hashes of what was asked for already."""
@@ -89,13 +89,13 @@ class Proposals:
     def asked(self, under_way: Container[str]) -> Proposal:
         """What Optuna says next: what is enqueued, else what its sampler proposes."""
         known = self.known(under_way)
-        self._set_sampler(len(self.study.get_trials(deepcopy=False)), known)
+        self._set_sampler(known)
         return self._suggested(self.study.ask(), known)
 
     def take_up(self, number: int, under_way: Container[str]) -> Proposal:
         """A trial that was asked before; it keeps the values that it has."""
         known = self.known(under_way)
-        self._set_sampler(number, known)
+        self._set_sampler(known)
         return self._suggested(self.store.reopen(number), known)
 
     def architecture(self, trial: optuna.trial.FrozenTrial) -> str:
@@ -111,9 +111,9 @@ class Proposals:
         self._without_news = 0 if is_new else self._without_news + 1
         return Proposal(trial, values)
 
-    def _set_sampler(self, number: int, known: Container[str]) -> None:
+    def _set_sampler(self, known: Container[str]) -> None:
         avoided = () if self.definition.settings.search.repeats == "seed" else known
-        self.study.sampler = make_sampler(self.definition, number, limits=self.limits, known=avoided)
+        self.study.sampler = make_sampler(self.definition, limits=self.limits, known=avoided)
 
     def _enqueue_arm(self, known: Container[str]) -> bool:
         for arm in self._arms:

@@ -1,6 +1,6 @@
 """Optuna's samplers over a search space, kept from what is known to be useless before anything is measured.
 
-trial = optuna_study.ask()    # its sampler: make_sampler(definition, number, limits=…, known=…)
+trial = optuna_study.ask()    # its sampler: make_sampler(definition, limits=…, known=…)
 values = suggest(trial, definition.space)
 """
 
@@ -26,20 +26,18 @@ _CHANGES_AT_A_DISTANCE = 32
 
 
 def make_sampler(
-    definition: StudyDefinition, number: int, *, limits: Mapping[str, float], known: Container[str] = ()
+    definition: StudyDefinition, *, limits: Mapping[str, float], known: Container[str] = ()
 ) -> optuna.samplers.BaseSampler:
-    """The sampler that proposes trial ``number``.
+    """The sampler of a study.
 
-    A new one for every trial, seeded by the study's seed and the number, so that a resumed study proposes what an
-    undisturbed one would have. What a plan wants (``grid``, ``ablate``, …) is enqueued, not sampled.
+    For every trial it begins anew, seeded by the study's seed and the trial's number, so that a resumed study proposes
+    what an undisturbed one would have. What a plan wants (``grid``, ``ablate``, …) is enqueued, not sampled.
 
     Args:
         limits: resolved hard limits; those on params and MACs are met by what is proposed, others are not known yet.
         known: content hashes of architectures that are not to be proposed again.
     """
-    search, strategy = definition.settings.search, definition.settings.strategy
-    seed = random.Random(f"{search.seed} {number}").randrange(2**32)
-    return _UsefulPoints(definition.space, _optuna_sampler(strategy, search.trials, seed), seed, limits, known)
+    return _UsefulPoints(definition, limits, known)
 
 
 def suggest(trial: BaseTrial, space: SearchSpace) -> dict[str, Value]:
@@ -70,17 +68,14 @@ class _UsefulPoints(optuna.samplers.BaseSampler):
     tries two, and so on; ``random`` draws anew instead. A space that has nothing else left gets the proposal as it is.
     """
 
-    def __init__(
-        self,
-        space: SearchSpace,
-        inner: optuna.samplers.BaseSampler,
-        seed: int,
-        limits: Mapping[str, float],
-        known: Container[str],
-    ) -> None:
-        self.space, self.inner, self.known = space, inner, known
+    def __init__(self, definition: StudyDefinition, limits: Mapping[str, float], known: Container[str]) -> None:
+        self.space, self.search = definition.space, definition.settings.search
+        self.strategy, self.known = definition.settings.strategy, known
         self.limits = {name: limits[name] for name in COSTS if name in limits}
-        self.random = random.Random(seed)
+
+    def before_trial(self, study: optuna.Study, trial: FrozenTrial) -> None:
+        seed = random.Random(f"{self.search.seed} {trial.number}").randrange(2**32)
+        self.inner, self.random = _optuna_sampler(self.strategy, self.search.trials, seed), random.Random(seed)
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return {name: _distribution(domain) for name, domain in self.space.knobs.items()}

@@ -74,14 +74,16 @@ def test_a_latency_far_off_the_other_trials_is_doubted(measured: StudyDefinition
         trials.add(record(known, number))
     trials.add(record(Evaluation(status="gated", macs_g=macs_g, latency={"tflite": timed(99.0, noise="a fan")}), 8))
     trials.add(record(Evaluation(status="gated", macs_g=macs_g, latency={"tflite": estimated(99.0)}), 9))
-    assert len(trials.measured()["tflite"]) == 8
+    assert len(trials.measured["tflite"]) == 8
     doubts: list[str | None] = []
 
     def measure(spec: UNetSpec, where: Measurement, callbacks: Callbacks) -> Latency:
         doubts.extend(callbacks.doubt(timed(ms)) for ms in (20.0, 40.0))
         return MEASURED
 
-    asked = replace(job(measured, tmp_path / "0"), others=trials.measured())
+    asked = replace(
+        job(measured, tmp_path / "0"), others={name: tuple(latest) for name, latest in trials.measured.items()}
+    )
     evaluate(asked, Callbacks(), stages=stages(measure))
     assert doubts == [None, "40 ms where MACs and 8 others lead to 20 ms"]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import optuna
 import pytest
-from optuna.trial import TrialState
+from optuna.trial import TrialState, create_trial
 
 from archlab.cost import count
 from archlab.space.knobs import Value
@@ -33,8 +33,8 @@ def propose(
     study = optuna.create_study(directions=["minimize", "minimize"])
     asked: list[dict[str, Value]] = []
     known: Container[str] = ()
-    for number in range(trials):
-        study.sampler = make_sampler(definition, number, limits=limits, known=known)
+    for _ in range(trials):
+        study.sampler = make_sampler(definition, limits=limits, known=known)
         trial = study.ask()
         asked.append(suggest(trial, definition.space))
         assert trial.params == as_params(asked[-1])
@@ -76,7 +76,7 @@ def test_a_space_in_which_all_is_known_still_gets_proposals(strategy: str, tmp_p
     definition = space_of(tmp_path, strategy)
     study = optuna.create_study(directions=["minimize", "minimize"])
     study.sampler = make_sampler(
-        definition, 0, limits={}, known={definition.space.spec(v).id for v in definition.space.all_values()}
+        definition, limits={}, known={definition.space.spec(v).id for v in definition.space.all_values()}
     )
     assert definition.space.spec(suggest(study.ask(), definition.space))
 
@@ -89,7 +89,8 @@ def test_a_useful_proposal_is_left_as_it_is(strategy: str, tmp_path: Path) -> No
         proposed = []
         for known in (set(), everything):
             study = optuna.create_study(directions=["minimize", "minimize"])
-            study.sampler = make_sampler(definition, number, limits={"latency_ms": 0.0}, known=known)
+            study.add_trials([create_trial(state=TrialState.FAIL)] * number)
+            study.sampler = make_sampler(definition, limits={"latency_ms": 0.0}, known=known)
             proposed.append(suggest(study.ask(), definition.space))
             everything -= {definition.space.spec(proposed[0]).id}
         assert proposed[0] == proposed[1]
@@ -112,7 +113,7 @@ def test_a_trial_that_a_kill_left_half_suggested_gets_the_rest(tmp_path: Path) -
     study.enqueue_trial({"conv": "standard"})
     trial = study.ask()
     trial.suggest_categorical("conv", ["standard", "separable"])
-    study.sampler = make_sampler(definition, 0, limits={})
+    study.sampler = make_sampler(definition, limits={})
     again = reopened(study, storage, trial.number)
     values = suggest(again, definition.space)
     assert values["conv"] == "standard"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from archlab.errors import BadInput
@@ -232,16 +231,17 @@ def test_a_study_that_starts_on_a_full_disk_waits_and_says_for_which_place_and_h
 def test_a_line_of_the_journal_that_found_no_room_is_written_whole_later(
     judge: Judge, definition: StudyDefinition, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append, lines = JournalFileBackend.append_logs, itertools.count()
+    opened, lines = Path.open, itertools.count()
 
-    def refused_once(self: JournalFileBackend, logs: list[dict[str, Any]]) -> None:
-        if next(lines) == 9:
-            with (tmp_path / "full" / "mini" / "journal.log").open("a") as file:
-                file.write('{"op_co')
+    def refused_once(self: Path, mode: str = "r", *arguments: Any, **named: Any) -> Any:
+        file = opened(self, mode, *arguments, **named)
+        if self.name == "journal.log" and mode == "ab" and next(lines) == 9:
+            file.write(b'{"op_co')
+            file.close()
             raise OSError(errno.EDQUOT, "Disk quota exceeded")
-        append(self, logs)
+        return file
 
-    monkeypatch.setattr(JournalFileBackend, "append_logs", refused_once)
+    monkeypatch.setattr(Path, "open", refused_once)
     listening = Listening()
     judge.run(definition, root=tmp_path / "full", watchers=(listening,), disk=Disk(poll_seconds=0.01))
     full = "a quota or the disk refuses more and 64 MB are needed"

@@ -1,6 +1,9 @@
 """A study of one driver at a time: Optuna's journal in the study's folder."""
 
+import json
+import math
 import os
+import time
 from collections.abc import Container, Generator
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -24,6 +27,8 @@ from archlab.study.journal_lines import damaged_journal
 from archlab.study.saved import SavedStudy
 from archlab.study.store.contract import Say
 from archlab.study.store.rebuild import open_optuna, optuna_name, rebuild, reopened
+
+_SYNC_SECONDS = 1.0
 
 
 class JournalStore:
@@ -92,12 +97,17 @@ class JournalStore:
 
 
 class _Journal(JournalFileBackend):
-    """Optuna's journal, which waits for room on the disk; what a full one took of a line is taken back."""
+    """Optuna's journal, which waits for room on the disk; what a full one took of a line is taken back.
+
+    Whoever has the folder is alone with it, so that no line needs a lock. A line outlives this process once it is
+    written, and the computer's power within `_SYNC_SECONDS`; records that come without their lines are told anew.
+    """
 
     def __init__(self, folder: StudyFolder, say: Say, disk: Disk) -> None:
         super().__init__(str(folder.journal))
         self._folder, self._say, self._disk = folder, say, disk
         self._line = 0
+        self._synced = -math.inf
         self.closed = Event()
 
     def replayed(self) -> JournalStorage:
@@ -127,11 +137,17 @@ class _Journal(JournalFileBackend):
             raise CancelledError
 
     def _append(self, logs: list[dict[str, Any]]) -> None:
-        size = self._folder.journal.stat().st_size
+        journal, now = self._folder.journal, time.monotonic()
+        size = journal.stat().st_size
         try:
-            super().append_logs(logs)
+            with journal.open("ab") as file:
+                file.write(b"".join(json.dumps(log, separators=(",", ":")).encode() + b"\n" for log in logs))
+                file.flush()
+                if now - self._synced >= _SYNC_SECONDS:
+                    os.fsync(file)
+                    self._synced = now
         except OSError:
-            os.truncate(self._folder.journal, size)
+            os.truncate(journal, size)
             raise
 
 

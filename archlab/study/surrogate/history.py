@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 from archlab.evaluation import Evaluation
@@ -27,6 +28,11 @@ class Begun:
     until: int | None = None
     may_go_on: bool = False
     seconds: float = 0.0
+
+    @cached_property
+    def steps(self) -> int:
+        """How far it was trained."""
+        return max(self.qualities, default=0)
 
 
 class Gain(NamedTuple):
@@ -60,6 +66,5 @@ class Choice:
 
 def steps_an_hour(begun: Sequence[Begun], workers: int = 1) -> float | None:
     """How fast a study trains with so many workers, all else that a trial takes included; None before it is known."""
-    trained = [one for one in begun if one.qualities]
-    steps, seconds = sum(max(one.qualities) for one in trained), sum(one.seconds for one in trained)
+    steps, seconds = sum(one.steps for one in begun), sum(one.seconds for one in begun if one.steps)
     return 3600 * workers * steps / seconds if seconds else None
