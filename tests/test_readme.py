@@ -15,6 +15,7 @@ import yaml
 from PIL import Image
 
 from archlab.study import load_definition, load_study
+from tests.stderr import lines_of_others
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -31,7 +32,9 @@ def archlab(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, *{"archlab": ["-m", "archlab"], "python": []}[program], *words]
     command += SHORTER.get(words[0], [])
     environment = os.environ | {"WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    shown = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
+    assert lines_of_others(shown.stderr) == []  # no warning of a library, which nobody who reads it can act on
+    return shown
 
 
 def shorten(path: Path, **proxy: Any) -> None:

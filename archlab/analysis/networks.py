@@ -92,7 +92,7 @@ def over_seeds(runs: Mapping[int, SeedResult], columns: Sequence[str]) -> dict[s
 
 
 def _trained(study: StudyTable) -> Iterator[tuple[Network, ProxyResult]]:
-    results = [(record.architecture, record.evaluation.proxy) for record in study.records if record.counts]
+    results = [(record.architecture, record.evaluation.proxy) for record in study.records]
     for architecture, proxy in [*results, (study.baseline_spec.id, study.baseline_proxy)]:
         if architecture and proxy is not None and proxy.stopped_at is None:
             yield network_of(architecture, proxy), proxy

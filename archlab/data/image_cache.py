@@ -5,7 +5,6 @@ import json
 import math
 import os
 import shutil
-import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from archlab.data.pixels import BROKEN, LARGEST_FILE, TOO_LARGE, decode
 from archlab.errors import BadInput
 from archlab.files import write_text
 from archlab.progress import Progress
+from archlab.remarks import unheard
 from archlab.surgery.pillow_blocks import free_at_once
 
 DECODER = (3, PIL.__version__)  # raise the number when images are listed or decoded differently
@@ -142,10 +142,9 @@ def _decode_all(
         pixels.open("ab") as images,
         journal.open("a", encoding="utf-8") as lines,
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        warnings.catch_warnings(),
+        unheard("pillow"),
     ):
         free_at_once()
-        warnings.simplefilter("ignore")  # Pillow's, about oddities that it puts up with
         images.truncate(_HEADER_BYTES + decoded * _length(shape))
         size = max(1, min(_BATCH_SIZE, _BATCH_BYTES // _length(shape)))
         for start in range(len(outcomes), len(pairs), size):

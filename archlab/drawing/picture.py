@@ -1,6 +1,5 @@
 """The drawing as a picture: SVG and PNG."""
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from archlab.drawing.style import DPI, WIDTH
 from archlab.drawing.svg import svg_parts
 from archlab.errors import BadInput
 from archlab.files import atomic_path, writable_folder
+from archlab.remarks import unheard
 
 _FONTS = {
     "font.family": ["DejaVu Sans"],
@@ -56,8 +56,7 @@ def write_picture(info: DrawingInfo, stem: str | Path) -> tuple[Path, Path]:
 def drawn(info: DrawingInfo) -> Iterator[Figure]:
     """The figure, while the settings that it is saved with hold."""
     geometry = place(info)
-    with matplotlib.rc_context(_FONTS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph", category=UserWarning)  # a name in a script the font lacks
+    with matplotlib.rc_context(_FONTS), unheard("matplotlib"):
         figure = Figure(figsize=(WIDTH / DPI, geometry.height / DPI), dpi=DPI, facecolor="white")
         paint(FigureCanvas(figure, WIDTH, geometry.height), info, geometry)
         yield figure

@@ -8,7 +8,6 @@ Written for fvcore 0.1.5 and thop 0.1.1, whose conventions are the reasons below
 difference that is not explained.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
@@ -22,6 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from archlab.architecture import Transformer, UNetSpec, map_transformers
 from archlab.cost import Cost, count
 from archlab.errors import require
+from archlab.remarks import unheard
 from archlab.unet.blocks import Upsample
 from archlab.unet.unet import UNet, build
 
@@ -117,9 +117,8 @@ def _check_thop(spec: UNetSpec, formula: Formula) -> Iterator[Check]:
 def _check_fvcore(spec: UNetSpec, formula: Formula) -> Iterator[Check]:
     ours = _by_formula(spec, formula)
     fvcore = require("fvcore.nn", _PURPOSE)
-    logging.getLogger("fvcore").setLevel(logging.ERROR)
     unet, arguments = _module(spec, "cpu")
-    with torch.no_grad():
+    with torch.no_grad(), unheard("fvcore"):
         analysis = fvcore.FlopCountAnalysis(unet, arguments)
         counted = analysis.unsupported_ops_warnings(False).uncalled_modules_warnings(False).by_operator()
     names = {"conv": _CONVOLUTIONS, "linear": _LINEAR, "matmul": _PRODUCTS}

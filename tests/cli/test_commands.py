@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from archlab.architecture import preset, save
+from tests.stderr import lines_of_others
 from tests.study.spaces import MINI, write_space
 
 REPOSITORY = Path(__file__).parents[2]
@@ -179,6 +180,7 @@ def test_a_study_goes_on_by_its_name_with_more_trials_in_two_workers(tmp_path: P
     more = archlab("study", "mini", "--wandb", "disabled", "--more", "2", "--workers", "2", cwd=tmp_path)
     assert more.returncode == 0, more.stderr
     assert "going on after 2 of 4 trials and the baseline" in more.stderr
+    assert lines_of_others(first.stderr + more.stderr) == []
     assert "5 trained" in more.stdout
     again = archlab("study", "mini", "--wandb", "disabled", cwd=tmp_path)
     assert "is finished: nothing to do" in again.stdout

@@ -1,6 +1,5 @@
 """Effects of knob values from the trials of a search: by matched pairs, or by a main-effects fit."""
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -14,6 +13,7 @@ from archlab.analysis.effects.effect import Effect
 from archlab.analysis.effects.intervals import METHOD_NAMES, IntervalMethod, paired_difference, t_difference
 from archlab.analysis.single_changes import single_changes
 from archlab.analysis.table import StudyTable, cost_columns, latency_columns
+from archlab.remarks import unheard
 from archlab.space import SearchSpace, label
 
 LEAST_PAIRS = 3
@@ -119,11 +119,9 @@ class _Fit:
     @cached_property
     def _quality(self) -> Any:
         from statsmodels.regression.linear_model import OLS
-        from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
         values = self.facts.loc[self._design.index, "quality"]
-        with warnings.catch_warnings():  # a coefficient that the trials do not determine is not told, see `effect`
-            warnings.simplefilter("ignore", SingularMatrixWarning)
+        with unheard("statsmodels"):
             return OLS(values.to_numpy(), self._design.to_numpy()).fit(cov_type="HC3", use_t=True)
 
     @cached_property

@@ -1,6 +1,5 @@
 """Start this command in several processes that train together."""
 
-import logging
 import os
 import secrets
 import sys
@@ -9,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from archlab.errors import RunFailed, require
+from archlab.remarks import unheard
 
 _FIRST_LINE_ALONE = 1  # rank from which on processes say nothing: they would repeat what the first one says
 
@@ -41,7 +41,6 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     with tempfile.TemporaryDirectory(prefix="archlab-processes-") as logs:
         silent = dict.fromkeys(range(_FIRST_LINE_ALONE, processes), Std.ALL)
@@ -56,7 +55,8 @@ def launch(processes: int, arguments: Sequence[str]) -> int:
             logs_specs=DefaultLogsSpecs(log_dir=logs, redirects=silent),
         )
         try:
-            elastic_launch(config, sys.executable)("-m", "archlab", *arguments)
+            with unheard("elastic"):
+                elastic_launch(config, sys.executable)("-m", "archlab", *arguments)
         except ChildFailedError as error:
             rank, failure = error.get_first_failure()
             if rank:

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import warnings
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -20,6 +19,7 @@ from archlab.analysis.health import health
 from archlab.errors import BadInput
 from archlab.evaluation import Record
 from archlab.evaluation.measures import direction
+from archlab.remarks import unheard
 from archlab.report.dashboard.pictures import attached
 from archlab.report.table import is_known, text
 from archlab.study.optuna_result import optuna_result
@@ -106,8 +106,7 @@ class RecordsStorage(InMemoryStorage):
         """Name the objectives, and say in the study's note how far it is and what to take."""
         from optuna_dashboard import save_note
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        with unheard("optuna"):
             self._optuna.set_metric_names([_named(name, self.study) for name in self.study.objectives])
         rows = [f"| {word} | {pick.trial} | {pick.why} |\n" for word, pick in self.study.picks.items()]
         table = ["\n\n| pick | trial | why |\n| --- | --- | --- |\n", *rows] if rows else []

@@ -1,0 +1,69 @@
+"""What libraries say that a user of archlab cannot act on: the one list of it, each with the reason. All else is heard.
+
+Native code, which writes past Python, is kept quiet where it converts: `archlab.convert.quiet`.
+"""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Literal, NamedTuple
+
+
+class Remark(NamedTuple):
+    """What a library says: by Python's warnings, or by a logger.
+
+    Attributes:
+        why: there is nothing to be done about it.
+        category: of the warnings, ``module:Class``; imported when it is needed.
+        message, module: regular expressions that a warning's message and the module that gives it begin with; empty for
+            any.
+        logger: which logger says it, at whatever level; empty for warnings.
+    """
+
+    why: str
+    category: str = "builtins:Warning"
+    message: str = ""
+    module: str = ""
+    logger: str = ""
+
+
+Library = Literal["elastic", "fvcore", "matplotlib", "optuna", "pillow", "statsmodels"]
+
+REMARKS: dict[Library, Remark] = {
+    "elastic": Remark(
+        "torch's launcher tells with a traceback that a process failed; the process has said why in one line",
+        logger="torch.distributed.elastic",
+    ),
+    "fvcore": Remark("operations that it does not count; they are in archlab's table of checks", logger="fvcore"),
+    "matplotlib": Remark("a letter that the font lacks; it is drawn as a box", "builtins:UserWarning", "Glyph"),
+    "optuna": Remark(
+        "a part of it may change; pyproject.toml bounds its versions", "optuna.exceptions:ExperimentalWarning"
+    ),
+    "pillow": Remark("an oddity of an image that it puts up with; one that it cannot read is counted", module="PIL"),
+    "statsmodels": Remark(
+        "a coefficient that the trials do not determine; no effect is told of it",
+        "statsmodels.tools.sm_exceptions:SingularMatrixWarning",
+    ),
+}
+
+
+@contextmanager
+def unheard(library: Library) -> Iterator[None]:
+    """Drop that library's remark while the block runs."""
+    remark = REMARKS[library]
+    if remark.logger:
+        logger = logging.getLogger(remark.logger)
+        level = logger.level
+        logger.setLevel(logging.CRITICAL)
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
+        return
+    module, _, name = remark.category.partition(":")
+    with warnings.catch_warnings():
+        category = getattr(import_module(module), name)
+        warnings.filterwarnings("ignore", remark.message, category, remark.module)
+        yield
