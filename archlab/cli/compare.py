@@ -1,5 +1,6 @@
 """``archlab compare NAME NAME …``"""
 
+import gc
 from pathlib import Path
 
 import click
@@ -18,6 +19,7 @@ def compare(names: tuple[str, ...], studies: Path, reports: Path, form: str) -> 
     """Put several studies on one front. Writes reports/compare/NAME+NAME/."""
     for name in names:
         check_study(name, studies)
+    gc.disable()  # as in report
 
     from archlab.analysis.compare import compare as compare_studies
     from archlab.evaluation.measures import better

@@ -71,6 +71,7 @@ def study(
     from archlab.cli.resumption import Resumption
     from archlab.files import writable_folder
     from archlab.report import write_report
+    from archlab.report.snapshot import snapshot
     from archlab.report.surrogate import expectation
     from archlab.study import run_study
     from archlab.study.disk import DISK
@@ -103,12 +104,13 @@ def study(
         click.echo(
             f"study {name} is finished: nothing to do. For more trials: archlab study {shlex.quote(name)} --more 20"
         )
-    page = write_report(finished, reports / name, {word: pick.trial for word, pick in finished.picks.items()})
+    table = snapshot(finished)
+    page = write_report(table, reports / name, {word: pick.trial for word, pick in finished.picks.items()})
     mirror.study_finished(finished, reports / name / "pareto.png")
     _print_outcome(finished)
     for line in health(finished):
         click.secho(f"note    {line}", fg="yellow")
-    if expected := expectation(finished):
+    if expected := expectation(table):
         click.echo(f"expect  {expected}")
     if mirror.remark:
         click.echo(mirror.remark)

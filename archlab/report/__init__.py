@@ -6,7 +6,7 @@ from archlab.analysis.table import StudyTable
 from archlab.files import writable_folder, write_text
 from archlab.report.cards import Card
 from archlab.report.front import FrontInfo, front_info, further_charts
-from archlab.report.table import snapshot
+from archlab.report.snapshot import snapshot
 
 __all__ = ["Card", "FrontInfo", "StudyTable", "front_info", "write_report"]
 

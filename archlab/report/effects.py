@@ -7,13 +7,14 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from archlab.analysis.effects import LEVEL, change_effects, effects, is_ablation, price_list
+from archlab.analysis.effects import LEVEL, change_effects, is_ablation, price_list
 from archlab.analysis.table import StudyTable, latency_columns
 from archlab.errors import BadInput
 from archlab.report.axes import draw_frame
 from archlab.report.cards import Card, NotYetError, Picks
 from archlab.report.labels import heading
 from archlab.report.picture import DPI, Picture, write_picture
+from archlab.report.snapshot import once
 from archlab.report.style import FRONT, INK, MUTED, figure_layout
 from archlab.report.table import estimated
 from archlab.report.tables import write_tables
@@ -31,7 +32,7 @@ def effects_card(study: StudyTable, picks: Picks) -> Card:
     if not study.knobs:
         raise NotYetError("The search space has no knobs.")
     try:
-        found = change_effects(study)
+        found = _changes(study)
     except BadInput as error:
         raise NotYetError(f"The effects cannot be estimated: {error}") from None
     return Card(
@@ -46,7 +47,7 @@ def effects_card(study: StudyTable, picks: Picks) -> Card:
 def prices(study: StudyTable) -> pd.DataFrame:
     """The price list as it is written to files: one row a knob value, headed as people read it."""
     try:
-        return shown_effects(price_list(study), study)
+        return shown_effects(price_list(study) if is_ablation(study) else _changes(study), study)
     except BadInput:
         return pd.DataFrame()
 
@@ -54,13 +55,20 @@ def prices(study: StudyTable) -> pd.DataFrame:
 def write_effects(study: StudyTable, folder: Path) -> None:
     """Of an ablation ``effects`` as ``.csv``, ``.md`` and ``.tex``, with what is reported elsewhere, and, where
     intervals are known, as ``.png`` and ``.svg``."""
+    if not is_ablation(study):
+        return
     try:
-        found = effects(study)
+        found = _changes(study)
     except BadInput:
         return
     write_tables({"effects": shown_effects(found, study)}, folder)
     if found["low"].notna().any():
         write_picture(lambda: draw_effects(found, study), folder / "effects")
+
+
+@once
+def _changes(study: StudyTable) -> pd.DataFrame:
+    return change_effects(study)
 
 
 def sentence(found: pd.DataFrame, study: StudyTable) -> str:

@@ -12,6 +12,7 @@ from archlab.evaluation.evaluation import kind_column, noisy_column
 from archlab.evaluation.measures import MEASURES, Direction, Measure, beyond, find_column
 from archlab.report.cards import Picks
 from archlab.report.labels import axis, device_of, heading, unit
+from archlab.report.snapshot import once
 from archlab.report.table import (
     baseline_row,
     charted_cost,
@@ -94,6 +95,7 @@ class FrontInfo(NamedTuple):
     objectives: int
 
 
+@once
 def front_info(study: StudyTable, picks: Picks | None = None, cost: str | None = None) -> FrontInfo:
     """What the chart of the front against a cost shows. A repeated trial is shown once, as the original."""
     cost, trials = cost or charted_cost(study), study.trials

@@ -66,10 +66,9 @@ def render(study: StudyTable, picks: Picks, samples_mb: float) -> str:
 
 def _explained(study: StudyTable, cards: list[Card]) -> tuple[list[Card], str]:
     """With the surrogate's cards behind that of the effects, and what a further hour is expected to bring."""
-    from archlab.report.surrogate import further_hour, surrogate_cards
-    from archlab.study.explanation import explain
+    from archlab.report.surrogate import explained, further_hour, surrogate_cards
 
-    found = explain(study)
+    found = explained(study)
     place = 1 + [card.key for card in cards].index("effects")
     hour = "" if found is None else further_hour(found.hour)
     return [*cards[:place], *surrogate_cards(found, study), *cards[place:]], hour

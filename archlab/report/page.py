@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 from functools import cache
+from html import escape
 from typing import Any
 
 import jinja2
@@ -11,7 +13,13 @@ from pandas.api.types import is_numeric_dtype
 from plotly.offline import get_plotlyjs
 
 from archlab import __version__
+from archlab.evaluation.measures import MEASURES
 from archlab.report.table import is_known, text
+
+_UNITS = sorted({"%", "s", "min", "h", *(measure.unit for measure in MEASURES.values() if measure.unit)})
+_JOINTS = re.compile(rf"(?<=[\d.]) (?=(?:{'|'.join(map(re.escape, _UNITS))})(?!\w))|(?<=\d) (?=± )|(?<=±) ")
+
+_CODE = re.compile("`([^`]+)`")
 
 
 def render_page(template: str, data: Any, **values: Any) -> str:
@@ -28,6 +36,22 @@ def render_page(template: str, data: Any, **values: Any) -> str:
 def signed(value: Any) -> str:
     """A difference as a person reads it, empty where there is none."""
     return f"{value:+.3g}".replace("-", "−") if is_known(value) else ""
+
+
+def unbroken(sentence: str) -> str:
+    """The sentence, whose lines never end between a number and its unit, nor beside ±."""
+    return _JOINTS.sub("\N{NO-BREAK SPACE}", sentence)
+
+
+def prose(sentence: str) -> str:
+    """The sentence as safe HTML, `unbroken`, with what is between backticks as code."""
+    return _CODE.sub(r"<code>\1</code>", escape(unbroken(sentence)))
+
+
+def cell(value: Any) -> str:
+    """A table's cell as a person reads it, with a true minus."""
+    shown = text(value)
+    return shown if isinstance(value, str) else shown.replace("-", "−")
 
 
 def _json(value: Any) -> str:
@@ -59,7 +83,8 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["cell"] = text
+    environment.filters["cell"] = cell
+    environment.filters["prose"] = prose
     environment.filters["signed"] = signed
     environment.filters["signed_columns"] = lambda frame: [name.startswith(("Δ", "vs ")) for name in frame]
     environment.filters["numeric_columns"] = lambda frame: [is_numeric_dtype(frame[name]) for name in frame]

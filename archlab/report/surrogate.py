@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from archlab.analysis.table import StudyTable
 from archlab.report.cards import Card
 from archlab.report.labels import heading
+from archlab.report.snapshot import once
 from archlab.report.style import DOMINATED, FRONT, INK, figure_layout
 from archlab.space import label
 from archlab.study.explanation import LEAST, Check, Explanation, Promise, explain
@@ -18,6 +19,12 @@ from archlab.study.surrogate.forecast import LEVEL
 _PERCENT = f"{100 * LEVEL:.0f} %"
 _TITLE = "How well the search's surrogate predicts"
 _ROW_PIXELS, _FRAME_PIXELS = 30, 90
+
+
+@once
+def explained(study: StudyTable) -> Explanation | None:
+    """See `archlab.study.explanation.explain`."""
+    return explain(study)
 
 
 def surrogate_cards(found: Explanation | None, study: StudyTable) -> list[Card]:
@@ -42,7 +49,7 @@ def further_hour(gain: Gain | None) -> str:
 
 def expectation(study: StudyTable) -> str:
     """`further_hour` of a search that a surrogate led; empty where nothing is known."""
-    found = explain(study) if study.design.strategy == "surrogate" else None
+    found = explained(study) if study.design.strategy == "surrogate" else None
     return "" if found is None else further_hour(found.hour)
 
 
@@ -162,7 +169,7 @@ def _promising_card(found: Explanation, study: StudyTable) -> Card:
         sentence=(
             f"Of {found.looked_at} further architectures, those that are likelier on the front than not, the greatest "
             f"expected gain first; quality with its {_PERCENT} prediction interval. Costs are exact unless marked ≈. "
-            f"To train them: archlab study {study.name} --more {len(found.promising)}. The search begins with what "
+            f"To train them: `archlab study {study.name} --more {len(found.promising)}`. The search begins with what "
             f"promises most a step, and learns on the way. {further_hour(found.hour)}"
         ),
         data=pd.DataFrame([_row(promise, study) for promise in found.promising]),

@@ -1,57 +1,16 @@
 """What a report needs of a study: plain data, so that it can be made without running one."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from archlab.analysis.table import StudyTable, cost_objectives, devices
-from archlab.architecture import UNetSpec
-from archlab.evaluation import Confirmation, ProxyResult, Record
 from archlab.evaluation.evaluation import LATENCY_COLUMNS, kind_column
 from archlab.evaluation.measures import COSTS, OF_DEVICES, breaks, column_suffixes, find_column
-from archlab.latency.measurement import Measurement
-from archlab.proxy.settings import ProxySettings
-from archlab.space import Design, SearchSpace
 
 _LIKE_TIME = ("latency_ms", "macs_g")  # what a person wants to see quality against, where nothing else is asked
-_COLUMNS = ("trial", "status", "gate", "reason", "stopped_at", "architecture", "quality", "macs_g")
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A study as it is now, read once."""
-
-    name: str
-    folder: Path
-    records: Sequence[Record]
-    trials: pd.DataFrame
-    front: pd.DataFrame
-    confirmation: Confirmation
-    knobs: Sequence[str]
-    objectives: Sequence[str]
-    quality_label: str
-    limits: Mapping[str, float]
-    baseline: Mapping[str, Any]
-    baseline_proxy: ProxyResult | None
-    baseline_spec: UNetSpec
-    measure: Sequence[Measurement]
-    proxy: ProxySettings
-    design: Design
-    space: SearchSpace
-    trials_wanted: int
-    resolved: Mapping[str, Any]
-
-
-def snapshot(study: StudyTable) -> StudyTable:
-    """The study's attributes, each read once; a table without rows gets the columns that charts ask for."""
-    read = {field.name: getattr(study, field.name) for field in fields(Snapshot)}
-    columns = [*_COLUMNS, *read["knobs"], *read["objectives"]]
-    missing = [name for name in dict.fromkeys(columns) if name not in read["trials"]]
-    return Snapshot(**read | {"trials": read["trials"].reindex(columns=[*read["trials"], *missing])})
 
 
 def charted_cost(study: StudyTable) -> str:

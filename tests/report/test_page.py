@@ -16,6 +16,7 @@ from plotly.offline import get_plotlyjs
 
 from archlab.errors import BadInput
 from archlab.report import write_report
+from archlab.report.page import unbroken
 from archlab.space import Design
 
 HOSTILE = "<script>alert(1)</script>"
@@ -295,3 +296,10 @@ def _open(browser: str, page: Path, fragment: str = "") -> tuple[str, list[str]]
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+
+
+def test_lines_end_neither_before_a_unit_nor_beside_plus_minus() -> None:
+    said = unbroken("95 % of 4.6 ms and 13.7 M, 0.16 ± 0.01; take 3 s of 2 min, 5 minutes, 7 models, trial 3 scored")
+    assert said.replace("\N{NO-BREAK SPACE}", "~") == (
+        "95~% of 4.6~ms and 13.7~M, 0.16~±~0.01; take 3~s of 2~min, 5 minutes, 7 models, trial 3 scored"
+    )

@@ -3,7 +3,7 @@
 
   const parallel = document.getElementById("parallel");
   const brushes = {}; // [from, to] by axis, as shares of its height from the top
-  const NARROWEST = 92, HEIGHT = 300, TOP = 44, BOTTOM = 14;
+  const NARROWEST = 84, HEIGHT = 300, TOP = 44, BOTTOM = 14;
 
   const sample = element("div");
   sample.innerHTML = "<svg></svg>";

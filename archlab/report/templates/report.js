@@ -108,7 +108,7 @@
     const base = data.baseline[key];
     if (!isCost[key] || typeof base !== "number" || !base) return "";
     const share = 100 * (value / base - 1);
-    return `${share > 0 ? "+" : "−"}${Math.abs(share).toFixed(0)} %`;
+    return `${share > 0 ? "+" : "−"}${Math.abs(share).toFixed(0)}\u00a0%`;
   }
 
   function difference(key, value) {
