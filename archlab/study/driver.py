@@ -29,7 +29,7 @@ from archlab.study.folder import StudyFolder
 from archlab.study.multi_fidelity import MultiFidelity, ended
 from archlab.study.open_trials import OpenTrials, OwnTrial
 from archlab.study.optuna_result import optuna_result
-from archlab.study.paused import Paused, pause, paused_of, until_of
+from archlab.study.paused import Paused, pause, paused_of, spans_of, until_of
 from archlab.study.proposals import Proposal, Proposals
 from archlab.study.pruning import Pruner
 from archlab.study.stopping import reason_to_stop
@@ -198,7 +198,10 @@ class Driver:
     def _stops(self) -> bool:
         """Whether a stop rule ends the study."""
         stop = self.settings.search.stop
-        hours = self.finished.hours(self.open.started, time.time()) if stop.hours else 0.0
+        hours = 0.0
+        if stop.hours:
+            spans = spans_of(self.store.optuna.get_trials(deepcopy=False))
+            hours = self.finished.hours(self.open.started, time.time(), spans)
         reason = reason_to_stop(stop, self.finished.points, hours)
         if reason is not None:
             self.has_ended = True
@@ -242,7 +245,8 @@ class Driver:
 
     def _pause(self, mine: OwnTrial, evaluation: Evaluation) -> None:
         """Until it is chosen again, or the study ends."""
-        mine.paused = Paused(evaluation=evaluation, seconds=mine.seconds(time.time()))
+        now, before = time.time(), () if mine.paused is None else mine.paused.spans
+        mine.paused = Paused(evaluation=evaluation, seconds=mine.seconds(now), spans=(*before, (mine.since, now)))
         mine.until = None
         self.open.add(mine)
         pause(mine.trial, mine.paused)

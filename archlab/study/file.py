@@ -10,7 +10,14 @@ from archlab.latency.measurement import Measurement
 from archlab.proxy.settings import ProxySettings
 from archlab.space import Design, LadderStep
 from archlab.space.settings import SpaceSettings
-from archlab.study.settings import Constraints, SearchSettings, Share, Strategy, TrialSettings
+from archlab.study.settings import PLANS, Constraints, SearchSettings, Share, Strategy, TrialSettings
+
+_NOT_OF_SURROGATE = {
+    "reduction": "decides anew at every rung and stops no fixed share",
+    "noise": "learns it from the trials",
+    "repeats": "begins every architecture once (proxy.seeds trains each with several)",
+}
+_OF_PLANS = {"change": "leave_one_out and factorial", "resolution": "factorial"}
 
 
 class StudyFile(SpaceSettings):
@@ -47,11 +54,13 @@ class StudyFile(SpaceSettings):
 
     @property
     def strategy(self) -> Strategy:
-        """Unless one is given, ``surrogate`` where quality at rungs is traded for what is known before any training."""
+        """Unless one is given, ``surrogate`` where quality at rungs is traded for what is known before any training and
+        nothing is asked for that it has not."""
         if self.search.strategy is not None:
             return self.search.strategy
         is_traded = len(self.objectives) > 1 and not self._scores_besides_quality
-        return "surrogate" if is_traded and len(self.proxy.rungs) > 1 and self.search.repeats == "known" else "tpe"
+        is_free = is_traded and not self.search.differing(_NOT_OF_SURROGATE)
+        return "surrogate" if is_free and len(self.proxy.rungs) > 1 else "tpe"
 
     @property
     def design(self) -> Design:
@@ -85,6 +94,13 @@ class StudyFile(SpaceSettings):
             raise ValueError(
                 f"search.strategy: surrogate trades quality for what is known before training, and {scores[0]} is not; "
                 "take tpe or nsga2, or another objective"
+            )
+        if self.strategy == "surrogate" and (others := search.differing(_NOT_OF_SURROGATE)):
+            why = _NOT_OF_SURROGATE[others[0]]
+            raise ValueError(f"search.{others[0]}: search.strategy surrogate {why}; leave it out, or take tpe or nsga2")
+        if self.strategy not in PLANS and (others := search.differing(_OF_PLANS)):
+            raise ValueError(
+                f"search.{others[0]}: {self.strategy} is a search, and it is of plans: {_OF_PLANS[others[0]]}"
             )
         if search.stop.gain is not None and self.strategy != "surrogate":
             raise ValueError("search.stop.gain: only search.strategy surrogate expects a gain; take no_gain or hours")

@@ -4,7 +4,7 @@ Such a trial is running, as Optuna has it. It is paused once it was scored at th
 before, it is under way, or was left behind by a driver that was killed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,6 +15,8 @@ from pydantic import ConfigDict
 from archlab.evaluation import Evaluation
 from archlab.evaluation.fact import STRICT, from_plain, to_plain
 
+Span = tuple[float, float]
+
 _UNTIL, _PAUSED = "until", "paused"
 
 
@@ -24,12 +26,14 @@ class Paused:
 
     Attributes:
         seconds: how long it was worked on.
+        spans: when, from and to, in seconds since the epoch.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     evaluation: Evaluation
     seconds: float
+    spans: tuple[Span, ...] = ()
 
     @property
     def rung(self) -> int:
@@ -62,6 +66,12 @@ def paused_of(trial: optuna.Trial | FrozenTrial) -> Paused | None:
     """What it came to when it was paused last; None for one that never was."""
     kept = _attributes(trial).get(_PAUSED)
     return None if kept is None else from_plain(Paused, kept, f"trial {trial.number} in the journal")
+
+
+def spans_of(trials: Iterable[FrozenTrial]) -> dict[int, list[Span]]:
+    """When trials were worked on before they were paused, by number; of finished ones, too."""
+    paused = {trial.number: trial.user_attrs[_PAUSED] for trial in trials if _PAUSED in trial.user_attrs}
+    return {number: [(start, end) for start, end in facts.get("spans", ())] for number, facts in paused.items()}
 
 
 def until_of(trial: optuna.Trial | FrozenTrial, first: int) -> int | None:

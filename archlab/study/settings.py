@@ -1,6 +1,6 @@
 """The sections of a YAML that are the study's own: limits, search, what a trial may take."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, create_model, model_serializer
@@ -12,6 +12,7 @@ from archlab.section import Amount, Count, Section
 Strategy = Literal[
     "surrogate", "tpe", "nsga2", "nsga3", "random", "grid", "ablate", "leave_one_out", "ladder", "factorial"
 ]
+PLANS: tuple[Strategy, ...] = ("grid", "ablate", "leave_one_out", "ladder", "factorial")  # the others are searches
 
 
 class Share(Section):
@@ -154,6 +155,11 @@ class SearchSettings(Section):
     change: dict[str, Any] = Field(default_factory=dict)
     resolution: Literal["full", 3, 4, 5] = "full"  # of a factorial plan
     confirm: bool = True  # before it ends, measure what is on or near the front again, side by side
+
+    def differing(self, names: Iterable[str]) -> list[str]:
+        """Those of the settings that are not as they are without being given."""
+        given = self.model_dump(include=set(names))
+        return [name for name in names if given[name] != getattr(SearchSettings(), name)]
 
 
 class TrialSettings(Section):

@@ -119,6 +119,16 @@ def test_it_ends_when_too_little_is_expected_and_says_so(tmp_path: Path) -> None
     assert listening.notices[-1].startswith("the most promising candidate is expected to add")
 
 
+@pytest.mark.parametrize(("rungs", "objectives"), [("[20]", "quality, macs_g"), ("[5, 20]", "quality")])
+def test_one_rung_or_one_objective_leave_it_something_to_decide(rungs: str, objectives: str, tmp_path: Path) -> None:
+    text = SPACE.replace("[5, 10, 20]", rungs).replace("quality, macs_g", objectives).replace("trials: 10", "trials: 6")
+    pausing = Pausing()
+    study = run_study(load_definition(write_space(tmp_path, text)), root=tmp_path, executor=Inline(pausing))
+    assert Counter(pausing.trained).most_common(1)[0][1] == 1
+    assert set(study.trials["status"]) == ({"complete"} if rungs == "[20]" else {"complete", "stopped"})
+    assert len(study.trials) == 7
+
+
 def test_it_is_the_default_where_quality_at_rungs_is_traded_for_costs(tmp_path: Path) -> None:
     text = SPACE.replace("strategy: surrogate, ", "")
     for old, new, strategy in (
@@ -127,6 +137,9 @@ def test_it_is_the_default_where_quality_at_rungs_is_traded_for_costs(tmp_path: 
         ("quality, macs_g", "quality", "tpe"),
         ("quality, macs_g", "quality, val_loss_q1", "tpe"),
         ("seed: 3", "seed: 3, repeats: seed", "tpe"),
+        ("seed: 3", "seed: 3, reduction: 4", "tpe"),
+        ("seed: 3", "seed: 3, noise: 0.1", "tpe"),
+        ("seed: 3", "seed: 3, reduction: 3, repeats: known", "surrogate"),
         ("seed: 3", "seed: 3, strategy: nsga2", "nsga2"),
     ):
         assert load_definition(write_space(tmp_path, text.replace(old, new))).settings.strategy == strategy
@@ -137,6 +150,21 @@ def test_what_the_strategy_cannot_do_is_refused(tmp_path: Path) -> None:
 
     for old, new, message in (
         ("quality, macs_g", "quality, val_loss_q1", "search.strategy: surrogate trades quality for what is known"),
+        (
+            "seed: 3",
+            "seed: 3, repeats: seed",
+            r"search.repeats: search.strategy surrogate begins every architecture once",
+        ),
+        ("seed: 3", "seed: 3, reduction: 4", "search.reduction: search.strategy surrogate decides anew at every rung"),
+        ("seed: 3", "seed: 3, noise: 0", "search.noise: search.strategy surrogate learns it from the trials"),
+        ("seed: 3", "seed: 3, change: {conv: separable}", "search.change: surrogate is a search, and it is of plans"),
+        ("surrogate", "random, resolution: 3", "search.resolution: random is a search, and it is of plans: factorial"),
+        (
+            "seed: 3}",
+            "seed: 3}\nladder: [{step: a, values: {conv: separable}}]",
+            "ladder: its steps and search.strategy",
+        ),
+        ("quality, macs_g", "params_m, macs_g", "objectives: quality must be one of them"),
         ("strategy: surrogate", "strategy: tpe, stop: {gain: 1%}", "search.stop.gain: only search.strategy surrogate"),
         ("seed: 3", "seed: 3, stop: {gain: much}", "a gain is a share of the hypervolume like '1%', not 'much'"),
     ):
