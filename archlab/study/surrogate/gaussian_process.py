@@ -1,10 +1,13 @@
 """Quality as a Gaussian process over architectures and rungs: the surrogate of a multi-fidelity search.
 
-The logarithm of a quality is the sum of its rung's own mean, free; a slope by which what costs more is better; a
-function of the architecture's features whose values at two rungs correlate (Matérn 5/2 times ρ to the number of rungs
-between them, in the manner of freeze-thaw optimisation, Swersky et al. 2014, arXiv:1406.3896); and a part that is the
-architecture's alone, likewise correlated. Differences between architectures grow towards the lower rungs.
-Hyperparameters are those of the highest posterior density under tight priors.
+The logarithm of a quality is the sum of its rung's own mean, free; a slope by which what costs more is better, and
+the more so the longer it is trained; a function of the architecture's features whose values at two rungs correlate
+(Matérn 5/2 times ρ to the number of rungs between them, in the manner of freeze-thaw optimisation, Swersky et al. 2014,
+arXiv:1406.3896); a discrepancy, a smaller such function that hardly correlates, whose length scales are not learnt: a
+knob that decides nothing at the lower rungs may still decide at the last (Kennedy and O'Hagan 2000,
+doi:10.1093/biomet/87.1.1, have discrepancies between fidelities); and a part that is the architecture's alone, likewise
+correlated. Differences between architectures grow towards the lower rungs. Hyperparameters are those of the highest
+posterior density under tight priors.
 """
 
 from collections.abc import Sequence
@@ -22,7 +25,11 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int_]
 
 MEAN_SD = 3.0  # of a rung's mean, in log quality: as good as free
-SLOPE = 0.5  # by how many standard deviations of the signal one sd of log cost is better
+SLOPE = 0.5  # by how many standard deviations of the signal one sd of log cost is better at the last rung
+SLOPE_BEFORE = 0.8  # of it, at the rung before
+DISCREPANCY = 0.4  # its standard deviation, in the signal's
+DISCREPANCY_RUNG = 0.4  # its correlation at one rung and the next
+DISCREPANCY_LENGTH = 1.5
 JITTER = 1e-6  # variance
 _MOST_ITERATIONS = 40
 
@@ -123,14 +130,15 @@ class GaussianProcess:
 
     def mean(self, inputs: Inputs) -> Floats:
         """The prior's, [N]."""
-        return SLOPE * self.given.signal * inputs.cheapness * self.given.growth**inputs.rung
+        return _slope(self.given.signal, inputs)
 
     def covariance(self, mine: Inputs, others: Inputs) -> Floats:
         """The prior's, [N, M]."""
         given, between = self.given, _Between(mine, others)
         lengths = np.array(given.lengths)[self.groups]
         matern, _ = _matern(cdist(mine.features / lengths, others.features / lengths))
-        shared = given.signal**2 * matern * given.rung**between.gaps
+        discrepancy = DISCREPANCY**2 * _near(mine, others) * DISCREPANCY_RUNG**between.gaps
+        shared = given.signal**2 * (matern * given.rung**between.gaps + discrepancy)
         own = given.own**2 * between.is_same * given.own_rung**between.gaps
         return np.asarray(between.scale(given.growth) * (shared + own) + MEAN_SD**2 * (between.gaps == 0))
 
@@ -169,7 +177,8 @@ class GaussianProcess:
 
     def _variance(self, inputs: Inputs, later: Inputs) -> Floats:
         given, gaps = self.given, np.abs(inputs.rung - later.rung)
-        alone = given.signal**2 * given.rung**gaps + given.own**2 * given.own_rung**gaps
+        signal = given.rung**gaps + DISCREPANCY**2 * DISCREPANCY_RUNG**gaps
+        alone = given.signal**2 * signal + given.own**2 * given.own_rung**gaps
         return np.asarray(alone * given.growth ** (inputs.rung + later.rung) + MEAN_SD**2 * (gaps == 0))
 
     def _explained(self, mine: Floats, others: Floats) -> Floats:
@@ -186,26 +195,29 @@ def fit(groups: Integers, seen: Inputs, values: Floats, start: Hyperparameters |
     """
     between, squares = _Between(seen, seen), _squares(seen.features, groups)
     same, gaps = between.is_same.astype(float), between.gaps
+    discrepancy = DISCREPANCY**2 * _near(seen, seen) * DISCREPANCY_RUNG**gaps
     fixed = MEAN_SD**2 * (gaps == 0) + JITTER * np.eye(len(seen))
     centre, width = np.array([*_PRIORS.values(), *[_LENGTH] * len(squares)]).T
 
     def loss(vector: Floats) -> tuple[float, Floats]:
         given = _unpacked(vector)
         lengths = np.array(given.lengths)
-        scale, slope = between.scale(given.growth), SLOPE * given.signal * seen.cheapness * given.growth**seen.rung
+        scale, slope = between.scale(given.growth), _slope(given.signal, seen)
         matern, by_length = _matern(np.sqrt(np.tensordot(1 / lengths**2, squares, 1)))
         shared_alone = scale * given.signal**2 * given.rung**gaps
         shared, own = shared_alone * matern, scale * given.own**2 * same * given.own_rung**gaps
-        factor = cho_factor(shared + own + fixed, lower=True, check_finite=False)
+        at_rungs = scale * given.signal**2 * discrepancy
+        everything = shared + own + at_rungs
+        factor = cho_factor(everything + fixed, lower=True, check_finite=False)
         weights = cho_solve(factor, values - slope, check_finite=False)
         inverse = cho_solve(factor, np.eye(len(seen)), check_finite=False)
         towards = 0.5 * (np.outer(weights, weights) - inverse)  # derivative of the log likelihood by the covariance
         gradient = [
-            2 * (towards * shared).sum() + weights @ slope,
+            2 * (towards * (shared + at_rungs)).sum() + weights @ slope,
             2 * (towards * own).sum(),
             (towards * shared * gaps).sum() * (1 - given.rung),
             (towards * own * gaps).sum() * (1 - given.own_rung),
-            (towards * (shared + own) * between.depths).sum() + weights @ (slope * seen.rung),
+            (towards * everything * between.depths).sum(),
             *np.einsum("ij,gij->g", towards * shared_alone * by_length, squares) / lengths**2,
         ]
         likelihood = -0.5 * (values - slope) @ weights - np.log(np.diag(factor[0])).sum()
@@ -228,6 +240,16 @@ class _Between:
     def scale(self, growth: float) -> Floats:
         """How much larger covariances are than at the last rung."""
         return np.asarray(growth**self.depths)
+
+
+def _slope(signal: float, inputs: Inputs) -> Floats:
+    """The prior's mean, [N]."""
+    return np.asarray(SLOPE * signal * inputs.cheapness * SLOPE_BEFORE**inputs.rung)
+
+
+def _near(mine: Inputs, others: Inputs) -> Floats:
+    """Correlation of the discrepancy at one rung, [N, M]."""
+    return _matern(cdist(mine.features, others.features) / DISCREPANCY_LENGTH)[0]
 
 
 def _squares(features: Floats, groups: Integers) -> Floats:

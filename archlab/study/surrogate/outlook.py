@@ -7,7 +7,7 @@ doi:10.1007/978-3-642-10701-6_6).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import moocore
@@ -21,6 +21,8 @@ from archlab.study.surrogate.gaussian_process import Floats, Integers, Posterior
 from archlab.study.surrogate.history import Begun
 from archlab.study.surrogate.improvement import Front, expected_improvement
 from archlab.study.surrogate.quality import QualityModel
+
+MISLED = 0.25  # how likely it is taken to be that lower rungs say nothing
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -74,6 +76,11 @@ class Outlook:
         return QualityModel(rungs=self.rungs, groups=self.groups, fits=self.fits, begun=self.begun, inputs=inputs)
 
     @cached_property
+    def quality_at_the_end(self) -> QualityModel:
+        """The model that is given the last rung alone, for whom lower rungs say nothing."""
+        return replace(self.quality, lowest=self.quality.last)
+
+    @cached_property
     def costs(self) -> Costs:
         """Of all architectures."""
         measured = [*(one.known for one in self.begun), *[None] * len(self.new)]
@@ -115,11 +122,25 @@ class Outlook:
 
     @cached_property
     def gains(self) -> Floats:
-        """Expected improvement of hypervolume by each candidate's training to the end, [N]."""
-        return self.improvement(self.end.mean[:, None], self.end.sd[:, None])[:, 0]
+        """Expected improvement of hypervolume by each candidate's training to the end, [N]; of both models together."""
+        return mixed(self._gains(self.end), self.gains_at_the_end)
+
+    @cached_property
+    def gains_at_the_end(self) -> Floats:
+        """Likewise, by the model that is given the last rung alone."""
+        model = self.quality_at_the_end
+        return self._gains(model.process.predict(model.inputs[self.candidates]))
+
+    def _gains(self, end: Posterior) -> Floats:
+        return self.improvement(end.mean[:, None], end.sd[:, None])[:, 0]
 
     def improvement(self, mean: Floats, sd: Floats) -> Floats:
         """Expected of hypervolume, by each candidate [N, L], where limits are met; of log quality at the end."""
         scenarios = self.costs.scenarios[:, self.candidates]
         found = np.mean([expected_improvement(mean, sd, costs, self.front) for costs in scenarios], axis=0)
         return np.asarray(found * self.costs.is_met[self.candidates][:, None])
+
+
+def mixed(by_rungs: Floats, at_the_end: Floats) -> Floats:
+    """What is expected by the model that is given all rungs, and by the one that is given the last alone."""
+    return np.asarray((1 - MISLED) * by_rungs + MISLED * at_the_end)

@@ -31,6 +31,7 @@ class QualityModel:
         groups: of features, see `GaussianProcess`.
         begun: trials whose training was begun.
         inputs: architectures at the last rung, those of ``begun`` first.
+        lowest: place of the lowest rung that the process is given.
     """
 
     rungs: Sequence[int]
@@ -38,6 +39,7 @@ class QualityModel:
     fits: Fits
     begun: Sequence[Begun]
     inputs: Inputs
+    lowest: int = 0
 
     @property
     def last(self) -> int:
@@ -58,6 +60,7 @@ class QualityModel:
             (index, self.last - self.rungs.index(rung), np.log(quality + self.shift))
             for index, one in enumerate(self.begun)
             for rung, quality in one.qualities.items()
+            if rung >= self.rungs[self.lowest]
         ]
         furthest = sorted(seen, key=lambda one: (one[1], -one[0]))[:_MOST_SEEN]
         begun = [index for index, _, _ in furthest]
@@ -67,17 +70,18 @@ class QualityModel:
     @cached_property
     def given_seen(self) -> GaussianProcess:
         """Given what was seen."""
-        count = sum(len(one.qualities) for one in self.begun)
-        given = self.fits.hyperparameters("quality", self.groups, self.seen.inputs, self.seen.values, count)
+        count = sum(rung >= self.rungs[self.lowest] for one in self.begun for rung in one.qualities)
+        name = f"quality from rung {self.lowest}"
+        given = self.fits.hyperparameters(name, self.groups, self.seen.inputs, self.seen.values, count)
         return GaussianProcess(given, self.groups, self.seen.inputs, self.seen.values)
 
     @cached_property
     def process(self) -> GaussianProcess:
-        """Given what was seen, and what is under way as it is predicted."""
+        """Given what was seen, and what is under way as it is predicted, at the lowest rung or above."""
         pending = {index: one.until for index, one in enumerate(self.begun) if one.until is not None}
         if not pending:
             return self.given_seen
-        before = [self.last - self.rungs.index(until) for until in pending.values()]
+        before = [self.last - max(self.lowest, self.rungs.index(until)) for until in pending.values()]
         upcoming = self._at(list(pending), before)
         believed = np.append(self.seen.values, self.given_seen.predict(upcoming).mean)
         inputs = together([self.seen.inputs, upcoming])

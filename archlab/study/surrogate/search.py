@@ -15,6 +15,7 @@ from archlab.study.surrogate.outlook import Outlook
 
 _MOST_SEEN = 300  # trials that the surrogate is given
 _MOST_OPTIONS = 200  # paused trials that are considered
+_IGNORES_RUNGS_EVERY = 20  # qualities that are seen
 _NEAR = 12  # trials, trained to the end last, whose neighbours are considered
 
 
@@ -60,7 +61,8 @@ class SurrogateSearch:
             may_begin: whether anything is.
             steps_an_hour: how fast the study trains, where that is known.
         """
-        draw = len(begun) + sum(len(one.qualities) for one in begun)
+        seen = sum(len(one.qualities) for one in begun)
+        draw = len(begun) + seen
         begun = self._relevant(begun, draw)
         limits = {name: self.limits[name] for name in COSTS if name in self.limits}
         near = [one.values for one in begun if self.rungs[-1] in one.qualities][-_NEAR:]
@@ -81,7 +83,7 @@ class SurrogateSearch:
             new=new,
             estimates=self.estimates,
         )
-        return decide(outlook, steps_an_hour)
+        return decide(outlook, steps_an_hour, ignores_rungs=seen % _IGNORES_RUNGS_EVERY == 0)
 
     def _first(self, begun: Sequence[Begun], options: Sequence[int], new: Sequence[Architecture]) -> Choice:
         """Something to the end: a paused trial, or an architecture of middling cost."""
