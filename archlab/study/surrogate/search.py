@@ -83,7 +83,7 @@ class SurrogateSearch:
             new=new,
             estimates=self.estimates,
         )
-        return decide(outlook, steps_an_hour, ignores_rungs=seen % _IGNORES_RUNGS_EVERY == 0)
+        return decide(outlook, steps_an_hour, ignores_rungs=seen > 0 and seen % _IGNORES_RUNGS_EVERY == 0)
 
     def _first(self, begun: Sequence[Begun], options: Sequence[int], new: Sequence[Architecture]) -> Choice:
         """Something to the end: a paused trial, or an architecture of middling cost."""
