@@ -17,9 +17,8 @@ class Remark(NamedTuple):
     Attributes:
         why: there is nothing to be done about it.
         category: of the warnings, ``module:Class``; imported when it is needed.
-        message, module: regular expressions that a warning's message and the module that gives it begin with; empty for
-            any.
-        logger: which logger says it, at whatever level; empty for warnings.
+        message, module: regular expressions that the message, and the module that warns, begin with; empty for any.
+        logger: which logger says it, whatever it says, with those below it; empty for warnings.
     """
 
     why: str
@@ -49,6 +48,12 @@ REMARKS: dict[Library, Remark] = {
 }
 
 
+_AT_IMPORT = {  # what loggers say when diffusers is imported and torchao is there: archlab has no use for torchao
+    "diffusers.quantizers.torchao.torchao_quantizer": "Unable to import `torchao`",  # it was written for another
+    "torch.utils._pytree": "<enum ",  # is registered, though torch knows enums by now
+}
+
+
 @contextmanager
 def unheard(library: Library) -> Iterator[None]:
     """Drop that library's remark while the block runs."""
@@ -67,3 +72,9 @@ def unheard(library: Library) -> Iterator[None]:
         category = getattr(import_module(module), name)
         warnings.filterwarnings("ignore", remark.message, category, remark.module)
         yield
+
+
+def drop_remarks_of_imports() -> None:
+    """From now on, in this process, drop what libraries say when they are imported."""
+    for logger, message in _AT_IMPORT.items():
+        logging.getLogger(logger).addFilter(lambda record, message=message: not record.getMessage().startswith(message))

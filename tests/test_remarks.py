@@ -6,7 +6,7 @@ import warnings
 import pytest
 from optuna.exceptions import ExperimentalWarning
 
-from archlab.remarks import REMARKS, unheard
+from archlab.remarks import REMARKS, drop_remarks_of_imports, unheard
 from tests.stderr import lines_of_others
 
 
@@ -31,6 +31,17 @@ def test_a_loggers_remark_is_dropped_and_its_level_is_back_at_the_end(caplog: py
             with unheard("fvcore"):
                 logger.warning("unsupported")
         assert bool(caplog.records) is is_heard
+
+
+def test_of_what_is_said_at_imports_that_message_alone_is_dropped(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logger = logging.getLogger("torch.utils._pytree")
+    monkeypatch.setattr(logger, "filters", [])
+    drop_remarks_of_imports()
+    logger.warning("%s is an Enum subclass and is now natively supported", "<enum 'Mode'>")
+    logger.warning("something else")
+    assert [record.getMessage() for record in caplog.records] == ["something else"]
 
 
 @pytest.mark.parametrize("library", REMARKS)

@@ -31,6 +31,7 @@ from archlab.cli.study import study
 from archlab.cli.track import track
 from archlab.cli.train import train
 from archlab.errors import BadInput, RunFailed, shorten, without_passwords
+from archlab.remarks import drop_remarks_of_imports
 
 EXIT_BAD_INPUT, EXIT_FAILED = 2, 1
 
@@ -83,6 +84,7 @@ def main() -> None:
 
 def run() -> int:
     """The exit code; errors are one line, 2 for bad input and 1 for a failed run."""
+    drop_remarks_of_imports()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal without → or ä shows a question mark
