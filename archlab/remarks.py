@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Literal, NamedTuple
 
@@ -77,4 +78,8 @@ def unheard(library: Library) -> Iterator[None]:
 def drop_remarks_of_imports() -> None:
     """From now on, in this process, drop what libraries say when they are imported."""
     for logger, message in _AT_IMPORT.items():
-        logging.getLogger(logger).addFilter(lambda record, message=message: not record.getMessage().startswith(message))
+        logging.getLogger(logger).addFilter(partial(_is_other, message))
+
+
+def _is_other(message: str, record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith(message)
