@@ -1,6 +1,7 @@
 """A driver of a study that pauses trainings at rungs, in a process that may be killed at any moment."""
 
 import time
+from contextlib import closing
 from pathlib import Path
 
 from archlab.cost import count
@@ -14,18 +15,20 @@ from archlab.study.executors import Inline
 from archlab.study.folder import study_folder
 from archlab.study.store import open_store
 from tests.made_up_facts import proxy_result
+from tests.study.conftest import Threads
 from tests.study.faults.training import note
 
 GRACE_SECONDS = 0.5  # for what a killed driver left in a database
 _SECONDS = 0.02  # of a training from one rung to the next
 
 
-def drive(space: Path, root: Path, url: str | None) -> None:
-    """Run the study, or go on with it."""
+def drive(space: Path, root: Path, url: str | None, workers: int) -> None:
+    """Run the study, or go on with it, with so many workers."""
     definition = load_definition(space)
     folder = study_folder(definition.name, root)
-    with open_store(definition, folder, url, grace_seconds=GRACE_SECONDS) as store:
-        Driver(definition, [], folder, store, Inline(train), ()).run()
+    executor = Inline(train) if workers == 1 else Threads(workers, train)
+    with open_store(definition, folder, url, grace_seconds=GRACE_SECONDS) as store, closing(executor):
+        Driver(definition, [], folder, store, executor, ()).run()
 
 
 def train(job: Job, callbacks: Callbacks) -> Evaluation:

@@ -20,29 +20,32 @@ from tests.study.read_back import database, journal
 from tests.study.spaces import MINI, write_space
 from tests.study.store.server import Server
 
-SPACE = MINI.replace("[3]", "[5, 10, 20]").replace("strategy: tpe, trials: 6", "strategy: surrogate, trials: 8")
+SPACE = MINI.replace("[3]", "[5, 10, 20]").replace("strategy: tpe, trials: 6", "strategy: surrogate, trials: 6")
+TRIALS = 8
 LOG = list[tuple[str, ...]]
 
 
 class Killed:
     """A study in a folder of its own whose driver is started again after every kill."""
 
-    def __init__(self, folder: Path, url: str | None = None) -> None:
+    def __init__(self, folder: Path, url: str | None = None, *, workers: int = 1, trials: int = TRIALS) -> None:
         folder.mkdir()
-        self.space, self.root, self.url = write_space(folder, SPACE), folder / "studies", url
+        space = SPACE.replace("trials: 6", f"trials: {trials}")
+        self.space, self.root, self.url = write_space(folder, space), folder / "studies", url
+        self.workers, self.trials = workers, trials
         self.processes = multiprocessing.get_context("forkserver")
         self.processes.set_forkserver_preload([*PRELOADED, "tests.study.faults.paused"])  # this process has one server
         self.kills = 0
 
     def run(self) -> None:
         """Until it is done."""
-        driver = self._driver()
+        driver = self.start()
         driver.join()
         assert driver.exitcode == 0
 
     def kill(self, source: random.Random) -> bool:
         """A new driver once it has got on a little, or while it starts, and a moment later; whether it was in time."""
-        driver, wanted = self._driver(), len(self.log()) + source.randint(0, 5)
+        driver, wanted = self.start(), len(self.log()) + source.randint(0, 5)
         while len(self.log()) < wanted and driver.exitcode is None:
             time.sleep(0.005)
         driver.join(source.uniform(0, 0.2))
@@ -54,8 +57,9 @@ class Killed:
         assert not is_done or driver.exitcode == 0
         return not is_done
 
-    def _driver(self) -> Any:
-        driver = self.processes.Process(target=drive, args=(self.space, self.root, self.url))
+    def start(self) -> Any:
+        """A driver."""
+        driver = self.processes.Process(target=drive, args=(self.space, self.root, self.url, self.workers))
         driver.start()
         return driver
 
@@ -116,3 +120,41 @@ def test_a_journal_study_is_killed(kills: int, undisturbed: Killed, tmp_path: Pa
 @pytest.mark.parametrize("kills", [2, pytest.param(15, marks=pytest.mark.slow)])
 def test_a_study_in_a_database_is_killed(kills: int, undisturbed: Killed, tmp_path: Path, server: Server) -> None:
     disturb(kills, undisturbed, lambda number: Killed(tmp_path / str(number), server.empty_database()))
+
+
+@pytest.mark.parametrize(("kills", "trials"), [(2, 4), pytest.param(15, 2 * TRIALS, marks=pytest.mark.slow)])
+def test_two_drivers_of_two_workers_each_are_killed(kills: int, trials: int, tmp_path: Path, server: Server) -> None:
+    """In what order they train depends on who is quicker; that each rung of a trial is trained once does not."""
+    study, source = Killed(tmp_path / "shared", server.empty_database(), workers=2, trials=trials), random.Random(kills)
+    drivers, alive = [study.start(), study.start()], 0
+    for _ in range(kills):
+        wanted = len(study.log()) + source.randint(1, 3)
+        while len(study.log()) < wanted and any(driver.exitcode is None for driver in drivers):
+            time.sleep(0.005)
+        index = source.randrange(2)
+        alive += drivers[index].exitcode is None
+        drivers[index].kill()
+        drivers[index].join()
+        drivers[index] = study.start()
+    for driver in drivers:
+        driver.join()
+        assert driver.exitcode == 0
+    assert alive
+    check_shared(study, alive)
+
+
+def check_shared(study: Killed, kills: int) -> None:
+    """What was trained again was under way when its driver was killed; every trial ended once, at its last rung."""
+    trained = Counter(study.log())
+    assert trained.total() - len(trained) <= study.workers * kills
+    rungs: dict[int, list[int]] = {}
+    for _, number, rung in trained:
+        rungs.setdefault(int(number), []).append(int(rung))
+    assert all(reached == [5, 10, 20][: len(reached)] for reached in rungs.values())
+    table = load_study("mini", study.root).trials.set_index("trial")
+    assert table.index.is_unique
+    assert table["architecture"].is_unique
+    assert len(table) == study.trials + 1  # the baseline uses up none
+    assert {number: max(reached) for number, reached in rungs.items()} == table["stopped_at"].fillna(20).to_dict()
+    assert all(state.is_finished() for state in study.states())
+    assert not list(study.root.glob("*/trials/*/training-*"))
