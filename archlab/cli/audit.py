@@ -63,7 +63,7 @@ def audit(
     writable_folder(reports)
     executor = Processes(workers) if workers else Inline()
     name = f"{loaded.name}-audit" if name is None else name
-    with closing(executor), LiveDisplay(Console(stderr=True)) as display:
+    with closing(executor), LiveDisplay(Console(stderr=True), name) as display:
         if not (studies / name / "study.yaml").is_file():
             display.make_ready(loaded)
         study = run_audit(

@@ -3,6 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
+from archlab.cli.interrupt import TO_GO_ON
 from archlab.errors import without_passwords
 
 
@@ -13,7 +14,7 @@ def how_to_go_on(arguments: Sequence[str], kept: str = "every finished trial") -
         kept: what a run that was stopped has kept.
     """
     again = shlex.join(["archlab", *map(without_passwords, arguments)])
-    return f"stopped; {kept} is kept. To go on: {again}"
+    return f"stopped; {kept} is kept. {TO_GO_ON}{again}"
 
 
 def without_more(arguments: Sequence[str], space: str, name: str) -> list[str]:

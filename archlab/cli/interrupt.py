@@ -9,6 +9,7 @@ Nothing is imported here that takes time.
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -18,6 +19,7 @@ from typing import NamedTuple
 EXIT_INTERRUPTED = 130
 _PATIENCE_SECONDS = 0.5
 _WAITED_FOR = {signal.SIGCHLD, signal.SIGINT, signal.SIGALRM, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
+TO_GO_ON = "To go on: "  # in front of a command, which has a line of its own where both are too long for one
 _SHOW_CURSOR = "\x1b[?25h"  # a bar that was being drawn had hidden it
 
 
@@ -161,6 +163,8 @@ class _Waiting:
 
 
 def _say(line: str) -> None:
-    start = f"{_SHOW_CURSOR}\n" if sys.stderr.isatty() else "\n"
-    sys.stderr.write(f"{start}{line}\n")
+    is_seen = sys.stderr.isatty()
+    if is_seen and len(line) > shutil.get_terminal_size().columns:
+        line = line.replace(TO_GO_ON, f"{TO_GO_ON.rstrip()}\n", 1)
+    sys.stderr.write(f"{_SHOW_CURSOR * is_seen}\n{line}\n")
     sys.stderr.flush()

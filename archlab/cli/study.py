@@ -77,6 +77,7 @@ def study(
     from archlab.study.disk import DISK
     from archlab.study.requested import requested_definition
     from archlab.study.store import check_storage
+    from archlab.terminal.listing import print_remark
     from archlab.terminal.live import LiveDisplay
     from archlab.tracking.watcher import MirrorWatcher
 
@@ -88,7 +89,7 @@ def study(
         DISK.wait_for_room(place, lambda line: click.echo(line, err=True))
     writable_folder(reports)
     mirror = MirrorWatcher(wandb)
-    with closing(_executor(executor, workers, address)) as chosen, LiveDisplay(Console(stderr=True)) as display:
+    with closing(_executor(executor, workers, address)) as chosen, LiveDisplay(Console(stderr=True), name) as display:
         if executor == "local" and not (studies / name / "study.yaml").is_file():
             display.make_ready(loaded)
         finished = run_study(
@@ -109,9 +110,9 @@ def study(
     mirror.study_finished(finished, reports / name / "pareto.png")
     _print_outcome(finished)
     for line in health(finished):
-        click.secho(f"note    {line}", fg="yellow")
+        print_remark("note", line, "yellow")
     if expected := expectation(table):
-        click.echo(f"expect  {expected}")
+        print_remark("expect", expected)
     if mirror.remark:
         click.echo(mirror.remark)
     click.echo(f"report  {page}")

@@ -3,10 +3,15 @@
 import csv
 import io
 import json
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+
+_INDENT = 8  # of what is remarked, behind its word
 
 
 def print_listing(rows: Sequence[Mapping[str, Any]], form: str, title: str | None = None) -> None:
@@ -34,6 +39,20 @@ def print_facts(facts: Mapping[str, Any], form: str) -> None:
         width = max(len(name) for name in facts)
         for name, value in facts.items():
             click.echo(f"{name.ljust(width)}  {shown(value)}")
+
+
+def print_remark(word: str, sentence: str, colour: str | None = None) -> None:
+    """``note    The front cannot be told …``; a terminal's lines end between words, and begin below one another."""
+    line = f"{word:<{_INDENT}}{sentence}"
+    if sys.stdout.isatty():
+        line = textwrap.fill(
+            line,
+            shutil.get_terminal_size().columns,
+            subsequent_indent=" " * _INDENT,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    click.secho(line, fg=colour)
 
 
 def shown(value: Any) -> str:

@@ -6,10 +6,11 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 from rich.text import Text
 
 from archlab.evaluation import Evaluation, Record
@@ -23,8 +24,18 @@ if TYPE_CHECKING:
     from archlab.study.surrogate import Gain
 
 _OF_TRAINING = ("train", "sample", "score")  # stages
-_WIDE_SCREEN, _WIDE_BAR, _NARROW_BAR = 100, 24, 10  # columns
+_WIDE_SCREEN, _WIDE_BAR, _NARROW_BAR, _WIDE_NAME, _NARROW_NAME = 100, 24, 10, 36, 22  # columns
 _BASELINE, _DATA, _FRONT = "baseline", "data", "the front"
+
+
+class _Narrower:
+    """Leaves room for the ``^C`` of a terminal: in a line of its own it would keep what is above from being erased."""
+
+    def __init__(self, shown: RenderableType) -> None:
+        self._shown = shown
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield from console.render(self._shown, options.update_width(options.max_width - len("^C")))
 
 
 class _BarsOverALine(Bars):
@@ -33,25 +44,32 @@ class _BarsOverALine(Bars):
     line = ""
 
     def get_renderables(self) -> Iterator[RenderableType]:
-        yield from super().get_renderables()
+        shown = list(super().get_renderables())
         if self.line:
-            yield Text(self.line, no_wrap=True, overflow="ellipsis")
+            shown.append(Text(self.line, no_wrap=True, overflow="ellipsis"))
+        yield _Narrower(Group(*shown))
 
 
 class LiveDisplay(Watcher):
-    """A watcher that shows trials, their stages of work, best so far and time left; a context manager."""
+    """A watcher that shows trials, their stages of work, best so far and time left; a context manager.
 
-    def __init__(self, console: Console) -> None:
+    Args:
+        name: the study's, shown until it has begun.
+    """
+
+    def __init__(self, console: Console, name: str = "") -> None:
         self.console = console
-        width = _WIDE_BAR if console.width >= _WIDE_SCREEN else _NARROW_BAR
+        is_wide = console.width >= _WIDE_SCREEN
+        bar, widest = (_WIDE_BAR, _WIDE_NAME) if is_wide else (_NARROW_BAR, _NARROW_NAME)
+        rest = max(1, console.width - len("^C") - widest - bar - len("0:00:00") - len("   "))
         columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=width),
+            TextColumn("{task.description}", table_column=_cut_at(widest)),
+            BarColumn(bar_width=bar),
             TimeElapsedColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", table_column=_cut_at(rest)),
         )
         self.bars = _BarsOverALine(*columns, console=console, disable=not console.is_terminal)
-        self.study_bar = self.bars.add_task("", total=None, note="")
+        self.study_bar = self.bars.add_task(name, total=None, note="getting ready")
         self.trial_bars: dict[str, TaskID] = {}
         self.stages: dict[str, str] = {}
         self.at_once = 1
@@ -60,19 +78,27 @@ class LiveDisplay(Watcher):
         self.best: Record | None = None
         self.seconds: list[float] = []
         self.baseline_seconds: float | None = None  # of its training: the estimate before any trial has ended
-        self.wanted = 0
+        self.wanted, self.baseline = 0, dict[str, Any]()
         self.gain: Gain | None = None
 
     def __enter__(self) -> "LiveDisplay":
         self.bars.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Leave the last state; of a study that was broken off, what it has, and not what it was doing."""
+        if kind is None:
+            for bar in self.trial_bars.values():
+                self.bars.update(bar, completed=1.0)
+        else:
+            for name in list(self.trial_bars):
+                self._end(name)
+            self.bars.update(self.study_bar, note=", ".join(self._counts) if self.wanted else "")
         self.bars.stop()
 
     def study_started(self, study: Study) -> None:
         """Show what earlier runs finished."""
-        self.wanted = study.trials_wanted
+        self.wanted, self.baseline = study.trials_wanted, study.space.baseline_values
         for record in study.records:
             self._count(record)
         if study.records:
@@ -82,9 +108,10 @@ class LiveDisplay(Watcher):
         self._update()
 
     def trial_started(self, number: int | None, knobs: dict[str, Any]) -> None:
-        """Name the trial and its knobs."""
+        """Name the trial and its knobs, as far as they are not the baseline's."""
         self._end(_BASELINE)
-        choice = " ".join(f"{name}={shown(value)}" for name, value in knobs.items())
+        own = {name: value for name, value in knobs.items() if number is None or value != self.baseline.get(name)}
+        choice = " ".join(f"{name}={shown(value)}" for name, value in own.items()) or "as the baseline"
         self._print(f"{_name(number)}: [dim]{escape(choice)}[/dim]")
         self._begin(_name(number))
         self._update()
@@ -164,7 +191,7 @@ class LiveDisplay(Watcher):
         self._print(f"[yellow]{escape(line)}[/yellow]")
 
     def _begin(self, name: str) -> None:
-        self.trial_bars[name] = self.bars.add_task(name, total=1.0, note="")
+        self.trial_bars[name] = self.bars.add_task(name, total=1.0, note="getting ready")
         self.at_once = max(self.at_once, len(self.trial_bars))
 
     def _move(self, name: str, stage: str, done: float) -> None:
@@ -221,7 +248,11 @@ class LiveDisplay(Watcher):
 
     def _print(self, line: str) -> None:
         stamp = "" if self.console.is_terminal else f"{time.strftime('%H:%M:%S')} "
-        self.console.print(f"{stamp}{line}", highlight=False, soft_wrap=True)
+        self.console.print(f"{stamp}{line}", highlight=False, soft_wrap=not self.console.is_terminal)
+
+
+def _cut_at(width: int) -> Column:
+    return Column(no_wrap=True, overflow="ellipsis", max_width=width)
 
 
 def _quality(record: Record) -> float:

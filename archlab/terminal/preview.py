@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import click
-
 from archlab.evaluation.measures import COSTS, better, direction
 from archlab.study.duration import Duration
 from archlab.study.preview import Preview
 from archlab.study.settings import Share
-from archlab.terminal.listing import print_facts, print_listing
+from archlab.terminal.listing import print_facts, print_listing, print_remark
 from archlab.terminal.live import duration as in_words
 
 _OF_A_CHANGE = ("knob", "value", "against", "costs", "changes")
@@ -37,12 +35,12 @@ def print_preview(found: Preview, form: str) -> None:
             print_listing([_in_percent(arm) for arm in arms], form, title=about)
         else:
             _print_changes(found)
-        for line in _remarks(found, is_listed):
-            click.echo(line)
+        for word, sentence, colour in _remarks(found, is_listed):
+            print_remark(word, sentence, colour)
 
 
 def takes(found: Duration) -> str:
-    """``takes   about 4 min with one worker on …``: how long, where, and what that is made of."""
+    """``about 4 min with one worker on …``: how long, where, and what that is made of."""
     proxy, most, least = found.proxy, in_words(3600 * found.hours), in_words(3600 * found.hours_at_least)
     is_sure = found.hours == found.hours_at_least
     long = f"about {most}" if is_sure else f"{least} to {most}, as trainings are paused or stopped at rungs,"
@@ -55,7 +53,7 @@ def takes(found: Duration) -> str:
         parts.append(f"{_brief(found.measure_seconds)} of converting and measuring")
     if found.not_timed:
         parts.append(f"without measuring on {', '.join(found.not_timed)}, which was not timed")
-    return f"takes   {long} with one worker on {proxy.computer}: {', '.join(parts)}"
+    return f"{long} with one worker on {proxy.computer}: {', '.join(parts)}"
 
 
 def _brief(seconds: float) -> str:
@@ -127,17 +125,16 @@ def _print_changes(found: Preview) -> None:
     print_listing(rows, "table", title="every change alone, against the baseline")
 
 
-def _remarks(found: Preview, is_listed: bool) -> Iterator[str]:
-    """Below the table."""
+def _remarks(found: Preview, is_listed: bool) -> Iterator[tuple[str, str, str | None]]:
+    """Below the table: a word, what it is about, and a colour."""
     for arm in found.dropped if is_listed else ():
-        yield f"left out: {arm.name}: {arm.why}"
+        yield "left out:", f" {arm.name}: {arm.why}", None
     if not is_listed and found.no_baseline:
-        line = f"note    the baseline is outside the space: {found.no_baseline}; no trial is the baseline"
-        yield click.style(line, fg="yellow")
+        yield "note", f"the baseline is outside the space: {found.no_baseline}; no trial is the baseline", "yellow"
     if found.duration is not None:
-        yield takes(found.duration)
+        yield "takes", takes(found.duration), None
     elif found.no_duration:
-        yield click.style(f"note    how long it takes is not estimated: {found.no_duration}", fg="yellow")
+        yield "note", f"how long it takes is not estimated: {found.no_duration}", "yellow"
 
 
 def _share(value: float | None, baseline: float) -> str:

@@ -2,14 +2,15 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from archlab.study import load_study
 from tests.study.spaces import MINI, write_space
+from tests.terminal.screen import Terminal
 
 
 def start(space: Path, folder: Path) -> subprocess.Popen[str]:
@@ -47,19 +48,14 @@ def test_after_kill_9_in_training_every_finished_trial_is_there_and_the_study_co
     assert evaluation["proxy"]["val_loss"] > 0
 
 
-def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tmp_path: Path) -> None:
-    space = write_space(tmp_path)
-    driver = start(space, tmp_path)
-    assert driver.stdout is not None
-    for line in driver.stdout:
-        if "training the proxy" in line:
-            break
-    time.sleep(0.2)
-    driver.send_signal(signal.SIGINT)
-    rest = driver.stdout.read()
-    assert driver.wait() == 130
-    assert (
-        rest.splitlines()[-1]
-        == f"stopped; every finished trial is kept. To go on: archlab study {space} --wandb disabled"
-    )
-    assert "Traceback" not in rest
+def test_ctrl_c_at_a_terminal_leaves_what_is_kept_and_how_to_go_on_and_no_rubbish(tmp_path: Path) -> None:
+    space = write_space(tmp_path, MINI.replace("rungs: [3]", "rungs: [5000]"))
+    words = ["study", space.name, "--wandb", "disabled", "--name", "a_name_longer_than_22_columns"]
+    terminal = Terminal([sys.executable, "-m", "archlab", *words], 80, tmp_path)
+    terminal.press_ctrl_c_at("training the proxy")
+    assert terminal.exit_code() == 130
+    *before, bar, said, command = (line for line in terminal.screen if line)
+    assert before == ["baseline: res_blocks=1/2 transformers=sd ff_ratio=8 conv=standard"]
+    assert re.fullmatch(r"a_name_longer_than_22… ━+ 0:\d\d:\d\d 0 of 6 trials", bar)
+    assert said == "stopped; every finished trial is kept. To go on:"
+    assert command == f"archlab {' '.join(words)}"
