@@ -49,9 +49,10 @@ REMARKS: dict[Library, Remark] = {
 }
 
 
-_AT_IMPORT = {  # what loggers say when diffusers is imported and torchao is there: archlab has no use for torchao
+_AT_IMPORT = {  # what loggers say where there is torchao, which diffusers and transformers import and archlab does not
     "diffusers.quantizers.torchao.torchao_quantizer": "Unable to import `torchao`",  # it was written for another
     "torch.utils._pytree": "<enum ",  # is registered, though torch knows enums by now
+    "torchao": "Failed to load ",  # operations of another Python or device
 }
 
 

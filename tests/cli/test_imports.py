@@ -15,7 +15,7 @@ NEVER = {"torch", "diffusers", "optuna", "scipy.stats", "wandb", "litert", "onnx
     [
         ("--help", NEVER | {"pydantic", "numpy", "pandas", "matplotlib", "rich"}),
         ("presets", NEVER | {"pandas", "matplotlib"}),
-        ("check search_spaces/quickstart.yaml", NEVER | {"matplotlib"}),
+        ("check search_spaces/quickstart.yaml --no-timing", NEVER | {"matplotlib"}),
         ("devices", NEVER - {"torch"} | {"matplotlib", "pandas"}),
     ],
 )

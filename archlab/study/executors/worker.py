@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Any, NamedTuple
 
 from archlab.evaluation import Evaluation
+from archlab.remarks import drop_remarks_of_imports
 from archlab.study.callbacks import Callbacks
 from archlab.study.evaluate import Job, in_one_line
 from archlab.study.executors.executor import Evaluate
@@ -67,6 +68,7 @@ def run_trial(connection: Connection, evaluate: Evaluate, job: Job, surroundings
     """Evaluate the job and send the evaluation to the driver. The process ends itself when the driver has ended."""
     os.setpgid(0, 0)  # the executor stops and ends the whole group, converters included
     _settle_in(surroundings)
+    drop_remarks_of_imports()
     log = job.folder / LOG
     _print_to(str(log))
     close_server_handle()
