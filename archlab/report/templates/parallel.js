@@ -79,7 +79,7 @@
   }
 
   function axisGroup(axis, left) {
-    const group = svg("g", { "data-axis": axis.key }), names = (heading[axis.key] || axis.key).match(/[^ _]+_?(?: ?\(.*\))?/g);
+    const group = svg("g", { "data-axis": axis.key }), names = (heading[axis.key] || axis.key).match(/\(.*\)|[^ _]+_?/g);
     const [first, second] = names.length > 1 ? [names.slice(0, -1).join(" "), names[names.length - 1]] : ["", names[0]];
     group.append(svg("line", { x1: left, x2: left, y1: y(0), y2: y(1) }), svg("rect", { class: "brush", x: left - 9, width: 18, y: 0, height: 0 }));
     group.append(svg("text", { class: "name", x: left, y: TOP - 28 }, first), svg("text", { class: "name", x: left, y: TOP - 15 }, second));
