@@ -149,7 +149,7 @@ class Choices(Laps):
         """Mark the lap."""
         self.mark()
 
-    def trial_continued(self, number: int, until: int) -> None:
+    def trial_resumed(self, number: int, until: int) -> None:
         """Mark the lap."""
         self.mark()
 

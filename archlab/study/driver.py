@@ -221,7 +221,7 @@ class Driver:
             self._settle(trial, written)
             return
         if mine := self.open.own(trial.number):
-            self._go_on(mine)
+            self._resume(mine)
             return
         spec = self.space.spec(values)
         mine = OwnTrial(trial, spec, values, time.time())
@@ -236,11 +236,11 @@ class Driver:
             refused = Evaluation(status="gated", gate="require", reason="the combination is excluded by require")
             self._conclude(mine, refused)
 
-    def _go_on(self, mine: OwnTrial) -> None:
-        """With a paused trial, to the rung that was chosen."""
+    def _resume(self, mine: OwnTrial) -> None:
+        """Resume a paused trial, up to the rung that was chosen."""
         mine.until = until_of(mine.trial, self.settings.proxy.rungs[0])
         mine.since = time.time()
-        self._tell("trial_continued", mine.trial.number, mine.until)
+        self._tell("trial_resumed", mine.trial.number, mine.until)
         self._submit(mine)
 
     def _pause(self, mine: OwnTrial, evaluation: Evaluation) -> None:
@@ -254,7 +254,7 @@ class Driver:
         self._tell("trial_paused", mine.trial.number, mine.paused.rung, evaluation.proxy.quality)
 
     def _end_paused(self) -> None:
-        """Conclude what is not gone on with."""
+        """Conclude what is not resumed."""
         for mine in self.open.paused:
             self._conclude(mine, ended(mine))
 

@@ -1,4 +1,5 @@
-"""The strategy ``surrogate`` in a driver: trials are begun, paused at a rung, and gone on with where that pays most."""
+"""The strategy ``surrogate`` in a driver: trials are begun, paused at a rung, and resumed where that
+pays most."""
 
 from dataclasses import replace
 
@@ -7,7 +8,7 @@ from archlab.study.definition import StudyDefinition
 from archlab.study.evaluate import Stages
 from archlab.study.finished import FinishedTrials
 from archlab.study.open_trials import OpenTrials, OwnTrial
-from archlab.study.paused import go_on_until
+from archlab.study.paused import resume_until
 from archlab.study.proposals import Proposal, Proposals
 from archlab.study.store import Store
 from archlab.study.surrogate import Gain, SurrogateSearch, steps_an_hour
@@ -65,12 +66,12 @@ class MultiFidelity:
         mine = self.open.own(choice.trial)
         if mine is None:
             return self.proposals.begin(choice.values, choice.until, under_way)
-        go_on_until(mine.trial, choice.until)
+        resume_until(mine.trial, choice.until)
         return Proposal(mine.trial, choice.values)
 
 
 def ended(mine: OwnTrial) -> Evaluation:
-    """What a paused trial is that is not gone on with."""
+    """What a paused trial is that is not resumed."""
     assert mine.paused is not None
     reason = f"stopped at {mine.paused.rung} steps: the search ended before it was worth more"
     return replace(mine.paused.evaluation, reason=reason)

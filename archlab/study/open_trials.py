@@ -22,7 +22,7 @@ class OwnTrial:
 
     Attributes:
         values: of the knobs in effect.
-        since: when it was taken, or gone on with, in seconds since the epoch.
+        since: when it was taken, or resumed, in seconds since the epoch.
         until: the rung that it is trained to before it is decided anew; None where rungs are asked for as they come.
         paused: what it came to when it was paused last.
         twin: the earlier trial of the same architecture, which it trains with one more seed.
@@ -49,7 +49,7 @@ class OwnTrial:
 
     @property
     def is_paused(self) -> bool:
-        """Whether it waits to be gone on with."""
+        """Whether it waits to be resumed."""
         return self.paused is not None and self.until is None
 
     def seconds(self, now: float) -> float:
@@ -151,7 +151,7 @@ class OpenTrials:
 
     @property
     def paused(self) -> list[OwnTrial]:
-        """Own trials that wait to be gone on with."""
+        """Own trials that wait to be resumed."""
         return [own for _, own in sorted(self._paused.items())]
 
     @property

@@ -52,7 +52,7 @@ def until_attribute(rung: int) -> dict[str, Any]:
     return {_UNTIL: rung}
 
 
-def go_on_until(trial: optuna.Trial, rung: int) -> None:
+def resume_until(trial: optuna.Trial, rung: int) -> None:
     """Have the trial trained to this rung."""
     trial.set_user_attr(_UNTIL, rung)
 

@@ -22,10 +22,10 @@ class Watcher:
         """That trial's stage of work is done to this share."""
 
     def trial_paused(self, number: int, rung: int, quality: float) -> None:
-        """The trial's training is put down after this many steps, with this quality; it may be gone on with later."""
+        """The trial's training is paused after this many steps, with this quality; it may be resumed later."""
 
-    def trial_continued(self, number: int, until: int) -> None:
-        """The trial's training is taken up again, up to this many steps."""
+    def trial_resumed(self, number: int, until: int) -> None:
+        """The trial's paused training is resumed, up to this many steps."""
 
     def trial_finished(self, record: Record) -> None:
         """The trial's record is on disk and told."""

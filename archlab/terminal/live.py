@@ -145,10 +145,10 @@ class LiveDisplay(Watcher):
         self._update()
         self._print(f"{_name(number)}: [dim]paused at {rung} steps, quality {shown(quality)}[/dim]")
 
-    def trial_continued(self, number: int, until: int) -> None:
+    def trial_resumed(self, number: int, until: int) -> None:
         """Print how far it is trained now."""
         self.paused.discard(number)
-        self._print(f"{_name(number)}: [dim]going on to {until} steps[/dim]")
+        self._print(f"{_name(number)}: [dim]resumed, up to {until} steps[/dim]")
         self._begin(_name(number))
 
     def trial_finished(self, record: Record) -> None:

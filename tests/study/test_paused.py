@@ -1,4 +1,4 @@
-"""Studies that pause trials at rungs and go on with them: nothing is trained twice, whatever interrupts them."""
+"""Studies that pause trials at rungs and resume them: nothing is trained twice, whatever interrupts them."""
 
 from collections import Counter
 from contextlib import closing
@@ -43,14 +43,14 @@ class Listening(Watcher):
 
     def __init__(self) -> None:
         self.paused: list[tuple[int, int]] = []
-        self.continued: list[tuple[int, int]] = []
+        self.resumed: list[tuple[int, int]] = []
         self.notices: list[str] = []
 
     def trial_paused(self, number: int, rung: int, quality: float) -> None:
         self.paused.append((number, rung))
 
-    def trial_continued(self, number: int, until: int) -> None:
-        self.continued.append((number, until))
+    def trial_resumed(self, number: int, until: int) -> None:
+        self.resumed.append((number, until))
 
     def notice(self, line: str) -> None:
         self.notices.append(line)
@@ -68,7 +68,7 @@ def undisturbed(definition: StudyDefinition, tmp_path_factory: pytest.TempPathFa
     return pausing, root
 
 
-def test_every_rung_is_decided_anew_and_trained_once(undisturbed: tuple[Pausing, Path]) -> None:
+def test_at_every_rung_a_trial_is_paused_and_each_is_trained_once(undisturbed: tuple[Pausing, Path]) -> None:
     pausing, root = undisturbed
     first, *others = pausing.trained
     assert first == (0, 0, 20)
@@ -105,7 +105,7 @@ def test_several_workers_train_nothing_twice_and_hear_of_it(definition: StudyDef
     assert len(study.trials) == 11
     assert set(study.trials["status"]) <= {"complete", "stopped"}
     assert Counter(pausing.trained).most_common(1)[0][1] == 1
-    assert set(listening.continued) == {(number, until) for number, since, until in pausing.trained if since}
+    assert set(listening.resumed) == {(number, until) for number, since, until in pausing.trained if since}
     assert set(listening.paused) == {(number, until) for number, _, until in pausing.trained if until != 20}
 
 

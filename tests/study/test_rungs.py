@@ -86,7 +86,7 @@ def test_with_one_objective_it_is_successive_halving() -> None:
 
 
 @pytest.mark.parametrize("reduction", [2, 3, 4])
-def test_about_one_in_so_many_goes_on(reduction: int) -> None:
+def test_about_one_in_the_reduction_factor_is_promoted(reduction: int) -> None:
     arrived = standings(random_points(0, 400, 2)[200:] + random_points(1, 400, 2)[200:])
     verdicts = [decide(one, arrived[:number], reduction=reduction) for number, one in enumerate(arrived)]
     assert verdicts[0].goes_on
@@ -94,7 +94,7 @@ def test_about_one_in_so_many_goes_on(reduction: int) -> None:
     assert share == pytest.approx(1 / reduction, abs=0.06)
 
 
-def test_within_a_front_those_that_add_most_hypervolume_go_on() -> None:
+def test_within_a_front_the_largest_hypervolume_contributions_are_promoted() -> None:
     # All on one front; of six, two go on. Scaled to 0..1 with the reference at 2, (0.1, 0.9) adds 0.1 × 0.1 and
     # (0.5, 0.5) adds 0.4 × 0.4; the ends (0, 1) and (1, 0) add more: 0.1 × 1 = 0.1 is less than 0.16, 0.4 × 1 is not.
     front = standings([(0.0, 1.0), (0.1, 0.9), (0.5, 0.5), (0.9, 0.1), (1.0, 0.0), (0.95, 0.05)])
@@ -106,7 +106,7 @@ def test_within_a_front_those_that_add_most_hypervolume_go_on() -> None:
 
 @pytest.mark.parametrize(("behind", "goes_on"), [(0.9, True), (1.1, False)])
 @pytest.mark.parametrize("quality", [0, 1])
-def test_within_noise_of_going_on_is_not_stopped(behind: float, goes_on: bool, quality: int) -> None:
+def test_within_noise_of_a_promotion_is_not_pruned(behind: float, goes_on: bool, quality: int) -> None:
     # Nine at the rung with the same cost: three go on. The third best has 0.30; a trial at 0.30 + behind × margin is
     # fourth, and is as good as the third once its quality is better by the margin.
     noise = 0.01

@@ -85,7 +85,7 @@ def test_a_repeat_of_what_is_under_way_waits_for_its_twin(judge: Judge, tmp_path
 RUNGS = {"rungs": "[5, 10, 20]", "search": "seed: 3, noise: 0"}
 
 
-def test_hopeless_trials_are_stopped_at_a_rung_with_the_reason(judge: Judge, tmp_path: Path) -> None:
+def test_trials_that_are_not_promoted_are_pruned_with_the_reason(judge: Judge, tmp_path: Path) -> None:
     study = judge.run(random_space(tmp_path, 20, **RUNGS), root=tmp_path)
     stopped = study.trials[study.trials["status"] == "stopped"]
     assert 5 < len(stopped) < 20
@@ -102,7 +102,7 @@ def test_hopeless_trials_are_stopped_at_a_rung_with_the_reason(judge: Judge, tmp
             assert verdicts == {5: True, 10: True}
 
 
-def test_a_trial_that_is_taken_up_keeps_its_verdicts(judge: Judge, tmp_path: Path) -> None:
+def test_a_resumed_trial_keeps_the_decisions_of_its_rungs(judge: Judge, tmp_path: Path) -> None:
     definition = random_space(tmp_path, 12, **RUNGS)
     asked: list[tuple[int | None, int]] = []
 

@@ -36,7 +36,7 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
         for done in (0.0, 0.5, 1.0):
             display.progress(0, "train", done)
         display.trial_paused(0, 30, 0.25)
-        display.trial_continued(0, 90)
+        display.trial_resumed(0, 90)
         trained = Evaluation(status="complete", latency={"tflite": measured(7.5)}, proxy=proxy_result(0.125))
         display.trial_finished(record(0, 30.0, trained))
         display.trial_finished(
@@ -54,7 +54,7 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
         "trial 0: transformers=0 1 1 [2]",
         "trial 0: training the proxy",
         "trial 0: paused at 30 steps, quality 0.25",
-        "trial 0: going on to 90 steps",
+        "trial 0: resumed, up to 90 steps",
         f"trial 0: quality 0.125, 7.5 ms in 30 s (1 of 6 trials, {best}, about 2 min left)",
         f"trial 1: gated: macs_g 5 is over [4] in 10 s (2 of 6 trials, {best}, about 80 s left)",
         f"trial 2: repeat: same architecture as trial 0 in 0 s (2 of 6 trials, {best}, about 80 s left, {hour})",

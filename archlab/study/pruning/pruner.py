@@ -14,11 +14,11 @@ from archlab.study.pruning.successive_halving import Standing, decide, pooled_no
 
 
 class Pruner:
-    """Decides at every rung of a study whether a trial goes on.
+    """Decides at every rung of a study whether a trial is promoted or pruned.
 
     It compares quality and what is known before any training; an objective that is scored at the end alone has no say.
-    What a trial scored at a rung, and whether it went on, is a user attribute of its Optuna trial: ``rung:<steps>``. A
-    trial that is taken up again keeps its decisions.
+    What a trial scored at a rung, and whether it was promoted, is a user attribute of its Optuna trial:
+    ``rung:<steps>``. A trial that is resumed keeps its decisions.
 
     Attributes:
         noise: standard deviation of one seed's quality at each rung, where it was measured apart from the trials.
@@ -30,7 +30,7 @@ class Pruner:
         self.objectives = _known_at_rungs(settings.objectives)
 
     def goes_on(self, trial: optuna.Trial, rung: int, qualities: Sequence[float], known: Evaluation) -> bool:
-        """Whether the trial goes on; where one of its objectives is not known it does, and nothing is kept."""
+        """Whether the trial is promoted; where one of its objectives is not known it does, and nothing is kept."""
         name = f"rung:{rung}"
         trials = self.study.get_trials(deepcopy=False)
         seen: dict[int, dict[str, Any]] = {t.number: t.user_attrs[name] for t in trials if name in t.user_attrs}

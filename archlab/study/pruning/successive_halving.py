@@ -1,4 +1,4 @@
-"""Asynchronous successive halving for several objectives: which trials go on from a rung.
+"""Asynchronous successive halving for several objectives: which trials are promoted from a rung.
 
 A trial is compared when it arrives, against all that were at the rung before (ASHA's stopping rule, Li et al. 2020,
 arXiv:1810.05934), by non-dominated rank (MO-ASHA, Schmucker et al. 2021, arXiv:2106.12639). Costs are exact and known
@@ -13,7 +13,7 @@ import moocore
 import numpy as np
 
 NOISE_MARGIN = math.sqrt(2)  # one standard error of the difference of two qualities, in their standard deviations
-_REFERENCE = 2.0  # of hypervolume shares; 1 is the worst of the others, so that the ends of a front count
+_REFERENCE = 2.0  # of hypervolume contributions; 1 is the worst of the others, so that the ends of a front count
 
 
 class Standing(NamedTuple):
@@ -28,7 +28,7 @@ class Standing(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """Whether a trial goes on from a rung.
+    """Whether a trial is promoted from a rung, that is, trained on to the next.
 
     Attributes:
         rank: how many fronts are before it; 0: nothing at the rung dominates it.
@@ -50,9 +50,8 @@ def decide(
 ) -> Decision:
     """Whether ``mine`` is among the best 1/``reduction`` of all that were at this rung.
 
-    Ordered by non-dominated rank; within a front by the share of hypervolume that the front owes to the trial. The
-    first at a rung goes on. A trial that is not among the best, but would be if its quality were better by
-    `NOISE_MARGIN` standard deviations, goes on.
+    Ordered by non-dominated rank; within a front by hypervolume contribution. The first at a rung is promoted. So is
+    a trial that is not among the best, but would be if its quality were better by `NOISE_MARGIN` standard deviations.
 
     Args:
         others: all others that have been at the rung, whatever became of them.
@@ -62,15 +61,15 @@ def decide(
     seen = len(others) + 1
     places = max(1, seen // reduction)
     rank, place = _place(mine.point, [other.point for other in others])
-    first = "the first goes" if places == 1 else f"the first {places} go"
-    at = f"rank {rank}, place {place + 1} of {seen} at this rung, where {first} on"
+    first = "the first is" if places == 1 else f"the first {places} are"
+    at = f"rank {rank}, place {place + 1} of {seen} at this rung, where {first} promoted"
     if place < places:
         return Decision(True, rank, at)
     if noise:
         better = list(mine.point)
         better[quality] -= NOISE_MARGIN * noise
         if _place(tuple(better), [other.point for other in others])[1] < places:
-            return Decision(True, rank, f"{at}; within noise of going on")
+            return Decision(True, rank, f"{at}; within noise of a promotion")
     return Decision(False, rank, at)
 
 
@@ -94,6 +93,6 @@ def _place(point: tuple[float, ...], others: Sequence[tuple[float, ...]]) -> tup
     points = (np.array([point, *others]) - low) / np.where(high > low, high - low, 1.0)
     ranks = moocore.pareto_rank(points)
     front, member = np.unique(points[ranks == ranks[0]], axis=0, return_inverse=True)
-    shares = moocore.hv_contributions(front, ref=_REFERENCE) if len(front) > 1 else np.zeros(1)
-    shares = shares[member.ravel()]
-    return int(ranks[0]), int((ranks < ranks[0]).sum() + (shares > shares[0]).sum())
+    contributions = moocore.hv_contributions(front, ref=_REFERENCE) if len(front) > 1 else np.zeros(1)
+    contributions = contributions[member.ravel()]
+    return int(ranks[0]), int((ranks < ranks[0]).sum() + (contributions > contributions[0]).sum())
