@@ -1,12 +1,15 @@
 """The pages under ``docs/``: their links lead somewhere, and what they say of values is so."""
 
 import re
+import shlex
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
 from archlab.architecture import preset
+from archlab.cli.main import cli
 from archlab.space.knobs import KNOBS
 
 REPOSITORY = Path(__file__).parents[1]
@@ -46,3 +49,21 @@ def test_values_are_written_as_the_page_says() -> None:
     assert built[0] == baseline  # sd, on Stable Diffusion
     assert [stage.channels for stage in baseline.scaled(width=0.5).stages] == [160, 320, 640, 640]
     assert [stage.channels for stage in baseline.scaled(width=0.5).scaled(width=0.25).stages] == [40, 80, 160, 160]
+
+
+def commands_of(page: Path) -> list[str]:
+    """Whole lines of blocks that are commands of archlab: without the words beside them, or what stands for others."""
+    blocks = re.findall(r"^```(?:bash|console|)\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    lines = [re.split(r"\s{2,}| # | >> ", line)[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if re.match(r"(\w+=\S+ )?archlab \w", line) and "…" not in line]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(REPOSITORY)))
+def test_commands_are_written_as_archlab_takes_them(page: Path) -> None:
+    for line in commands_of(page):
+        command: click.Command = cli
+        context, words = None, shlex.split(line)[shlex.split(line).index("archlab") + 1 :]
+        while isinstance(command, click.Group) and words:
+            assert words[0] in command.commands, line
+            context, command = click.Context(command, context, words[0]), command.commands[words.pop(0)]
+        command.make_context(line, words, context)  # raises where an option or a value is unknown, or one is missing
