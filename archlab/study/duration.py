@@ -1,5 +1,6 @@
 """How long a study will take on this computer, from one of its trials, timed for a few seconds."""
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Duration:
     first rung, and none further than the last.
 
     Attributes:
-        hours: if every trial is trained to the last rung.
+        hours: if every trial is trained to the last rung; no more than ``search.stop.hours``, as the other.
         hours_at_least: if none is trained beyond the first; the same where none is ever paused or stopped.
         trials: how many there are, the baseline of a search not counted.
         proxy: seconds of the training of one trial, of the architecture whose MACs are nearest to the mean.
@@ -75,10 +76,11 @@ def estimated_duration(definition: StudyDefinition, survey: Survey, progress: Pr
     scored = (len(rungs) - 1) * proxy.rung_seconds + proxy.end_seconds
     whole = known + seeds * (rungs[-1] * proxy.step_seconds + scored)
     first = known + seeds * (rungs[0] * proxy.step_seconds + proxy.rung_seconds)
+    most = settings.search.stop.hours or math.inf
     own = 0.0 if arms else whole * count(baseline).macs / count(spec).macs
     return Duration(
-        hours=(trials * whole + own) / 3600,
-        hours_at_least=(trials * (whole if arms or len(rungs) == 1 else first) + own) / 3600,
+        hours=min(most, (trials * whole + own) / 3600),
+        hours_at_least=min(most, (trials * (whole if arms or len(rungs) == 1 else first) + own) / 3600),
         trials=trials,
         proxy=proxy,
         measure_seconds=known,

@@ -113,6 +113,8 @@ def test_of_a_search_that_pauses_trainings_both_bounds_are_told(tmp_path: Path) 
     space = write_space(tmp_path, MINI.replace("rungs: [3]", "rungs: [10, 100, 1000]").replace("tpe", "surrogate"))
     found = timed(space)
     assert found["hours_at_least"] < found["hours"] / 3
+    ended = timed(space, "--set", "search.stop.hours=0.0001")
+    assert ended["hours"] == ended["hours_at_least"] == 0.0001
     shown = CliRunner().invoke(check, [str(space)]).stdout
     assert "as trainings are paused or stopped at rungs, with one worker on" in shown.splitlines()[-1]
 
