@@ -255,7 +255,7 @@ class Driver:
 
     def _end_paused(self) -> None:
         """Conclude what is not resumed."""
-        for mine in self.open.paused:
+        for _, mine in sorted(self.open.paused.items()):
             self._conclude(mine, ended(mine))
 
     def _proceed(self, mine: OwnTrial) -> None:

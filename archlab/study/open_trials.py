@@ -1,10 +1,9 @@
 """The trials between ask and tell: this driver's own, and those that other drivers of the study have."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import optuna
@@ -142,28 +141,24 @@ class OpenTrials:
     @property
     def futures(self) -> dict[Future[Evaluation], OwnTrial]:
         """What an executor has, in the order in which it was asked for."""
-        return {own.future: own for own in self._under_way_here if own.future is not None}
+        return {own.future: own for own in self.under_way if own.future is not None}
 
     @property
     def waiting(self) -> list[OwnTrial]:
         """Own trials that wait for another."""
-        return [own for own in self._under_way_here if own.is_waiting]
+        return [own for own in self.under_way if own.is_waiting]
 
     @property
-    def paused(self) -> list[OwnTrial]:
-        """Own trials that wait to be resumed."""
-        return [own for _, own in sorted(self._paused.items())]
+    def paused(self) -> Mapping[int, OwnTrial]:
+        """Own trials that wait to be resumed, by number."""
+        return self._paused
 
     @property
-    def ours(self) -> Iterable[OwnTrial]:
-        """All own trials."""
-        return chain(self._paused.values(), (trial.own for trial in self._under_way.values() if trial.own))
+    def under_way(self) -> list[OwnTrial]:
+        """The other own trials, by number."""
+        return [trial.own for _, trial in sorted(self._under_way.items()) if trial.own]
 
     @property
     def started(self) -> list[float]:
         """When own trials that are evaluated were taken."""
-        return [own.since for own in self._under_way_here if not own.is_waiting]
-
-    @property
-    def _under_way_here(self) -> list[OwnTrial]:
-        return [trial.own for _, trial in sorted(self._under_way.items()) if trial.own]
+        return [own.since for own in self.under_way if not own.is_waiting]

@@ -9,7 +9,7 @@ from archlab.space.knobs import Value
 from archlab.study.begun import begun_of, qualities_of
 from archlab.study.definition import StudyDefinition
 from archlab.study.finished import FinishedTrials
-from archlab.study.open_trials import OpenTrials, OwnTrial
+from archlab.study.open_trials import OpenTrials
 from archlab.study.paused import Paused, kept, paused_of, until_of
 from archlab.study.sampler import suggest
 from archlab.study.store import Store
@@ -23,27 +23,55 @@ class Trainings:
         self.space, self.rungs = definition.space, definition.settings.proxy.rungs
         self.store, self.finished, self.open = store, finished, open_trials
         self._seen: set[int] = set()
-        self._ended: dict[int, Begun] = {}
-        self._own: dict[int, Begun] = {}
+        self._begun: dict[int, Begun] = {}
+        self._is_in_order = True  # by number
+        self._under_way: set[int] = set()
+        self._paused: dict[int, Paused | None] = {}
         self._others: dict[int, tuple[Mapping[str, Any], Begun]] = {}
 
     def begun(self) -> list[Begun]:
         """All of them by number; one that was not trained, if a device measured it."""
-        for number in self.finished.trials.keys() - self._seen:
+        for number in sorted(self.finished.trials.keys() - self._seen):
             self._seen.add(number)
-            if one := begun_of(self.finished.trials[number], self.space, self.rungs):
-                self._ended[number] = one
-        self._own = {own.trial.number: self._of_own(own) for own in self.open.ours}
-        others = [t for t in self.store.others() if t.number not in self._own and t.number not in self._seen]
-        self._others = {trial.number: known for trial in others if (known := self._of_other(trial))}
-        everything = self._ended | self._own | {number: one for number, (_, one) in self._others.items()}
-        return [everything[number] for number in sorted(everything)]
+            self._note(number, begun_of(self.finished.trials[number], self.space, self.rungs))
+        self._look_at_own()
+        self._look_at_others()
+        if not self._is_in_order:
+            self._begun, self._is_in_order = dict(sorted(self._begun.items())), True
+        return list(self._begun.values())
 
-    def _of_own(self, own: OwnTrial) -> Begun:
-        known, before = None if own.paused is None else own.paused.evaluation, self._own.get(own.trial.number)
-        if before is not None and before.known is known and before.until == own.until:
-            return before
-        return self._begun(own.trial.number, own.values, own.paused, own.until, may_go_on=own.is_paused)
+    def _look_at_own(self) -> None:
+        """Of thousands that are paused, those alone that were not when they were looked at last."""
+        changed = [own for number, own in self.open.paused.items() if self._paused.get(number) is not own.paused]
+        for own in changed:
+            self._paused[own.trial.number] = own.paused
+        under_way = {own.trial.number: own for own in self.open.under_way}
+        for number in self._under_way - under_way.keys() - self.open.paused.keys() - self._seen:
+            self._note(number, None)
+        for own in [*changed, *under_way.values()]:
+            number = own.trial.number
+            if number not in self._seen:
+                self._note(number, self._of(number, own.values, own.paused, own.until, own.is_paused))
+        self._under_way = set(under_way)
+
+    def _look_at_others(self) -> None:
+        trials = {trial.number: trial for trial in self.store.others() if self.open.own(trial.number) is None}
+        others = {n: known for n, trial in trials.items() if n not in self._seen and (known := self._of_other(trial))}
+        for number in self._others.keys() - others.keys() - self._seen:
+            if self.open.own(number) is None:
+                self._note(number, None)
+        for number, (_, one) in others.items():
+            self._note(number, one)
+        self._others = others
+
+    def _note(self, number: int, one: Begun | None) -> None:
+        """Keep it, or nothing of that number."""
+        if one is None:
+            self._begun.pop(number, None)
+            return
+        if self._begun and number not in self._begun and number < next(reversed(self._begun)):
+            self._is_in_order = False
+        self._begun[number] = one
 
     def _of_other(self, trial: FrozenTrial) -> tuple[Mapping[str, Any], Begun] | None:
         """With what is kept of it; None where its driver was killed while it asked."""
@@ -55,10 +83,10 @@ class Trainings:
         except ValueError:
             return None
         until = until_of(trial, self.rungs[0])
-        return state, self._begun(trial.number, values, paused_of(trial), until, may_go_on=False)
+        return state, self._of(trial.number, values, paused_of(trial), until, False)
 
-    def _begun(
-        self, number: int, values: dict[str, Value], paused: Paused | None, until: int | None, *, may_go_on: bool
+    def _of(
+        self, number: int, values: dict[str, Value], paused: Paused | None, until: int | None, may_go_on: bool
     ) -> Begun:
         known = None if paused is None else paused.evaluation
         return Begun(

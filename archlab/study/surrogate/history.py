@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from operator import attrgetter
 from typing import NamedTuple
 
 from archlab.evaluation import Evaluation
@@ -66,5 +67,5 @@ class Choice:
 
 def steps_an_hour(begun: Sequence[Begun], workers: int = 1) -> float | None:
     """How fast a study trains with so many workers, all else that a trial takes included; None before it is known."""
-    steps, seconds = sum(one.steps for one in begun), sum(one.seconds for one in begun if one.steps)
+    steps, seconds = sum(map(attrgetter("steps"), begun)), sum(one.seconds for one in begun if one.steps)
     return 3600 * workers * steps / seconds if seconds else None
