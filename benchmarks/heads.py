@@ -2,7 +2,8 @@
 
 Both order the same architectures (`heads_table.csv`, `shapes_table.csv`: two seeds each). ``kendall_tau`` of a rung is
 with the longest training of the *other* kind of proxy, so that neither is judged by itself; its interval is over the
-architectures. Seconds of a step are of one processor, the least of three rounds.
+architectures. Seconds of a step are of one processor; of every architecture both kinds are timed in turn, and the least
+of three rounds counts.
 """
 
 import json
@@ -32,7 +33,7 @@ def main() -> None:
     rungs, tables = definition.settings.proxy.rungs, {kind: pd.read_csv(path) for kind, path in TABLES.items()}
     names = tables["width"]["architecture"].unique()
     long = {kind: losses(table, names, rungs[-1]).mean(axis=0) for kind, table in tables.items()}
-    seconds = {kind: seconds_a_step(definition, names, kind) for kind in tables}
+    seconds = seconds_a_step(definition, names)
     taus = {
         kind: {
             rung: [round(value, 3) for value in kendall_tau(losses(table, names, rung), long[other])] for rung in rungs
@@ -57,24 +58,38 @@ def losses(table: pd.DataFrame, names: np.ndarray, rung: int) -> Floats:
     return found
 
 
-def seconds_a_step(definition: StudyDefinition, names: np.ndarray, kind: str) -> float:
-    """The mean over the architectures."""
-    scale = definition.settings.proxy.scale.model_copy(update={"heads": kind})
-    settings = definition.settings.proxy.model_copy(update={"scale": scale})
-    prepared, space = prepare_proxy(settings), definition.space
+def seconds_a_step(definition: StudyDefinition, names: np.ndarray) -> dict[str, float]:
+    """Of each kind, the mean over the architectures."""
+    scale, space = definition.settings.proxy.scale, definition.space
+    kinds = {
+        kind: definition.settings.proxy.model_copy(update={"scale": scale.model_copy(update={"heads": kind})})
+        for kind in TABLES
+    }
+    prepared = {kind: prepare_proxy(settings) for kind, settings in kinds.items()}
     specs = {spec.id: spec for spec in map(space.spec, space.all_values())}
-    trainings = (begin_training(proxy_spec(specs[name], settings), prepared, settings, seed=0) for name in names)
-    return float(np.mean([_least(training) for training in trainings]))
+    least = pd.DataFrame(
+        _least(
+            {
+                kind: begin_training(proxy_spec(specs[name], settings), prepared[kind], settings, seed=0)
+                for kind, settings in kinds.items()
+            }
+        )
+        for name in names
+    )
+    return {kind: float(least[kind].mean()) for kind in kinds}
 
 
-def _least(training: Training) -> float:
-    training.run(_STEPS, lambda: None)
-    found = []
-    for _ in range(_ROUNDS):
-        begun = time.process_time()
-        training.run(training.step + _STEPS, lambda: None)
-        found.append((time.process_time() - begun) / _STEPS)
-    return min(found)
+def _least(trainings: dict[str, Training]) -> dict[str, float]:
+    for training in trainings.values():
+        training.run(_STEPS, lambda: None)
+    rounds = [{kind: _seconds(training) for kind, training in trainings.items()} for _ in range(_ROUNDS)]
+    return {kind: min(one[kind] for one in rounds) for kind in trainings}
+
+
+def _seconds(training: Training) -> float:
+    begun = time.process_time()
+    training.run(training.step + _STEPS, lambda: None)
+    return (time.process_time() - begun) / _STEPS
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ every rung. A row is written when it is there; those that are there are not trai
 
 ``python benchmarks/tables/search_table.py benchmarks/search_space.yaml --twice 20 --workers 2``: half an hour.
 ``python benchmarks/tables/search_table.py benchmarks/shapes_space.yaml --twice 160 --validation-images 256``: an hour.
-The same with ``--architectures 10 --heads width --out benchmarks/heads_table.csv``: what `benchmarks/heads.py` reads.
+The same with ``--architectures 20 --heads width --out benchmarks/heads_table.csv``: what `benchmarks/heads.py` reads.
 """
 
 import argparse
