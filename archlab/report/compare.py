@@ -211,7 +211,8 @@ def _doubt(point: Point, study: str, info: CompareInfo) -> str:
 def _finding(comparison: Comparison) -> str:
     front, cost = comparison.front, _cost(comparison)
     networks = comparison.trials["network"].nunique()
-    shares = [f"{(front['study'] == name).sum()} of {name}" for name in comparison.studies]
+    found_by = comparison.trials.loc[comparison.trials["on_front"], "study"]
+    shares = [f"{(found_by == name).sum()} of {name}" for name in comparison.studies]
     found, rising = find_column(cost), direction(cost) == "minimize"
     cheapest = front.sort_values([cost, "quality"], ascending=[rising, True], kind="stable").iloc[0]
     best = front.sort_values(["quality", cost], ascending=[True, rising]).iloc[0]

@@ -37,3 +37,11 @@ def test_comparison_shows_every_trial_and_whose_front_it_is(tmp_path: Path, brow
     page = screenshot(browser, index.resolve().as_uri(), tmp_path / "page.png")
     assert 'class="main-svg"' in page
     assert "b b (" in page
+
+
+def test_a_network_that_both_studies_found_counts_for_both(tmp_path: Path) -> None:
+    studies = [write_study(tmp_path, name) for name in ("a", "b")]
+    studies[1].records = studies[0].records
+    index = write_comparison(compare(studies), tmp_path / "report")
+    found = len(pd.read_csv(index.parent / "front.csv"))
+    assert f"are on the front over all studies: {found} of a, {found} of b." in index.read_text()

@@ -19,7 +19,7 @@ KINDS: Mapping[str, Mapping[str, Any]] = {
     "two photographs": {"data": "two", "quality": "fid"},
 }
 OF_IMAGES = {"fid", "kid", "precision", "recall"}
-TILES = (1120, 370)  # two rows of eight, each over its caption
+TILES = (1120, 350)  # two rows of eight, each over its caption
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def ran(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str
 @pytest.mark.parametrize(
     ("kind", "further", "label", "size"),
     [
-        ("digits", {"adherence"}, "1 − adherence@16 (digits-reader-8px", (340, 800)),  # ten rows, 16 images
+        ("digits", {"adherence"}, "1 − adherence@16 (digits-reader-8px", (348, 844)),  # ten rows, 16 images
         ("shapes", {"adherence"}, "fid@16 (shapes-reader-16px)", TILES),
         ("untidy photographs", set(), "val_loss", TILES),
         ("photographs", {"clip_score"}, "kid@16 (tiny-clip)", TILES),
