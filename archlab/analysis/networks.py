@@ -85,7 +85,7 @@ def over_seeds(runs: Mapping[int, SeedResult], columns: Sequence[str]) -> dict[s
     if len(runs) > 1:
         cells["quality_std"] = stdev(qualities)
     for column in columns:
-        values = [score.value for run in runs.values() if (score := run.scores[max(run.rungs)].get(column))]
+        values = [score.value for run in runs.values() if (score := run.scores.get(max(run.rungs), {}).get(column))]
         if len(values) == len(runs):
             cells[column] = fmean(values)
     return cells
