@@ -14,7 +14,7 @@ COMMITTED = [path for name in NAMES for path in (STUDIES / name).rglob("*") if p
 
 
 def test_those_that_the_pages_name_are_there() -> None:
-    assert {"digits_search", "mobilediffusion_ladder_short"} <= set(NAMES)
+    assert {"digits_search", "mobilediffusion_ladder"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
