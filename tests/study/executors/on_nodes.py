@@ -37,7 +37,7 @@ def steady(job: Job, callbacks: Callbacks) -> Evaluation:
     if is_doomed := job.number is not None and here.is_file():
         here.write_text(here.read_text() + "begun\n")
     callbacks.progress(f"train on {node()}", 0.0)
-    time.sleep(60 if is_doomed and begun(here) == 2 else 0.5)
+    time.sleep(60 if is_doomed and begun(here) == 2 else 0.2)
     while job.number is not None and any(begun(trials) < 2 for trials in all_doomed() if trials != here):
         time.sleep(0.05)
     cost = count(job.spec)

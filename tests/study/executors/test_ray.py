@@ -125,7 +125,7 @@ class Saboteur(Watcher):
 def test_a_study_completes_when_a_node_joins_and_is_killed(
     executor: Ray, cluster: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    text = MINI.replace("strategy: tpe, trials: 6", "strategy: random, trials: 12, noise: 0.01")
+    text = MINI.replace("strategy: tpe, trials: 6", "strategy: random, trials: 7, noise: 0.01")
     definition = load_definition(write_space(tmp_path, text))
     undisturbed = run_study(definition, root=tmp_path / "undisturbed", executor=Inline(on_nodes.steady))
     node = cluster.add_node(num_cpus=1)
@@ -138,7 +138,7 @@ def test_a_study_completes_when_a_node_joins_and_is_killed(
     columns = ["trial", "status", "architecture", "macs_g", "quality", "on_front"]
     pd.testing.assert_frame_equal(study.trials[columns], undisturbed.trials[columns])
     beginnings = [len(path.read_text().split()) for path in study.folder.glob("trials/*/curve.csv")]
-    assert sorted(beginnings) == [1] * 12 + [2]  # twelve and the baseline
+    assert sorted(beginnings) == [1] * 7 + [2]  # seven and the baseline
     assert capfd.readouterr() == ("", "")
 
 
