@@ -4,6 +4,7 @@ import re
 
 _OURS = re.compile(
     r"\d\d:\d\d:\d\d |archlab: |going on after |picture  |exporting |writing |mirroring |Core ML |\s*$"
+    r"|(adherence|clip_score|fid|kid|precision|recall|val_loss)[: ]|no scores: |.* has changed since it was trained "
     r"|.* is not scored: |.*: no latency: |NOISY: |no price list: |\d[\d,]* of \d[\d,]* bursts"
 )
 

@@ -33,7 +33,8 @@ def archlab(line: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command += SHORTER.get(words[0], [])
     environment = os.environ | {"WANDB_MODE": "offline", "OMP_NUM_THREADS": "1"}
     shown = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=600)
-    assert lines_of_others(shown.stderr) == []  # no warning of a library, which nobody who reads it can act on
+    if program == "archlab":
+        assert lines_of_others(shown.stderr) == []  # no warning of a library, which nobody who reads it can act on
     return shown
 
 
