@@ -1,7 +1,8 @@
 """What the engine costs a trial: thousands of trials whose evaluation returns at once. Prints one JSON line.
 
 ``ours`` is the processor time of a trial, told to told, as median of the last thousand: proposals screened, costs
-gated, records and journal written. What Optuna's sampler thinks is not in it but stated apart (``sampler_ms``).
+gated, records and journal written. What Optuna's sampler thinks is not in it but stated apart (``sampler_ms``),
+and so is what the disk was waited for (``fsync_ms``).
 ``theirs`` is Optuna alone on a journal of its own, same knobs and sampler: it asks, suggests and tells, and screens,
 gates and records nothing.
 
@@ -75,8 +76,8 @@ SAMPLER_METHODS = (
 class Clock:
     """Seconds spent in the functions that it watches; a call within another counts once."""
 
-    def __init__(self) -> None:
-        self.seconds, self.is_running = 0.0, False
+    def __init__(self, now: Callable[[], float] = CLOCK) -> None:
+        self.now, self.seconds, self.is_running = now, 0.0, False
 
     def watch(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, its time taken."""
@@ -85,12 +86,12 @@ class Clock:
         def watched(*arguments: Any, **named: Any) -> Any:
             if self.is_running:
                 return function(*arguments, **named)
-            self.is_running, started = True, CLOCK()
+            self.is_running, started = True, self.now()
             try:
                 return function(*arguments, **named)
             finally:
                 self.is_running = False
-                self.seconds += CLOCK() - started
+                self.seconds += self.now() - started
 
         return watched
 
@@ -129,7 +130,7 @@ class Laps(Watcher):
             self.memory_mb[len(self.marks)] = round(psutil.Process().memory_info().rss / 2**20)
 
     def medians_ms(self, until: int | None = None) -> tuple[float, float, float]:
-        """Per trial, of the last ones: the engine's own time, the sampler's, the disk's share of the first."""
+        """Per trial, of the last ones: the engine's own time, the sampler's, and what the disk was waited for."""
         marks = self.marks[:until]
         marks = marks[-min(LAST, max(2, len(marks) // 2)) - 1 :]
         laps = [[after - before for before, after in zip(*pair, strict=True)] for pair in pairwise(marks)]
@@ -190,7 +191,7 @@ def drawn(
 def ours(definition: StudyDefinition, root: Path) -> tuple[Laps, Study]:
     """The study, run by archlab."""
     is_surrogate = definition.settings.strategy == "surrogate"
-    laps = (Choices if is_surrogate else Laps)(Clock(), Clock())
+    laps = (Choices if is_surrogate else Laps)(Clock(), Clock(time.perf_counter))
     chooser = (SurrogateSearch, "choose") if is_surrogate else (optuna.samplers.NSGAIISampler, *SAMPLER_METHODS)
     SurrogateSearch.choose = drawn
     with watched(laps.sampler, *chooser), watched(laps.disk, os, "fsync"):
@@ -204,7 +205,7 @@ def theirs(definition: StudyDefinition, root: Path, trials: int) -> Laps:
     storage = JournalStorage(JournalFileBackend(str(root / "theirs.log")))
     study = optuna.create_study(storage=storage, sampler=sampler, directions=["minimize", "minimize"])
     choices = {name: [label(value) for value in domain.values] for name, domain in definition.space.knobs.items()}
-    laps = Laps(Clock(), Clock())
+    laps = Laps(Clock(), Clock(time.perf_counter))
     with watched(laps.sampler, optuna.samplers.NSGAIISampler, *SAMPLER_METHODS), watched(laps.disk, os, "fsync"):
         for number in range(trials):
             trial = study.ask()
