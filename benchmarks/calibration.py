@@ -81,7 +81,6 @@ class History:
 def searched(bench: Bench) -> list[Prediction]:
     """One search, by archlab's driver; see `search.by_archlab`."""
     tally, history, rungs = Tally(bench), History(bench), bench.rungs
-    search = bench.definition.settings.search.model_copy(update={"strategy": "surrogate"})
 
     def evaluate(job: Job, callbacks: Callbacks) -> Evaluation:
         losses, rung = bench.losses[job.spec.id], job.until or rungs[-1]
@@ -97,7 +96,7 @@ def searched(bench: Bench) -> list[Prediction]:
 
     executor = SimulatedWorkers(1, evaluate, told)
     with tempfile.TemporaryDirectory() as folder, closing(executor), suppress(Reached):
-        run_study(bench.definition.with_settings(search=search), root=folder, executor=executor)
+        run_study(bench.definition.with_settings(search=bench.search_by("surrogate")), root=folder, executor=executor)
     return history.predictions
 
 

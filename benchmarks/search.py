@@ -45,6 +45,7 @@ from archlab.study.definition import StudyDefinition, load_definition
 from archlab.study.evaluate import Job, costed
 from archlab.study.pruning.successive_halving import pooled_noise
 from archlab.study.sampler import as_params
+from archlab.study.settings import SearchSettings
 
 SPACE = Path(__file__).with_name("search_space.yaml")
 MOST_TRIALS = 500
@@ -98,6 +99,12 @@ class Bench:
         self.points: dict[str, Point] = {name: (loss, self.costs[name]) for name, loss in mean.items()}
         self.worst = np.max(list(self.points.values()), axis=0)
         self.best = self.hypervolume(list(self.points.values()))
+
+    def search_by(self, strategy: str) -> SearchSettings:
+        """The settings of a search; the surrogate is not told the noise."""
+        given = self.definition.settings.search
+        noise = None if strategy == "surrogate" else given.noise
+        return given.model_copy(update={"strategy": strategy, "noise": noise})
 
     def hypervolume(self, points: list[Point]) -> float:
         """Within the worst of the whole table in both objectives."""
@@ -159,8 +166,7 @@ def by_archlab(bench: Bench, strategy: str, workers: int = 1, most_steps: float 
     Steps of several workers are those of all together, and of what is under way, too.
     """
     rungs, tally = bench.rungs, Tally(bench, most_steps)
-    search = bench.definition.settings.search.model_copy(update={"strategy": strategy})
-    definition = bench.definition.with_settings(search=search)
+    definition = bench.definition.with_settings(search=bench.search_by(strategy))
 
     def evaluate(job: Job, callbacks: Callbacks) -> Evaluation:
         known, losses = costed(job.spec, {}), bench.losses[job.spec.id]

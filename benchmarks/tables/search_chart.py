@@ -10,7 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-FULL, ENDED_AT = 225, 0.02  # steps of one whole training; the regret at which a search ends
+ENDED_AT = 0.02  # the regret at which a search ends
 LOOKS = {
     "surrogate": ("archlab: surrogate", "#c0392b", "-"),
     "rungs_tpe": ("archlab: TPE with pruning", "#e59866", "--"),
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("chart", type=Path)
     wanted = parser.parse_args()
     curves = pd.read_csv(wanted.curves)
-    steps = np.geomspace(FULL, curves["steps"].max(), 200)
+    steps = np.geomspace(curves["steps"].min(), curves["steps"].max(), 200)
     figure, axes = plt.subplots(figsize=(9, 5), layout="constrained")
     for name, (label, colour, line) in LOOKS.items():
         searches = [rows for _, rows in curves[curves["search"] == name].groupby("seed")]
