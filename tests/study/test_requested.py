@@ -15,10 +15,10 @@ from tests.study.spaces import MINI, write_space
 
 
 def test_what_is_set_is_over_the_yaml_and_the_rest_is_the_yamls(tmp_path: Path) -> None:
-    settings = ["proxy.seeds=3", "knobs.ff_ratio=[4, 8]", "constraints.macs_g.max=60%", "search.change.conv=separable"]
+    settings = ["proxy.seeds=3", "knobs.ff_ratio=[4, 8]", "constraints.macs_g.max=60%", "search.stop.hours=2"]
     made = requested_definition(str(write_space(tmp_path)), tmp_path, 9, [*settings, "objectives=[quality, params_m]"])
     assert (made.settings.proxy.seeds, made.settings.proxy.rungs, made.settings.search.trials) == (3, (3,), 9)
-    assert (made.settings.search.seed, made.settings.search.change) == (3, {"conv": "separable"})
+    assert (made.settings.search.seed, made.settings.search.stop.hours) == (3, 2)
     assert made.space.knobs["ff_ratio"].values == (4, 8)
     assert made.settings.limits == {"macs_g": Share(of_baseline=0.6)}
     assert made.settings.objectives == ("quality", "params_m")
