@@ -1,5 +1,4 @@
-"""The strategy ``surrogate`` in a driver: trials are begun, paused at a rung, and resumed where that
-pays most."""
+"""The strategy ``surrogate`` in a driver: trials are begun, paused at a rung, and resumed where that pays most."""
 
 from dataclasses import replace
 
