@@ -78,7 +78,7 @@ class Outlook:
     @cached_property
     def quality_at_the_end(self) -> QualityModel:
         """The model that is given the last rung alone, for whom lower rungs say nothing."""
-        return replace(self.quality, lowest=self.quality.last)
+        return replace(self.quality, lowest=self.quality.last) if self.quality.last else self.quality
 
     @cached_property
     def costs(self) -> Costs:
