@@ -4,9 +4,9 @@ import signal
 
 signal.signal(signal.SIGINT, signal.SIG_DFL)  # until there is more to say, Ctrl-C ends Python without a traceback
 
-import sys  # noqa: E402
+import sys  # noqa: E402  # Ctrl-C comes first
 
-from archlab.cli.interrupt import supervised  # noqa: E402
+from archlab.cli.interrupt import supervised  # noqa: E402  # likewise
 
 
 def main() -> None:

@@ -138,7 +138,7 @@ class _Needs:
 @cache
 def _module(name: str) -> _Module:
     found = find_spec(name)
-    source = found.loader.get_source(name) if found and found.loader else None  # type: ignore[attr-defined]
+    source = found.loader.get_source(name) if found and found.loader else None  # type: ignore[attr-defined]  # of source files
     if source is None:
         raise RunFailed(f"{name}: its source is needed, and this installation has none")
     module = _Module(name, source.splitlines())

@@ -34,7 +34,7 @@ class Symbol(Tensor):
         if name in _ANSWERS:
             return _ANSWERS[name]
         if name in _OF_SHAPE:
-            return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]
+            return super().__torch_function__(func, types, args, kwargs)  # type: ignore[no-untyped-call]  # torch's
         known = _calls.get(name)
         result = NotImplemented if known is None else known(*args, **(kwargs or {}))
         return _without_operator(func, name, args, kwargs or {}) if result is NotImplemented else result

@@ -31,7 +31,7 @@ class ArchlabControlNet(ControlNetModel):  # type: ignore[misc]  # diffusers is 
     __module__ = "modeling_archlab_control"  # by which a pipeline that is saved names it
     source = Path(__file__).read_bytes()  # at once: another folder's file may take the place of this one
 
-    @register_to_config  # type: ignore[untyped-decorator]
+    @register_to_config  # type: ignore[untyped-decorator]  # diffusers' own
     def __init__(self, spec: dict[str, Any], factor: int, global_pool_conditions: bool = False) -> None:
         ModelMixin.__init__(self)  # ControlNetModel's own would build Stable Diffusion's
         self.network = ControlNet(spec_of_json(spec), factor)
@@ -82,7 +82,7 @@ class ArchlabAdapter(ModelMixin, ConfigMixin):  # type: ignore[misc]  # diffuser
     __module__ = "modeling_archlab_control"
     source = Path(__file__).read_bytes()
 
-    @register_to_config  # type: ignore[untyped-decorator]
+    @register_to_config  # type: ignore[untyped-decorator]  # diffusers' own
     def __init__(self, spec: dict[str, Any], factor: int) -> None:
         super().__init__()
         self.adapter = Adapter(spec_of_json(spec), factor)
