@@ -238,7 +238,6 @@ class Driver:
 
     def _resume(self, mine: OwnTrial) -> None:
         """Resume a paused trial, up to the rung that was chosen."""
-        mine.until = until_of(mine.trial, self.settings.proxy.rungs[0])
         mine.since = time.time()
         self._tell("trial_resumed", mine.trial.number, mine.until)
         self._submit(mine)
@@ -261,7 +260,7 @@ class Driver:
     def _proceed(self, mine: OwnTrial) -> None:
         """Wait for an earlier trial of the architecture that is under way; else answer or submit it."""
         number, architecture = mine.trial.number, mine.spec.id
-        mine.is_waiting = architecture in self.open.architectures(before=number)
+        mine.is_waiting = self.open.is_open(architecture, before=number)
         if mine.is_waiting:
             self.open.add(mine)
         elif twin := self.finished.twin(architecture):

@@ -18,7 +18,7 @@ from archlab.study.surrogate.estimates import Estimates
 from archlab.study.surrogate.fits import Fits, InMemory
 from archlab.study.surrogate.forecast import LEVEL, forecast
 from archlab.study.surrogate.gaussian_process import Floats, Integers
-from archlab.study.surrogate.history import Gain, steps_an_hour
+from archlab.study.surrogate.history import Gain, Pace
 from archlab.study.surrogate.importance import KnobEffect, knob_effects
 from archlab.study.surrogate.outlook import Outlook
 from archlab.study.surrogate.quality import QualityModel
@@ -124,14 +124,17 @@ def explain(study: StudyTable) -> Explanation | None:
         new=candidates.unseen(known, near, limits, draw=0),
         estimates=Estimates(study.space, study.measure, STAGES.estimate),
     )
-    pace = steps_an_hour(begun)
+    pace = Pace()
+    for one in begun:
+        pace.count(one)
+    steps_an_hour = pace.steps_an_hour()
     return Explanation(
         calibration=_calibration(outlook.quality),
         knobs=knob_effects(study.space, outlook, LEVEL),
         promising=_promising(outlook) if outlook.new else [],
         begun=len(begun),
         looked_at=len(outlook.new),
-        hour=None if pace is None else forecast(outlook, pace),
+        hour=None if steps_an_hour is None else forecast(outlook, steps_an_hour),
     )
 
 

@@ -10,7 +10,7 @@ from archlab.study.open_trials import OpenTrials, OwnTrial
 from archlab.study.paused import resume_until
 from archlab.study.proposals import Proposal, Proposals
 from archlab.study.store import Store
-from archlab.study.surrogate import Gain, SurrogateSearch, steps_an_hour
+from archlab.study.surrogate import Gain, SurrogateSearch
 from archlab.study.trainings import Trainings
 
 LEAST_GAIN = 0.01  # of the hypervolume, expected of the best paused trial; less, and the study ends once all are begun
@@ -54,7 +54,7 @@ class MultiFidelity:
         begun, under_way = self.trainings.begun(), self.open.architectures()
         if may_begin and self.proposals.has_waiting():
             return self.proposals.asked(under_way)
-        pace, known = steps_an_hour(begun, workers), self.proposals.known(under_way)
+        pace, known = self.trainings.pace.steps_an_hour(workers), self.proposals.known(under_way)
         choice = self.search.choose(begun, known, may_begin=may_begin, steps_an_hour=pace)
         least = self.stop.gain if self.stop.gain is not None else 0.0 if may_begin else LEAST_GAIN
         if choice is None or (choice.gain is not None and choice.gain < least):
@@ -64,7 +64,8 @@ class MultiFidelity:
         self.gain_an_hour = choice.gain_an_hour
         mine = self.open.own(choice.trial)
         if mine is None:
-            return self.proposals.begin(choice.values, choice.until, under_way)
+            return self.proposals.begin(choice.values, known, choice.until)
+        mine.until = choice.until
         resume_until(mine.trial, choice.until)
         return Proposal(mine.trial, choice.values)
 

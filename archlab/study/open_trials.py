@@ -1,7 +1,8 @@
 """The trials between ask and tell: this driver's own, and those that other drivers of the study have."""
 
 import math
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Container, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -51,28 +52,15 @@ class OwnTrial:
         """Whether it waits to be resumed."""
         return self.paused is not None and self.until is None
 
+    @property
+    def is_repeat(self) -> bool:
+        """Whether it has the architecture of an earlier trial."""
+        return self.is_waiting or self.twin is not None
+
     def seconds(self, now: float) -> float:
         """How long it was worked on."""
         before = 0.0 if self.paused is None else self.paused.seconds
         return before if self.is_paused else before + now - self.since
-
-
-@dataclass
-class OpenTrial:
-    """One trial.
-
-    Attributes:
-        architecture: its content hash; empty where another driver was killed while it asked.
-        own: None where it is another driver's.
-    """
-
-    architecture: str
-    own: OwnTrial | None = None
-
-    @property
-    def is_evaluated(self) -> bool:
-        """Whether somebody works on it; it does not wait for another."""
-        return self.own is None or not self.own.is_waiting
 
 
 class OpenTrials:
@@ -84,59 +72,61 @@ class OpenTrials:
 
     def __init__(self, free: str | None = None) -> None:
         self._free = free
-        self._under_way: dict[int, OpenTrial] = {}
+        self._under_way: dict[int, OwnTrial] = {}
         self._paused: dict[int, OwnTrial] = {}
+        self._others: dict[int, str] = {}  # their architectures; empty where a driver was killed while it asked
+        self._numbers: defaultdict[str, set[int]] = defaultdict(set)  # of all of them, by architecture
 
     def __bool__(self) -> bool:
-        return bool(self._under_way or self._paused)
+        return bool(self._under_way or self._paused or self._others)
 
     def own(self, number: int | None) -> OwnTrial | None:
         """This driver's trial of that number; None where it is not its own."""
         if number is None:
             return None
-        found = self._under_way.get(number)
-        return found.own if found else self._paused.get(number)
+        return self._under_way.get(number) or self._paused.get(number)
 
     def add(self, own: OwnTrial) -> None:
         """A trial that this driver works on, that waits for another, or that is paused from now on."""
         number = own.trial.number
         self.remove(number)
-        if own.is_paused:
-            self._paused[number] = own
-        else:
-            self._under_way[number] = OpenTrial(own.spec.id, own)
+        (self._paused if own.is_paused else self._under_way)[number] = own
+        self._numbers[own.spec.id].add(number)
 
     def remove(self, number: int) -> None:
         """A trial that was told, or that this driver takes up from one that was killed."""
-        self._under_way.pop(number, None)
-        self._paused.pop(number, None)
+        if own := self._under_way.pop(number, None) or self._paused.pop(number, None):
+            self._numbers[own.spec.id].discard(number)
+        elif (architecture := self._others.pop(number, None)) is not None:
+            self._numbers[architecture].discard(number)
 
     def see_others(self, architectures: Mapping[int, str]) -> None:
         """Which trials other drivers have now, by number with their architectures."""
-        ours = {number: trial for number, trial in self._under_way.items() if trial.own}
-        self._under_way = {number: OpenTrial(architecture) for number, architecture in architectures.items()} | ours
+        for number in [*self._others]:
+            if self._others[number] != architectures.get(number):
+                self.remove(number)
+        for number, architecture in architectures.items():
+            self._numbers[architecture].add(number)
+        self._others = dict(architectures)
 
     def architecture(self, number: int) -> str:
         """That of another driver's trial, as far as it is known."""
-        found = self._under_way.get(number)
-        return found.architecture if found else ""
+        return self._others.get(number, "")
 
-    def architectures(self, before: float = math.inf) -> set[str]:
-        """What trials with lower numbers than ``before`` are evaluating, here and elsewhere, or are paused with."""
-        under_way = {
-            one.architecture for number, one in self._under_way.items() if number < before and one.is_evaluated
-        }
-        return under_way | {own.spec.id for number, own in self._paused.items() if number < before}
+    def is_open(self, architecture: str, before: float = math.inf) -> bool:
+        """Whether a trial with a lower number than ``before`` evaluates it, here or elsewhere, or is paused with it."""
+        return any(number < before and not self._is_waiting(number) for number in self._numbers.get(architecture, ()))
+
+    def architectures(self, before: float = math.inf) -> Container[str]:
+        """Those that are open, see `is_open`, whenever it is asked."""
+        return _Architectures(self, before)
 
     @property
     def new(self) -> int:
         """How many, here and elsewhere, will use up one of the study's trials: no repeats that this driver knows of."""
-        paused = sum(own.spec.id != self._free for own in self._paused.values())
-        return paused + sum(
-            trial.own is None or (trial.own.twin is None and not trial.own.is_waiting)
-            for trial in self._under_way.values()
-            if trial.architecture != self._free
-        )
+        free = 0 if self._free is None else len(self._numbers.get(self._free, ()))
+        repeats = sum(own.is_repeat for own in self._under_way.values() if own.spec.id != self._free)
+        return len(self._under_way) + len(self._paused) + len(self._others) - free - repeats
 
     @property
     def futures(self) -> dict[Future[Evaluation], OwnTrial]:
@@ -154,11 +144,31 @@ class OpenTrials:
         return self._paused
 
     @property
+    def latest_paused(self) -> Iterator[OwnTrial]:
+        """The same; what was paused last is the first."""
+        return reversed(self._paused.values())
+
+    @property
     def under_way(self) -> list[OwnTrial]:
         """The other own trials, by number."""
-        return [trial.own for _, trial in sorted(self._under_way.items()) if trial.own]
+        return [own for _, own in sorted(self._under_way.items())]
 
     @property
     def started(self) -> list[float]:
         """When own trials that are evaluated were taken."""
         return [own.since for own in self.under_way if not own.is_waiting]
+
+    def _is_waiting(self, number: int) -> bool:
+        own = self._under_way.get(number)
+        return own is not None and own.is_waiting
+
+
+@dataclass(frozen=True)
+class _Architectures(Container[str]):
+    """A view."""
+
+    trials: OpenTrials
+    before: float
+
+    def __contains__(self, item: object) -> bool:
+        return isinstance(item, str) and self.trials.is_open(item, self.before)

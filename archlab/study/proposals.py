@@ -5,7 +5,7 @@ from collections.abc import Container
 from typing import NamedTuple
 
 import optuna
-from optuna.trial import FixedTrial, TrialState
+from optuna.trial import FixedTrial, TrialState, create_trial
 
 from archlab.space import Arm
 from archlab.space.knobs import Value
@@ -13,7 +13,7 @@ from archlab.study.definition import StudyDefinition
 from archlab.study.evaluate import costed
 from archlab.study.finished import FinishedTrials
 from archlab.study.paused import until_attribute
-from archlab.study.sampler import as_params, make_sampler, suggest
+from archlab.study.sampler import as_params, make_sampler, suggest, with_values
 from archlab.study.store import Store
 
 _MOST_WITHOUT_NEWS = 3  # proposals in a row that tell nothing new, before an unseen architecture is drawn at random
@@ -47,6 +47,7 @@ class Proposals:
         self.is_plan = bool(arms)
         self._arms = iter(arms)
         self._without_news = finished.without_news()
+        self._may_wait = True  # what is begun with its values is not enqueued
 
     def next(self, under_way: Container[str]) -> Proposal | None:
         """The next trial; None where nothing is left to ask for.
@@ -54,13 +55,11 @@ class Proposals:
         Args:
             under_way: content hashes of architectures that are being evaluated.
         """
+        if self.has_waiting() or not (self.is_plan or self._without_news >= _MOST_WITHOUT_NEWS):
+            return self.asked(under_way)
         known = self.known(under_way)
-        if self.is_plan:
-            if not self.has_waiting() and not self._enqueue_arm(known):
-                return None
-        elif self._without_news >= _MOST_WITHOUT_NEWS and not self._enqueue_unseen(known):
-            return None
-        return self.asked(under_way)
+        values = self._next_arm(known) if self.is_plan else self._unseen(known)
+        return None if values is None else self.begin(values, known)
 
     def enqueue_baseline(self) -> None:
         """Have it as the first trial, where the space contains it and the limits allow it."""
@@ -73,14 +72,21 @@ class Proposals:
             attributes = until_attribute(settings.proxy.rungs[-1]) if is_paused_at_rungs else None
             self.study.enqueue_trial(as_params(values), attributes)
 
-    def begin(self, values: dict[str, Value], until: int, under_way: Container[str]) -> Proposal:
+    def begin(self, values: dict[str, Value], known: Container[str], until: int | None = None) -> Proposal:
         """A trial with these values, to be trained to this rung."""
-        self.study.enqueue_trial(as_params(values), until_attribute(until))
-        return self.asked(under_way)
+        self._without_news = 0
+        asked, attributes = with_values(values, self.space), {} if until is None else until_attribute(until)
+        trial = create_trial(
+            state=TrialState.RUNNING, params=asked.params, distributions=asked.distributions, user_attrs=attributes
+        )
+        self._set_sampler(known)
+        return Proposal(self.store.begin(trial), values)
 
     def has_waiting(self) -> bool:
-        """Whether a trial is enqueued, by a killed driver or as the first one."""
-        return bool(self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]))
+        """Whether a trial is enqueued, which the baseline alone is, as the first one."""
+        if self._may_wait:
+            self._may_wait = bool(self.study.get_trials(deepcopy=False, states=[TrialState.WAITING]))
+        return self._may_wait
 
     def known(self, under_way: Container[str]) -> Container[str]:
         """Content hashes of what was asked for already."""
@@ -115,23 +121,18 @@ class Proposals:
         avoided = () if self.definition.settings.search.repeats == "seed" else known
         self.study.sampler = make_sampler(self.definition, limits=self.limits, known=avoided)
 
-    def _enqueue_arm(self, known: Container[str]) -> bool:
-        for arm in self._arms:
-            if self.space.spec(arm.values).id not in known:
-                self.study.enqueue_trial(as_params(arm.values))
-                return True
-        return False
+    def _next_arm(self, known: Container[str]) -> dict[str, Value] | None:
+        return next((dict(arm.values) for arm in self._arms if self.space.spec(arm.values).id not in known), None)
 
-    def _enqueue_unseen(self, known: Container[str]) -> bool:
-        """Enqueue a random affordable architecture that is not known; False if none was found."""
+    def _unseen(self, known: Container[str]) -> dict[str, Value] | None:
+        """A random affordable architecture that is not known; None if none was found."""
         source = random.Random(f"{self.definition.settings.search.seed} {len(self.finished.trials)}")
         for _ in range(_MOST_DRAWS):
             values = self.space.sample_values(source)
             spec = self.space.spec(values)
             if spec.id not in known and not costed(spec, self.limits).gate:
-                self.study.enqueue_trial(as_params(values))
-                return True
-        return False
+                return values
+        return None
 
 
 class _Either(Container[str]):

@@ -11,7 +11,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
-from optuna.trial import BaseTrial, FrozenTrial
+from optuna.trial import BaseTrial, FixedTrial, FrozenTrial
 
 from archlab.cost import count
 from archlab.evaluation.measures import COSTS
@@ -53,6 +53,13 @@ def suggest(trial: BaseTrial, space: SearchSpace) -> dict[str, Value]:
                 return trial.suggest_float(name, low, high, step=step)
 
     return _walk(space, ask)
+
+
+def with_values(values: Mapping[str, Value], space: SearchSpace) -> FixedTrial:
+    """A trial that was suggested these values."""
+    trial = FixedTrial(as_params(values))
+    suggest(trial, space)
+    return trial
 
 
 def as_params(values: Mapping[str, Value]) -> dict[str, Any]:

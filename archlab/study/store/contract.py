@@ -40,6 +40,9 @@ class Store(Protocol):
     def reopen(self, number: int) -> "Trial":
         """A trial that was asked before, maybe by a driver that was killed; it keeps the values that it has."""
 
+    def begin(self, trial: "FrozenTrial") -> "Trial":
+        """Add a running trial, which has its values."""
+
     def others(self) -> "list[FrozenTrial]":
         """Running trials that may be another driver's; this one's own may be among them."""
 

@@ -26,7 +26,7 @@ from archlab.study.folder import StudyFolder
 from archlab.study.journal_lines import damaged_journal
 from archlab.study.saved import SavedStudy
 from archlab.study.store.contract import Say
-from archlab.study.store.rebuild import open_optuna, optuna_name, rebuild, reopened
+from archlab.study.store.rebuild import begun, open_optuna, optuna_name, rebuild, reopened
 
 _SYNC_SECONDS = 1.0
 
@@ -63,6 +63,10 @@ class JournalStore:
     def reopen(self, number: int) -> optuna.Trial:
         """See `Store`."""
         return reopened(self.optuna, self._storage, number)
+
+    def begin(self, trial: FrozenTrial) -> optuna.Trial:
+        """See `Store`."""
+        return begun(self.optuna, self._storage, trial)
 
     def others(self) -> list[FrozenTrial]:
         """What an earlier driver left behind."""

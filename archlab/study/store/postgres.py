@@ -27,7 +27,7 @@ from archlab.study.saved import SavedStudy, read_saved
 from archlab.study.store.contract import Say
 from archlab.study.store.database import Database
 from archlab.study.store.leases import Leases
-from archlab.study.store.rebuild import open_optuna, rebuild, reopened
+from archlab.study.store.rebuild import begun, open_optuna, rebuild, reopened
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS archlab_studies (name text PRIMARY KEY, settings text NOT NULL)",
@@ -87,6 +87,10 @@ class PostgresStore:
     def reopen(self, number: int) -> optuna.Trial:
         """See `Store`."""
         return reopened(self.optuna, self._storage, number)
+
+    def begin(self, trial: FrozenTrial) -> optuna.Trial:
+        """See `Store`."""
+        return begun(self.optuna, self._storage, trial)
 
     def others(self) -> list[FrozenTrial]:
         """See `Store`."""

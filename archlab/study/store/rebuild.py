@@ -2,7 +2,7 @@
 
 import optuna
 from optuna.storages import BaseStorage
-from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from archlab.evaluation import Record
 from archlab.evaluation.measures import direction
@@ -11,7 +11,7 @@ from archlab.study.definition import StudyDefinition
 from archlab.study.folder import StudyFolder
 from archlab.study.limits import hard_limits
 from archlab.study.optuna_result import optuna_result
-from archlab.study.sampler import as_params, suggest
+from archlab.study.sampler import with_values
 from archlab.study.saved import SavedStudy
 
 
@@ -41,6 +41,15 @@ def reopened(study: optuna.Study, storage: BaseStorage, number: int) -> optuna.T
     return optuna.Trial(study, storage.get_trial_id_from_study_id_trial_number(study_id, number))
 
 
+def begun(study: optuna.Study, storage: BaseStorage, trial: FrozenTrial) -> optuna.Trial:
+    """The study's new trial like this one.
+
+    Args:
+        storage: where the study is.
+    """
+    return optuna.Trial(study, storage.create_new_trial(storage.get_study_id_from_name(study.study_name), trial))
+
+
 def rebuild(study: optuna.Study, definition: StudyDefinition, folder: StudyFolder) -> None:
     """Add the trials that the folder knows and Optuna does not.
 
@@ -61,8 +70,7 @@ def _trial(definition: StudyDefinition, record: Record | None, limits: dict[str,
     values = None if record is None else fitting_values(definition.space, record)
     if record is None or values is None:
         return create_trial(state=TrialState.FAIL)
-    asked = FixedTrial(as_params(values))
-    suggest(asked, definition.space)
+    asked = with_values(values, definition.space)
     result = optuna_result(record, definition.settings, limits)
     return create_trial(
         state=result.state,

@@ -1,9 +1,8 @@
 """What a surrogate learns from: architectures whose training was begun, and how far they are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from operator import attrgetter
 from typing import NamedTuple
 
 from archlab.evaluation import Evaluation
@@ -65,7 +64,30 @@ class Choice:
     gain_an_hour: Gain | None = None
 
 
-def steps_an_hour(begun: Sequence[Begun], workers: int = 1) -> float | None:
-    """How fast a study trains with so many workers, all else that a trial takes included; None before it is known."""
-    steps, seconds = sum(map(attrgetter("steps"), begun)), sum(one.seconds for one in begun if one.steps)
-    return 3600 * workers * steps / seconds if seconds else None
+@dataclass
+class Pace:
+    """How fast a study trains, all else that a trial takes included.
+
+    Attributes:
+        steps: of training.
+        seconds: for which those trials were worked on that came to a rung.
+    """
+
+    steps: int = 0
+    seconds: float = 0.0
+
+    def count(self, one: Begun) -> None:
+        """One more trial."""
+        if one.steps:
+            self.steps += one.steps
+            self.seconds += one.seconds
+
+    def discount(self, one: Begun) -> None:
+        """One that was counted, and has changed."""
+        if one.steps:
+            self.steps -= one.steps
+            self.seconds -= one.seconds
+
+    def steps_an_hour(self, workers: int = 1) -> float | None:
+        """With so many workers; None before it is known."""
+        return 3600 * workers * self.steps / self.seconds if self.steps and self.seconds > 0 else None
