@@ -1,7 +1,7 @@
 """The driver: ask → evaluate → tell, several trials at once, until the study has its trials."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from dataclasses import replace
 from datetime import datetime
@@ -14,7 +14,7 @@ import optuna
 from archlab.analysis.front import is_dominated
 from archlab.architecture import save
 from archlab.errors import RunFailed
-from archlab.evaluation import Baseline, Confirmation, Evaluation, Record
+from archlab.evaluation import AnyLatency, Baseline, Confirmation, Evaluation, Record
 from archlab.progress import tell
 from archlab.space import Arm
 from archlab.study.baseline import known_baseline
@@ -71,6 +71,7 @@ class Driver:
         if self.settings.strategy == "surrogate":
             self.multi_fidelity = MultiFidelity(definition, store, self.proposals, self.finished, self.open, stages)
         self.pruner = Pruner(store.optuna, self.settings)
+        self.latency: Mapping[str, AnyLatency] = {}  # the baseline's, by device
         self.confirmation = Confirmation()  # as it was known when this driver began
         self.has_ended = False  # nothing more is asked; what is under way is finished
 
@@ -116,6 +117,7 @@ class Driver:
             self.confirmation = known_confirmation(self.folder, self.store.optuna)
             self.limits.update(confirmed_baseline(baseline, self.confirmation, self.folder.settings()).limits)
             self.pruner.noise = baseline.noise or {}
+            self.latency = baseline.latency
             self.proposals.enqueue_baseline()
         return baseline
 
@@ -175,7 +177,7 @@ class Driver:
         else:
             proposal = self.multi_fidelity.next(may_begin=self._has_room(), workers=self.executor.slots)
             self.has_ended = self.multi_fidelity.has_ended
-            if proposal is not None and self.multi_fidelity.gain_an_hour is not None:
+            if proposal is not None:
                 self._tell("gain_expected", self.multi_fidelity.gain_an_hour)
             if self.has_ended and self.multi_fidelity.gain is not None:
                 gain = self.multi_fidelity.gain
@@ -294,6 +296,7 @@ class Driver:
             number=number,
             until=mine.until,
             paused=None if mine.paused is None else mine.paused.evaluation,
+            latency=self.latency if mine.spec.id == self.space.baseline.id else {},
             known=known,
             others={device: tuple(latest) for device, latest in self.finished.measured.items()},
         )

@@ -31,6 +31,7 @@ class Job:
         folder: where curve, samples and checkpoint go.
         until: the rung at which its training is paused; None: it is trained to the last, or until it is stopped.
         paused: what its training came to where it was paused before; it goes on from there.
+        latency: what is known of its latency, by device; it is not measured again.
         known: an evaluation of it whose estimated latencies are to be measured, and nothing else done.
         others: what other architectures took that were measured, by the name of the device: what is far off is measured
             once more before it is believed.
@@ -45,6 +46,7 @@ class Job:
     number: int | None = None
     until: int | None = None
     paused: Evaluation | None = None
+    latency: Mapping[str, AnyLatency] = field(default_factory=dict)
     known: Evaluation | None = None
     others: Mapping[str, Sequence[Measured]] = field(default_factory=dict)
     micro_batch: int | None = None
@@ -142,7 +144,7 @@ def evaluate(job: Job, callbacks: Callbacks, *, stages: Stages = STAGES, disk: D
                 return measure_estimated(job.known, job, callbacks, stages)
             for where in job.settings.measure:
                 if where.name not in known.latency:
-                    latency = target_latency(job, where, callbacks, stages)
+                    latency = job.latency.get(where.name) or target_latency(job, where, callbacks, stages)
                     known = _with_latency(known, where.name, latency, job)
                     if known.gate:
                         return known

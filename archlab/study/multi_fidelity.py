@@ -24,7 +24,7 @@ class MultiFidelity:
         gain: by how much of itself the hypervolume was still expected to grow by the most promising candidate when that
             was too little; None where none was left.
         gain_an_hour: what a further hour was expected to bring when something was chosen last; None before its pace is
-            known.
+            known, and once no further architecture may be begun.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class MultiFidelity:
             self.has_ended = all(one.until is None for one in begun)
             self.gain = None if choice is None else choice.gain
             return None
-        self.gain_an_hour = choice.gain_an_hour
+        self.gain_an_hour = choice.gain_an_hour if may_begin else None
         mine = self.open.own(choice.trial)
         if mine is None:
             return self.proposals.begin(choice.values, known, choice.until)

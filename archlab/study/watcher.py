@@ -33,9 +33,9 @@ class Watcher:
     def trial_learned(self, record: Record) -> None:
         """Another driver of the study finished the trial."""
 
-    def gain_expected(self, gain: "Gain") -> None:
+    def gain_expected(self, gain: "Gain | None") -> None:
         """By how much of itself the hypervolume is expected to grow in a further hour; told with every choice of a
-        surrogate."""
+        surrogate. None where that is not known, or the study may begin no further architecture."""
 
     def confirming(self, device: str, done: float) -> None:
         """What is on or near the front is measured side by side on the device; this share of it is done."""

@@ -174,7 +174,7 @@ class LiveDisplay(Watcher):
         self._count(record)
         self._update()
 
-    def gain_expected(self, gain: "Gain") -> None:
+    def gain_expected(self, gain: "Gain | None") -> None:
         """Show it beside the study's bar, and with the next trial that ends."""
         self.gain = gain
         self._update()

@@ -214,6 +214,20 @@ def test_a_score_that_was_not_had_fails_the_trial(tmp_path: Path) -> None:
         run(definition, tmp_path, stages)
 
 
+def test_the_baselines_trial_has_what_was_measured_of_the_baseline(tmp_path: Path) -> None:
+    times = iter(range(5, 99))
+    definition = definition_of(
+        tmp_path,
+        measure="[{device: torch, name: laptop}]",
+        constraints="{latency_ms: {max: '100%'}}",
+        search="{strategy: random, trials: 1, confirm: false}",
+    )
+    study = run(definition, tmp_path, Stages(measure=lambda *_: measured(float(next(times))), train=train))
+    first, other = study.trials.set_index("trial").loc[[0, 1]].to_dict("records")
+    assert (first["status"], first["latency_ms"]) == ("complete", 5.0)
+    assert other["reason"] == "latency_ms 6 on laptop is over the limit of 5"
+
+
 def test_a_device_that_does_not_tell_what_is_asked_is_refused_on_the_baseline(tmp_path: Path) -> None:
     definition = definition_of(
         tmp_path, measure=TWO.partition(": ")[2], constraints="{peak_memory_mb: {max: 300, device: phone}}"

@@ -44,6 +44,8 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
         )
         display.gain_expected(Gain(0.0234, 0.004, 0.051))
         display.trial_finished(record(2, 0.0, Evaluation(status="repeat", reason="same architecture as trial 0")))
+        display.gain_expected(None)
+        display.trial_finished(record(3, 0.0, Evaluation(status="repeat", reason="same architecture as trial 0")))
     hour = "a further hour: +2.3% of hypervolume expected"
     lines = [line.split(" ", 1)[1] for line in output.getvalue().splitlines()]
     best = "best quality 0.125 at 7.5 ms in trial 0"
@@ -58,6 +60,7 @@ def test_plain_lines_have_trial_stage_best_so_far_and_time_left(tmp_path: Path) 
         f"trial 0: quality 0.125, 7.5 ms in 30 s (1 of 6 trials, {best}, about 2 min left)",
         f"trial 1: gated: macs_g 5 is over [4] in 10 s (2 of 6 trials, {best}, about 80 s left)",
         f"trial 2: repeat: same architecture as trial 0 in 0 s (2 of 6 trials, {best}, about 80 s left, {hour})",
+        f"trial 3: repeat: same architecture as trial 0 in 0 s (2 of 6 trials, {best}, about 80 s left)",
     ]
 
 
