@@ -92,6 +92,8 @@ def sentence(found: pd.DataFrame, study: StudyTable) -> str:
         )
     elif found["quality_change"].notna().any():
         parts.append("Nothing has an interval: one seed cannot tell an effect from chance.")
+    else:
+        parts.append("No effect on quality can be told yet: the verdicts say why.")
     if any(estimated(study, column) for column in latency_columns(study)):
         parts.append("Estimated latencies count like measured ones.")
     return " ".join(parts)

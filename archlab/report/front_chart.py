@@ -1,5 +1,6 @@
 """The front as an interactive chart."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any, Literal
 
@@ -59,9 +60,9 @@ def sentence(info: FrontInfo) -> str:
         pairs = "; ".join(f"{one} and {other}" for one, other in info.equals)
         parts.append(f"Within the noise of measuring these trials of the front cost the same: {pairs}.")
     if info.estimated:
-        parts.append(f"{len(info.estimated)} latencies are estimated, not measured: hollow.")
+        parts.append(f"{_latencies(info.estimated)} estimated, not measured: hollow.")
     if info.noisy:
-        parts.append(f"{len(info.noisy)} latencies are noisy and may be far off: hollow with a dot.")
+        parts.append(f"{_latencies(info.noisy)} noisy and may be far off: hollow with a dot.")
     if any(point.trial in info.margins for point in info.front):
         parts.append("Upright bars are 95 % intervals of quality.")
     if info.unscored:
@@ -71,6 +72,10 @@ def sentence(info: FrontInfo) -> str:
     if info.incomparable:
         parts.append(f"{info.incomparable} are left out: their quality was not scored in the same way.")
     return " ".join(parts)
+
+
+def _latencies(trials: Collection[int]) -> str:
+    return "1 latency is" if len(trials) == 1 else f"{len(trials)} latencies are"
 
 
 def _against_the_baseline(info: FrontInfo) -> list[str]:

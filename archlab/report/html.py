@@ -56,7 +56,7 @@ def render(study: StudyTable, picks: Picks, samples_mb: float) -> str:
         _page_data(study, picks, cards, samples_mb),
         name=study.name,
         summary=summary(study),
-        verdict=[*verdict(study, picks), hour],
+        verdict=[line for line in (*verdict(study, picks), hour) if line],
         tiles=_tiles(study, picks),
         health=health(study),
         cards=cards,

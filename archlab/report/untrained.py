@@ -29,6 +29,9 @@ def untrained_card(study: StudyTable, picks: Picks) -> Card:
         had = f"there {'is' if len(rows) == 1 else 'are'} {len(rows)}"
         raise NotYetError(f"This needs {LEAST} trained trials of different quality; {had}.")
     best = next(iter(found))
+    nearest = "None is told apart from no order."
+    if found[best].low > 0:
+        nearest = f"Nearest comes {heading(best, study)}, at τ {found[best].value:.2f}."
     more = "" if found.keys() & set(ZERO_COST) else " With proxy.zero_cost, scores at initialisation are here, too."
     return Card(
         key="untrained",
@@ -36,7 +39,7 @@ def untrained_card(study: StudyTable, picks: Picks) -> Card:
         sentence=(
             f"Kendall's τ with quality over {len(rows)} trained trials, with {100 * LEVEL:.4g} % bootstrap intervals: "
             "1 is the same order, 0 none; more is taken to be better. "
-            f"Nearest comes {heading(best, study)}, at τ {found[best].value:.2f}. "
+            f"{nearest} "
             f"A search looks for what is cheap and good, so these are τ of what it chose to train.{more}"
         ),
         data=pd.DataFrame(

@@ -13,8 +13,11 @@ from archlab.report.table import baseline_row, is_known, text
 
 
 def verdict(study: StudyTable, picks: Picks) -> list[str]:
-    """Sentences about the first pick that is not the baseline; nothing where there is none. What is noisy is not told
-    as a number; a difference within noise is called none."""
+    """Sentences about the first pick that is not the baseline, or that only the baseline was trained; nothing where
+    neither is so. What is noisy is not told as a number; a difference within noise is called none."""
+    trained = set(study.trials.loc[study.trials["status"] == "complete", "architecture"])
+    if trained == {study.baseline_spec.id}:
+        return ["Only the baseline has been trained to the end yet."]
     known = {
         word: pick for word, pick in reasoned(study.front, study.objectives).items() if picks.get(word) == pick.trial
     }

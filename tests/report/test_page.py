@@ -118,6 +118,13 @@ def test_html_in_values_is_text(make_study: Any, tmp_path: Path) -> None:
     assert data["rows"][0][conv] == HOSTILE
 
 
+def test_where_the_baseline_alone_was_trained_the_page_begins_with_that(make_study: Any, tmp_path: Path) -> None:
+    study = make_study(samples=False)
+    trained = study.trials[study.trials["status"] == "complete"].head(1).assign(architecture=study.baseline_spec.id)
+    text = write_report(make_study(samples=False, trials=trained), tmp_path).read_text()
+    assert '<div class="verdict"><p>Only the baseline has been trained to the end yet.</p></div>' in text
+
+
 def test_cards_that_cannot_be_drawn_say_why(make_study: Any, tmp_path: Path) -> None:
     trials = make_study(samples=False).trials
     untrained = trials[trials["status"].isin(["gated", "failed"])]

@@ -27,6 +27,15 @@ def test_tau_of_costs_and_scores_at_initialisation_with_quality_is_scipys(make_s
     assert "proxy.zero_cost" not in card.sentence
 
 
+def test_where_every_interval_has_zero_nothing_comes_nearest(make_study: Any) -> None:
+    trials = make_study(samples=False).trials
+    few = trials[trials["status"] == "complete"].head(10)
+    sizes = [3.0, 8.0, 1.0, 6.0, 10.0, 2.0, 9.0, 5.0, 4.0, 7.0]  # τ with 1 to 10: 0.2, and p = 0.48
+    few = few.assign(quality=range(1, 11), params_m=sizes, macs_g=sizes)
+    card = untrained_card(make_study(samples=False, trials=few), {})
+    assert "None is told apart from no order. A search" in card.sentence
+
+
 def test_without_scores_at_initialisation_it_is_said_how_to_have_them(make_study: Any) -> None:
     card = untrained_card(make_study(samples=False), {})
     assert "With proxy.zero_cost, scores at initialisation are here, too." in card.sentence

@@ -83,10 +83,13 @@ class _Fit:
 
     def effect(self, known: Effect) -> Effect:
         """The coefficient of one value; without an estimate where the trials do not determine it."""
-        had = self.labels.loc[self._design.index, self.knob]
+        had = self._acting[self.knob]
         for value in (self.base, known.value):
             if not (had == value).any():
                 return replace(known, missing=f"cannot be told: no comparable trained trial has {self.knob} = {value}")
+            if not (had[self._design.index] == value).any():
+                few = "1 comparable trial is" if len(had) == 1 else f"{len(had)} comparable trials are"
+                return replace(known, missing=f"cannot be told: {few} too few")
         matrix, column = self._design.to_numpy(), f"{self.knob} = {known.value}"
         rank = np.linalg.matrix_rank(matrix)
         if np.linalg.matrix_rank(self._design.drop(columns=column).to_numpy()) == rank:
@@ -105,10 +108,15 @@ class _Fit:
         )
 
     @cached_property
+    def _acting(self) -> pd.DataFrame:
+        """Labels of the trials in which the knob has an effect."""
+        return self.labels.loc[[self.acts(trial, row) for trial, row in self.labels.to_dict("index").items()]]
+
+    @cached_property
     def _design(self) -> pd.DataFrame:
         """A row a trial, a column a value that is not its knob's reference. A trial that is the only one of its kind
         fits exactly and tells nothing of noise: such are left out until there is none."""
-        labels = self.labels[[self.acts(trial, row) for trial, row in self.labels.to_dict("index").items()]]
+        labels = self._acting
         while True:
             design = _one_hot(labels, self.knob, self.base)
             kept = _leverage(design.to_numpy()) < _CERTAIN

@@ -139,13 +139,16 @@ def test_the_baseline_that_is_no_trial_makes_pairs_too(write: Write, run: Run) -
 
 def test_costs_of_a_change_are_exact_without_any_training(write: Write, run: Run) -> None:
     definition = write("random")
-    prices: Any = price_list(run(definition, noisy, trials=[{"conv": "separable", "ff_ratio": 4}])).set_index("change")
+    prices: Any = price_list(run(definition, noisy, trials=[{}, {"conv": "separable", "ff_ratio": 4}])).set_index(
+        "change"
+    )
     before, after = count(definition.space.baseline), count(definition.space.spec({"conv": "separable"}))
     row = prices.loc["conv = separable"]
     assert (row["params_m_change"], row["macs_g_change"]) == pytest.approx(
         (after.params_m - before.params_m, after.macs_g - before.macs_g)
     )
     assert np.isnan(row["quality_change"])
+    assert row["verdict"] == "cannot be told: 2 comparable trials are too few"
 
 
 def test_a_search_without_pairs_is_fitted(write: Write, run: Run) -> None:
