@@ -26,10 +26,11 @@ from archlab.study.evaluate import STAGES, Job, Stages, costed
 from archlab.study.executors import Executor
 from archlab.study.finished import FinishedTrials
 from archlab.study.folder import StudyFolder
+from archlab.study.hours import Hours
 from archlab.study.multi_fidelity import MultiFidelity, ended
 from archlab.study.open_trials import OpenTrials, OwnTrial
 from archlab.study.optuna_result import optuna_result
-from archlab.study.paused import Paused, pause, paused_of, spans_of, until_of
+from archlab.study.paused import Paused, pause, paused_of, until_of
 from archlab.study.proposals import Proposal, Proposals
 from archlab.study.pruning import Pruner
 from archlab.study.stopping import reason_to_stop
@@ -65,6 +66,7 @@ class Driver:
         self.arms = arms
         self.free = None if arms else self.space.baseline.id  # the architecture that uses up no trial
         self.open = OpenTrials(self.free)
+        self.hours = Hours(store, self.finished, self.open)
         self.limits: dict[str, float] = {}
         self.proposals = Proposals(definition, arms, store, self.finished, self.limits)
         self.multi_fidelity: MultiFidelity | None = None
@@ -200,10 +202,7 @@ class Driver:
     def _stops(self) -> bool:
         """Whether a stop rule ends the study."""
         stop = self.settings.search.stop
-        hours = 0.0
-        if stop.hours:
-            spans = spans_of(self.store.optuna.get_trials(deepcopy=False))
-            hours = self.finished.hours(self.open.started, time.time(), spans)
+        hours = self.hours.until(time.time()) if stop.hours else 0.0
         reason = reason_to_stop(stop, self.finished.points, hours)
         if reason is not None:
             self.has_ended = True

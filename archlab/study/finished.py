@@ -1,8 +1,7 @@
 """A study's finished trials as its driver needs them: found without a search, counted as they come."""
 
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable
 from itertools import takewhile
 from statistics import median
 
@@ -10,7 +9,6 @@ from archlab.evaluation import Evaluation, Record, pooled
 from archlab.evaluation.measures import direction, find_column, minimised
 from archlab.latency.plausibility import MOST_OTHERS, Measured
 from archlab.study.file import StudyFile
-from archlab.study.paused import Span
 
 _SAID_AFTER = 30  # trials, of which
 _NEARLY_ALL = 0.9  # were gated
@@ -74,24 +72,6 @@ class FinishedTrials:
         """Those of the last trials in a row that failed, the latest first."""
         counting = (record for record in reversed(self.trials.values()) if record.is_distinct)
         return list(takewhile(lambda record: record.evaluation.status == "failed", counting))
-
-    def hours(self, under_way: Iterable[float], now: float, paused: Mapping[int, Sequence[Span]]) -> float:
-        """How long a trial was under way, at once or one after the other, in all runs of the study together.
-
-        Args:
-            under_way: when those that are not finished were started, in seconds since the epoch, as is ``now``.
-            paused: when trials were worked on before they were paused, by number, whether they are finished or not.
-        """
-        spans = [(start, now) for start in under_way] + [span for spans in paused.values() for span in spans]
-        for record in self.trials.values():
-            end = datetime.fromisoformat(record.finished).timestamp()
-            last = record.seconds - sum(end - start for start, end in paused.get(record.trial, ()))
-            spans.append((end - max(0.0, last), end))
-        total, reached = 0.0, 0.0
-        for start, end in sorted(spans):
-            total += max(0.0, end - max(start, reached))
-            reached = max(reached, end)
-        return total / 3600
 
     def warning(self, limits: dict[str, float]) -> str | None:
         """Which limit is at fault if nearly all of the first trials were over one; said once, when they are known."""

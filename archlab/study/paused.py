@@ -4,7 +4,7 @@ Such a trial is running, as Optuna has it. It is paused once it was scored at th
 before, it is under way, or was left behind by a driver that was killed.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -68,10 +68,10 @@ def paused_of(trial: optuna.Trial | FrozenTrial) -> Paused | None:
     return None if kept is None else from_plain(Paused, kept, f"trial {trial.number} in the journal")
 
 
-def spans_of(trials: Iterable[FrozenTrial]) -> dict[int, list[Span]]:
+def spans_of(trials: Iterable[FrozenTrial]) -> dict[int, Sequence[Span]]:
     """When trials were worked on before they were paused, by number; of finished ones, too."""
     paused = {trial.number: trial.user_attrs[_PAUSED] for trial in trials if _PAUSED in trial.user_attrs}
-    return {number: [(start, end) for start, end in facts.get("spans", ())] for number, facts in paused.items()}
+    return {number: tuple((start, end) for start, end in facts.get("spans", ())) for number, facts in paused.items()}
 
 
 def until_of(trial: optuna.Trial | FrozenTrial, first: int) -> int | None:

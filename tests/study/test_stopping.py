@@ -1,14 +1,23 @@
 """Stop rules worked by hand."""
 
+import random
 from datetime import datetime
+from pathlib import Path
 
+import numpy as np
+import optuna
 import pytest
 
 from archlab.evaluation import Evaluation
 from archlab.study.definition import StudyDefinition
 from archlab.study.finished import FinishedTrials
+from archlab.study.folder import study_folder
+from archlab.study.hours import Hours, Stretches
+from archlab.study.open_trials import OpenTrials, OwnTrial
+from archlab.study.paused import Paused, pause
 from archlab.study.settings import StopSettings
 from archlab.study.stopping import reason_to_stop
+from archlab.study.store import open_store
 from tests.made_up_facts import record
 
 Points = list[tuple[float, float] | None]
@@ -43,11 +52,46 @@ def test_a_study_ends_after_its_hours() -> None:
     assert reason_to_stop(StopSettings(), [*ENDS] * 50, hours=1e9) is None
 
 
-def test_hours_are_those_in_which_something_was_under_way_pauses_left_out(definition: StudyDefinition) -> None:
+def test_hours_are_those_in_which_something_was_under_way_pauses_left_out(
+    definition: StudyDefinition, tmp_path: Path
+) -> None:
     def at(time: str) -> float:
         return datetime.fromisoformat(f"2026-01-01T{time}:00+00:00").timestamp()
 
-    finished = FinishedTrials(definition.settings, [record(Evaluation(status="complete"), seconds=3600.0)])  # at ten
-    spans = {0: [(at("07:00"), at("07:30"))], 1: [(at("09:00"), at("09:40"))]}
-    assert finished.hours([at("09:50")], at("10:30"), spans) == pytest.approx(0.5 + 1.5)
-    assert finished.hours([], at("10:30"), {}) == pytest.approx(1.0)
+    def paused(trial: optuna.Trial, *span: str) -> OwnTrial:
+        worked = Paused(evaluation=Evaluation(status="stopped"), seconds=1.0, spans=((at(span[0]), at(span[1])),))
+        pause(trial, worked)
+        open_trials.add(own := OwnTrial(trial, definition.space.baseline, {}, at(span[0]), paused=worked))
+        return own
+
+    def resume(own: OwnTrial, time: str) -> None:
+        own.since, own.until = at(time), 10
+        open_trials.add(own)
+
+    finished, open_trials = FinishedTrials(definition.settings, []), OpenTrials()
+    with open_store(definition, study_folder("mini", tmp_path)) as store:
+        hours = Hours(store, finished, open_trials)
+        first, second = (store.optuna.ask() for _ in range(2))
+        assert hours.until(at("06:00")) == 0
+        resumed = paused(first, "07:00", "07:30")
+        assert hours.until(at("08:00")) == pytest.approx(0.5)
+        resume(resumed, "09:30")
+        resume(paused(second, "09:00", "09:40"), "09:50")
+        assert hours.until(at("09:55")) == pytest.approx(0.5 + 55 / 60)
+        open_trials.remove(first.number)
+        finished.add(record(Evaluation(status="complete"), seconds=3600.0))  # at ten
+        for known in (hours, hours, Hours(store, finished, open_trials)):
+            assert known.until(at("10:30")) == pytest.approx(0.5 + 1.5)
+
+
+def test_stretches_of_time_that_overlap_count_once() -> None:
+    source, stretches, second = random.Random(0), Stretches(), np.zeros(1000, dtype=bool)
+    for _ in range(200):
+        start, now = source.randrange(900), source.randrange(900, 1000)
+        end = start + source.randrange(12)
+        stretches.add(start, end)
+        second[start:end] = True
+        since = source.randrange(900)
+        assert stretches.seconds(since, now) == np.count_nonzero(
+            second | (np.arange(1000) >= since) & (np.arange(1000) < now)
+        )
