@@ -44,7 +44,7 @@ class Store(Protocol):
         """Add a running trial, which has its values."""
 
     def others(self) -> "list[FrozenTrial]":
-        """Running trials that may be another driver's; this one's own may be among them."""
+        """Running trials that may be another driver's, by number."""
 
     def unheld(self) -> list[int]:
         """Trials that are running and that nobody holds now: a driver was killed, or takes them again in a moment."""

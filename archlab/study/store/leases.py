@@ -64,6 +64,12 @@ class Leases:
                 self._held.remove(number)
                 self.execute("SELECT pg_advisory_unlock(%s, %s)", (self._study, number))
 
+    @property
+    def own(self) -> set[int]:
+        """Trials that this process holds, or held before the database was away."""
+        with self._lock:
+            return self._held | self._lost
+
     def held(self) -> set[int]:
         """Trials that any process holds."""
         rows = self.execute(

@@ -13,7 +13,7 @@ from typing import Self
 
 import optuna
 from optuna.storages import RDBStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from archlab.architecture import save
 from archlab.errors import BadInput
@@ -28,6 +28,7 @@ from archlab.study.store.contract import Say
 from archlab.study.store.database import Database
 from archlab.study.store.leases import Leases
 from archlab.study.store.rebuild import begun, open_optuna, rebuild, reopened
+from archlab.study.store.running import RunningTrials
 
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS archlab_studies (name text PRIMARY KEY, settings text NOT NULL)",
@@ -63,6 +64,7 @@ class PostgresStore:
             with self._leases.asking():
                 self._settings = self._open_study(say)
                 self.optuna = open_optuna(self._storage, self._settings)
+                self._running = RunningTrials(self._leases, self._storage, self.optuna.study_name)
                 rebuild(self.optuna, definition, folder)
                 self._leases.arrive()
             self._opened = opened.pop_all()
@@ -75,7 +77,7 @@ class PostgresStore:
         """See `Store`."""
         if not self._leases.take(number):
             return False
-        if self.optuna.get_trials(deepcopy=False)[number].state.is_finished():
+        if not self._running.is_running(number):
             self._leases.drop(number)
             return False
         return True
@@ -93,13 +95,13 @@ class PostgresStore:
         return begun(self.optuna, self._storage, trial)
 
     def others(self) -> list[FrozenTrial]:
-        """See `Store`."""
-        return self.optuna.get_trials(deepcopy=False, states=[TrialState.RUNNING])
+        """See `Store`; none that this driver holds."""
+        return self._running.besides(self._leases.own)
 
     def unheld(self) -> list[int]:
         """See `Store`."""
-        held, running = self._leases.held(), self.others()  # in this order: what is told meanwhile runs no more
-        return [trial.number for trial in running if trial.number not in held]
+        held, running = self._leases.held(), self._running.numbers()  # so ordered: what is told meanwhile runs no more
+        return [number for number in running if number not in held]
 
     def abandoned(self) -> list[int]:
         """See `Store`; after the database was away, live drivers first take again what is theirs.

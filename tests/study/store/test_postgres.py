@@ -10,7 +10,9 @@ import optuna
 import psycopg
 import pytest
 import sqlalchemy
+from optuna.distributions import CategoricalDistribution
 from optuna.storages import RDBStorage
+from optuna.trial import TrialState, create_trial
 
 from archlab.errors import BadInput
 from archlab.study.definition import StudyDefinition
@@ -69,6 +71,30 @@ class TestPostgres(StoreContract):
     ) -> None:
         one, other = open_here(), open_here()
         assert not other.lease(work(one, definition, folder).trial)
+
+    def test_others_trials_are_seen_as_they_are_now_and_read_again_only_if_changed(self, open_here: Opener) -> None:
+        one, other = open_here(), open_here()
+        conv = {"conv": CategoricalDistribution(["standard", "separable"])}
+        begun = one.begin(create_trial(state=TrialState.RUNNING, params={"conv": "separable"}, distributions=conv))
+        asked = one.optuna.ask()
+        for trial in (begun, asked):
+            assert one.lease(trial.number)
+        assert one.others() == []
+        first, half = other.others()
+        assert (first.number, first.params, half.number, half.params) == (0, begun.params, 1, {})
+        asked.suggest_categorical("conv", ["standard", "separable"])
+        begun.set_user_attr("until", 5)
+        assert [(t.params, t.user_attrs) for t in other.others()] == [
+            (begun.params, {"until": 5}),
+            (asked.params, {}),
+        ]
+        begun.set_user_attr("until", 10)
+        first, second = other.others()
+        assert first.user_attrs == {"until": 10}
+        assert other.others()[1] is second
+        one.optuna.tell(begun, state=TrialState.FAIL)
+        assert [trial.number for trial in other.others()] == [1]
+        assert other.unheld() == []
 
     def test_one_driver_asks_at_a_time_and_a_killed_one_lets_go(
         self, open_here: Opener, folder: StudyFolder, tmp_path: Path, url: str
