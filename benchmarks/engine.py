@@ -178,7 +178,7 @@ def drawn(
     source = random.Random(len(begun) + sum(len(one.qualities) for one in begun[-LAST:]))
     if not may_begin:
         return None
-    paused = [one for one in begun[-LAST:] if one.may_go_on]
+    paused = [one for one in begun[-LAST:] if one.is_resumable]
     if paused and source.random() < 0.5:
         chosen = source.choice(paused)
         return Choice(trial=chosen.trial, values=chosen.values, until=search.rungs[len(chosen.qualities)])

@@ -81,7 +81,7 @@ def made_up(number: int, values: dict[str, object], search: SurrogateSearch, sou
     qualities = {rung: quality * (1 + 10 / rung) for rung in search.rungs if rung <= reached}
     is_end = reached == search.rungs[-1]
     known = Evaluation(status="complete" if is_end else "stopped", params_m=cost.params_m, macs_g=cost.macs_g)
-    return Begun(trial=number, values=values, known=known, qualities=qualities, may_go_on=not is_end)
+    return Begun(trial=number, values=values, known=known, qualities=qualities, is_resumable=not is_end)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ class Trainings:
         return state, self._of(trial.number, values, paused_of(trial), until, False)
 
     def _of(
-        self, number: int, values: dict[str, Value], paused: Paused | None, until: int | None, may_go_on: bool
+        self, number: int, values: dict[str, Value], paused: Paused | None, until: int | None, is_resumable: bool
     ) -> Begun:
         known = None if paused is None else paused.evaluation
         return Begun(
@@ -108,6 +108,6 @@ class Trainings:
             known=known,
             qualities=qualities_of(known, self.rungs),
             until=until,
-            may_go_on=may_go_on,
+            is_resumable=is_resumable,
             seconds=0.0 if paused is None else paused.seconds,
         )

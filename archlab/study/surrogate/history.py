@@ -17,7 +17,7 @@ class Begun:
         known: costs and latencies; None before it has come to its first rung.
         qualities: by rung, in steps.
         until: the rung that it is being trained to, in steps; None: it is paused, or has ended.
-        may_go_on: whether it is paused, and this driver's.
+        is_resumable: whether it is paused, and this driver's.
         seconds: how long it was worked on.
     """
 
@@ -26,7 +26,7 @@ class Begun:
     known: Evaluation | None = None
     qualities: Mapping[int, float] = field(default_factory=dict)
     until: int | None = None
-    may_go_on: bool = False
+    is_resumable: bool = False
     seconds: float = 0.0
 
     @cached_property

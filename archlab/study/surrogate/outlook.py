@@ -52,7 +52,7 @@ class Outlook:
     @cached_property
     def paused(self) -> list[int]:
         """Trials that may be gone on with, by their place."""
-        return [index for index, one in enumerate(self.begun) if one.may_go_on]
+        return [index for index, one in enumerate(self.begun) if one.is_resumable]
 
     @cached_property
     def architectures(self) -> Sequence[Architecture]:

@@ -67,7 +67,7 @@ class SurrogateSearch:
         limits = {name: self.limits[name] for name in COSTS if name in self.limits}
         near = [one.values for one in begun if self.rungs[-1] in one.qualities][-_NEAR:]
         new = self.candidates.unseen(known, near, limits, draw) if may_begin else []
-        options = [index for index, one in enumerate(begun) if one.may_go_on]
+        options = [index for index, one in enumerate(begun) if one.is_resumable]
         if not options and not new:
             return None
         if not any(one.until == self.rungs[-1] or self.rungs[-1] in one.qualities for one in begun):
@@ -97,7 +97,7 @@ class SurrogateSearch:
         if len(begun) <= _MOST_SEEN:
             return begun
         numbers = range(len(begun))
-        options = [index for index in numbers if begun[index].may_go_on]
+        options = [index for index in numbers if begun[index].is_resumable]
         chosen = {index for index in numbers if begun[index].until is not None}
         chosen |= set(random.Random(draw).sample(options, min(len(options), _MOST_OPTIONS)))
         furthest = sorted(numbers, key=lambda index: (max(begun[index].qualities, default=0), index), reverse=True)

@@ -77,7 +77,7 @@ def searched(
                 for rung in definition.settings.proxy.rungs
                 if rung <= choice.until
             },
-            may_go_on=not is_end,
+            is_resumable=not is_end,
         )
     return chosen
 
