@@ -29,11 +29,12 @@ from archlab.evaluation import Evaluation
 from archlab.study import run_study
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import load_definition
-from archlab.study.evaluate import Job, costed
+from archlab.study.evaluate import Job, Stages, costed
 from archlab.study.surrogate.candidates import Candidates, inputs_of
 from archlab.study.surrogate.fits import Fits, InMemory
 from archlab.study.surrogate.history import Begun
 from archlab.study.surrogate.quality import QualityModel
+from archlab.study.surrogate.untrained import SURVEY, UntrainedScores
 
 TABLE = Path(__file__).with_name("search_table.csv")
 LEVEL, FIRST = 0.8, 5  # trainings before the first prediction that counts
@@ -56,6 +57,7 @@ class History:
     def __init__(self, bench: Bench) -> None:
         space = bench.definition.space
         self.rungs, self.candidates, self.fits = bench.rungs, Candidates(space, seed=0), Fits(InMemory())
+        self.scores = UntrainedScores(InMemory(), self.candidates.survey(SURVEY), lambda one: bench.naswot[one.id])
         self.values = {space.spec(values).id: values for values in space.all_values()}
         self.begun: dict[str, Begun] = {}
         self.predictions: list[Prediction] = []
@@ -66,7 +68,9 @@ class History:
         if len(self.begun) >= FIRST:
             order = [name for name in self.begun if name != architecture] + [architecture]
             begun = [self.begun[name] for name in order if name in self.begun]
-            inputs = inputs_of([self.candidates.describe(self.values[name]) for name in order])
+            architectures = [self.candidates.describe(self.values[name]) for name in order]
+            self.scores.work_out(architectures)
+            inputs = replace(inputs_of(architectures), trend=self.scores.trend(architectures))
             model = QualityModel(
                 rungs=self.rungs, groups=self.candidates.groups, fits=self.fits, begun=begun, inputs=inputs
             )
@@ -96,7 +100,9 @@ def searched(bench: Bench) -> list[Prediction]:
 
     executor = SimulatedWorkers(1, evaluate, told)
     with tempfile.TemporaryDirectory() as folder, closing(executor), suppress(Reached):
-        run_study(bench.definition.with_settings(search=bench.search_by("surrogate")), root=folder, executor=executor)
+        definition = bench.definition.with_settings(search=bench.search_by("surrogate"))
+        stages = Stages(score=lambda spec, _: bench.naswot[spec.id])
+        run_study(definition, root=folder, executor=executor, stages=stages)
     return history.predictions
 
 

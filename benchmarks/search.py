@@ -4,8 +4,9 @@ Every architecture of the space has been trained (`tables/search_table.py`), so 
 side is its own driver, store, strategy and pruner, pauses and all; only the training is looked up. Every seed begins at
 an architecture of its own, drawn from the space, as a study begins at its user's baseline. Where the table has every
 architecture with two training seeds, a search sees one of them (the even searches one, the odd ones the other), and
-what it found is judged by the mean of both, so that luck is not rewarded. No search here uses scores at initialisation;
-one that did would pay for them in steps. Prints one JSON line.
+what it found is judged by the mean of both, so that luck is not rewarded. The surrogate pays for every score at
+initialisation that it asks for as with `--steps-a-score` steps of training, which `untrained.py` measures. Prints one
+JSON line.
 
 What favours Optuna: what it asks for again costs it nothing, and a search that has not come there after `MOST_TRIALS`
 counts as if it had. It is asked for every knob in every trial, for GPSampler models only knobs that all trials have.
@@ -36,19 +37,22 @@ import pandas as pd
 from proxy_results import proxy_result
 from simulated_workers import SimulatedWorkers
 
+from archlab.architecture import UNetSpec
 from archlab.evaluation import Evaluation
+from archlab.proxy.settings import ProxySettings
 from archlab.space import SearchSpace, label
 from archlab.space.knobs import Value
 from archlab.study import run_study
 from archlab.study.callbacks import Callbacks
 from archlab.study.definition import StudyDefinition, load_definition
-from archlab.study.evaluate import Job, costed
+from archlab.study.evaluate import Job, Stages, costed
 from archlab.study.pruning.successive_halving import pooled_noise
 from archlab.study.sampler import as_params
 from archlab.study.settings import SearchSettings
 
 SPACE = Path(__file__).with_name("search_space.yaml")
 MOST_TRIALS = 500
+STEPS_A_SCORE = 1.5  # the most that `untrained.py` measured on any of the spaces
 Point = tuple[float, float]
 
 
@@ -73,11 +77,19 @@ class Bench:
     Attributes:
         losses: what a search sees, by architecture and rung.
         costs: by architecture.
+        naswot: likewise.
         points: what an architecture is, by which a search is judged.
+        steps_a_score: what a score at initialisation takes.
     """
 
     def __init__(
-        self, definition: StudyDefinition, table: pd.DataFrame, seed: int, shares: Sequence[float], cost: str
+        self,
+        definition: StudyDefinition,
+        table: pd.DataFrame,
+        seed: int,
+        shares: Sequence[float],
+        cost: str,
+        steps_a_score: float = STEPS_A_SCORE,
     ) -> None:
         self.rungs = rungs = definition.settings.proxy.rungs
         end = f"val_loss_{rungs[-1]}"
@@ -89,12 +101,13 @@ class Bench:
         elsewhere = BegunElsewhere(space.name, space.baseline, space.knobs, space.requirements, first)
         settings = definition.settings.model_copy(update={"search": search, "objectives": ("quality", cost)})
         self.definition = StudyDefinition(elsewhere, settings)
-        self.seed, self.shares = seed, sorted(shares)
+        self.seed, self.shares, self.steps_a_score = seed, sorted(shares), steps_a_score
         by_seed = [rows.set_index("architecture") for _, rows in table.groupby("seed")]
         complete = [rows for rows in by_seed if len(rows) == table["architecture"].nunique()]
         seen = complete[seed % len(complete)]
         self.losses = {name: dict(zip(rungs, row, strict=True)) for name, *row in seen[_columns(rungs)].itertuples()}
         self.costs: dict[str, float] = seen[cost].to_dict()
+        self.naswot: dict[str, float] = seen["naswot"].to_dict()
         mean = sum(rows[end].reindex(seen.index) for rows in complete) / len(complete)
         self.points: dict[str, Point] = {name: (loss, self.costs[name]) for name, loss in mean.items()}
         self.worst = np.max(list(self.points.values()), axis=0)
@@ -165,7 +178,7 @@ def by_archlab(bench: Bench, strategy: str, workers: int = 1, most_steps: float 
 
     Steps of several workers are those of all together, and of what is under way, too.
     """
-    rungs, tally = bench.rungs, Tally(bench, most_steps)
+    rungs, tally, scored = bench.rungs, Tally(bench, most_steps), set[str]()
     definition = bench.definition.with_settings(search=bench.search_by(strategy))
 
     def evaluate(job: Job, callbacks: Callbacks) -> Evaluation:
@@ -178,11 +191,15 @@ def by_archlab(bench: Bench, strategy: str, workers: int = 1, most_steps: float 
 
     def told(job: Job, evaluation: Evaluation, steps: int) -> None:
         assert evaluation.proxy is not None
-        tally.add(job.spec.id, evaluation.proxy.steps, steps)
+        tally.add(job.spec.id, evaluation.proxy.steps, round(steps + bench.steps_a_score * len(scored)))
+
+    def score(spec: UNetSpec, _settings: ProxySettings) -> float:
+        scored.add(spec.id)
+        return bench.naswot[spec.id]
 
     executor = SimulatedWorkers(workers, evaluate, told)
     with tempfile.TemporaryDirectory() as folder, closing(executor), suppress(Reached):
-        run_study(definition, root=folder, executor=executor)
+        run_study(definition, root=folder, executor=executor, stages=Stages(score=score))
     return Search(tally.at, tally.curve)
 
 
@@ -240,11 +257,13 @@ def main() -> None:
     parser.add_argument("--searches", nargs="+", choices=SEARCHES, default=list(SEARCHES))
     parser.add_argument("--seeds", nargs=2, type=int, default=(0, 40), help="the first, and one beyond the last")
     parser.add_argument("--shares", nargs="+", type=float, default=(0.9, 0.95, 0.98))
+    parser.add_argument("--steps-a-score", type=float, default=STEPS_A_SCORE)
     parser.add_argument("--curves", type=Path, help="a CSV for the share after every complete training")
     wanted = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     definition, table = load_definition(wanted.space), read_table(wanted.space)
-    benches = [Bench(definition, table, seed, wanted.shares, wanted.cost) for seed in range(*wanted.seeds)]
+    given = wanted.shares, wanted.cost, wanted.steps_a_score
+    benches = [Bench(definition, table, seed, *given) for seed in range(*wanted.seeds)]
     found = {name: [SEARCHES[name](bench) for bench in benches] for name in wanted.searches}
     if wanted.curves:
         write_curves(wanted.curves, found, wanted.seeds[0])

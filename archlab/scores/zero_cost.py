@@ -15,11 +15,11 @@ from archlab.diffusion.process import NoisyBatch, loss, spread_times
 from archlab.diffusion.settings import DiffusionSettings
 from archlab.encoders.prepare import Prepared
 from archlab.scores.spread import spread
-from archlab.unet import set_attention_normalizer
+from archlab.unet import UNet, set_attention_normalizer
 from archlab.unet.norms import RMSNorm
 from archlab.unet.untrained import untrained
 
-_IMAGES, _SEED = 64, 0
+_IMAGES, _FEW_IMAGES, _SEED = 64, 32, 0
 _NORMALISATIONS = (nn.GroupNorm, nn.LayerNorm, RMSNorm)
 _NONLINEARITIES = frozenset({"relu", "silu", "gelu", "hardswish", "mish"})
 
@@ -32,15 +32,20 @@ def zero_cost(spec: UNetSpec, prepared: Prepared, settings: DiffusionSettings) -
     Args:
         spec: of the proxy, already shrunk.
     """
-    unet = untrained(spec, _SEED)
-    set_attention_normalizer(unet, "softmax")
-    batch = _batch(prepared, settings)
+    unet, batch = _untrained(spec), _batch(prepared, settings, _IMAGES)
     scores = {
         "grad_norm": grad_norm(unet, lambda: loss(unet, batch).mean()),
         "synflow": synflow(unet, _ones(batch.noisy), torch.zeros(1), _ones(batch.context)),
         "naswot": naswot(lambda: unet(*batch[:3])),
     }
     return {name: score if isfinite(score) else None for name, score in scores.items()}
+
+
+def quick_naswot(spec: UNetSpec, prepared: Prepared, settings: DiffusionSettings) -> float | None:
+    """``naswot`` as in `zero_cost`, by half the images: it orders networks alike, and takes about a step's time."""
+    unet, batch = _untrained(spec), _batch(prepared, settings, _FEW_IMAGES)
+    score = naswot(lambda: unet(*batch[:3]))
+    return score if isfinite(score) else None
 
 
 def grad_norm(network: nn.Module, loss_of: Callable[[], Tensor]) -> float:
@@ -105,8 +110,14 @@ class _Signs(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _batch(prepared: Prepared, settings: DiffusionSettings) -> NoisyBatch:
-    images = spread(prepared.data.train, _IMAGES)
+def _untrained(spec: UNetSpec) -> UNet:
+    unet = untrained(spec, _SEED)
+    set_attention_normalizer(unet, "softmax")
+    return unet
+
+
+def _batch(prepared: Prepared, settings: DiffusionSettings, most: int) -> NoisyBatch:
+    images = spread(prepared.data.train, most)
     generator = torch.Generator().manual_seed(_SEED)
     noise = torch.randn((len(images), *prepared.latents.shape[1:]), generator=generator)
     times = spread_times(len(images), generator)

@@ -12,6 +12,7 @@ from archlab.evaluation.measures import COSTS, OF_DEVICES, breaks, column_suffix
 from archlab.files import is_full
 from archlab.latency.measurement import Measurement
 from archlab.latency.plausibility import Measured, unlike_estimate, unlike_others
+from archlab.proxy.settings import ProxySettings
 from archlab.study.callbacks import Callbacks
 from archlab.study.disk import DISK, Disk
 from archlab.study.file import StudyFile
@@ -108,6 +109,13 @@ def train_proxy(job: Job, callbacks: Callbacks, known: Evaluation) -> ProxyResul
     )
 
 
+def score_untrained(spec: UNetSpec, settings: ProxySettings) -> float | None:
+    """`archlab.proxy.untrained.naswot_of_proxy`."""
+    from archlab.proxy.untrained import naswot_of_proxy
+
+    return naswot_of_proxy(spec, settings)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stages:
     """The stages of an evaluation that take their time, each a function; see the default ones."""
@@ -116,6 +124,7 @@ class Stages:
     again: Callable[[UNetSpec, Measurement, Callbacks], Latency] = measure_again
     estimate: Callable[[UNetSpec, Measurement], Estimate] = estimate_target
     train: Callable[[Job, Callbacks, Evaluation], ProxyResult] = train_proxy
+    score: Callable[[UNetSpec, ProxySettings], float | None] = score_untrained
 
 
 STAGES = Stages()

@@ -43,10 +43,10 @@ class Architecture:
 
 
 def inputs_of(architectures: Sequence[Architecture]) -> Inputs:
-    """At the last rung."""
+    """At the last rung; what costs less is expected to be worse."""
     return Inputs(
         features=np.array([one.row for one in architectures]),
-        cheapness=np.array([one.cheapness for one in architectures]),
+        trend=np.array([one.cheapness for one in architectures]),
         architecture=np.arange(len(architectures)),
         rung=np.zeros(len(architectures), dtype=int),
     )
@@ -73,6 +73,12 @@ class Candidates:
                 self._known.clear()
             self._known[key] = self._described(dict(values))
         return self._known[key]
+
+    def survey(self, most: int) -> list[Architecture]:
+        """Some of the space, each once, whatever was begun."""
+        source = random.Random(f"{self.seed} survey")
+        drawn = (self.describe(self.space.sample_values(source)) for _ in range(2 * most))
+        return list({one.id: one for one in drawn}.values())[:most]
 
     def unseen(
         self, known: Container[str], near: Iterable[Values], limits: Mapping[str, float], draw: int

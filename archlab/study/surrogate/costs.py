@@ -99,7 +99,7 @@ def _column(
     if is_known.all():
         return _Column(np.log(measured), np.zeros(len(column)))
     inputs = inputs_of(architectures)
-    inputs = replace(inputs, cheapness=-inputs.cheapness)  # what is cheap is quick
+    inputs = replace(inputs, trend=-inputs.trend)  # what is cheap is quick
     values = np.log(measured[seen])
     given = fits.hyperparameters(name, groups, inputs[seen], values, len(seen))
     predicted = GaussianProcess(given, groups, inputs[seen], values).predict(inputs)

@@ -1,10 +1,10 @@
 """Quality as a Gaussian process over architectures and rungs: the surrogate of a multi-fidelity search.
 
-The logarithm of a quality is the sum of its rung's own mean, free; a slope by which what costs more is better, and
-the more so the longer it is trained; a function of the architecture's features whose values at two rungs correlate
-(Matérn 5/2 times ρ to the number of rungs between them, in the manner of freeze-thaw optimisation, Swersky et al. 2014,
-arXiv:1406.3896); a discrepancy, a smaller such function that hardly correlates, whose length scales are not learnt: a
-knob that decides nothing at the lower rungs may still decide at the last (Kennedy and O'Hagan 2000,
+The logarithm of a quality is the sum of its rung's own mean, free; a slope along a trend that is known before any
+training, the steeper the longer it is trained; a function of the architecture's features whose values at two rungs
+correlate (Matérn 5/2 times ρ to the number of rungs between them, in the manner of freeze-thaw optimisation, Swersky et
+al. 2014, arXiv:1406.3896); a discrepancy, a smaller such function that hardly correlates, whose length scales are not
+learnt: a knob that decides nothing at the lower rungs may still decide at the last (Kennedy and O'Hagan 2000,
 doi:10.1093/biomet/87.1.1, have discrepancies between fidelities); and a part that is the architecture's alone, likewise
 correlated. Differences between architectures grow towards the lower rungs. Hyperparameters are those of the highest
 posterior density under tight priors.
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int_]
 
 MEAN_SD = 3.0  # of a rung's mean, in log quality: as good as free
-SLOPE = 0.5  # by how many standard deviations of the signal one sd of log cost is better at the last rung
+SLOPE = 0.5  # by how many standard deviations of the signal one sd of the trend is more at the last rung
 SLOPE_BEFORE = 0.8  # of it, at the rung before
 DISCREPANCY = 0.4  # its standard deviation, in the signal's
 DISCREPANCY_RUNG = 0.4  # its correlation at one rung and the next
@@ -78,13 +78,13 @@ class Inputs:
 
     Attributes:
         features: [N, D].
-        cheapness: [N], how much less than others they cost, in standard deviations of log cost.
+        trend: [N], by how many standard deviations their values are expected to be above others', before any is seen.
         architecture: [N], equal for what is of the same architecture.
         rung: [N], how many rungs before the last.
     """
 
     features: Floats
-    cheapness: Floats
+    trend: Floats
     architecture: Integers
     rung: Integers
 
@@ -93,15 +93,15 @@ class Inputs:
 
     def at(self, rung: int | Integers) -> "Inputs":
         """The same architectures at another rung."""
-        return Inputs(self.features, self.cheapness, self.architecture, np.broadcast_to(rung, self.rung.shape))
+        return Inputs(self.features, self.trend, self.architecture, np.broadcast_to(rung, self.rung.shape))
 
     def __getitem__(self, index: Integers | slice) -> "Inputs":
-        return Inputs(self.features[index], self.cheapness[index], self.architecture[index], self.rung[index])
+        return Inputs(self.features[index], self.trend[index], self.architecture[index], self.rung[index])
 
 
 def together(parts: Sequence[Inputs]) -> Inputs:
     """One after the other."""
-    columns = [[getattr(part, name) for part in parts] for name in ("features", "cheapness", "architecture", "rung")]
+    columns = [[getattr(part, name) for part in parts] for name in ("features", "trend", "architecture", "rung")]
     return Inputs(*(np.concatenate(column) for column in columns))
 
 
@@ -244,7 +244,7 @@ class _Between:
 
 def _slope(signal: float, inputs: Inputs) -> Floats:
     """The prior's mean, [N]."""
-    return np.asarray(SLOPE * signal * inputs.cheapness * SLOPE_BEFORE**inputs.rung)
+    return np.asarray(SLOPE * signal * inputs.trend * SLOPE_BEFORE**inputs.rung)
 
 
 def _near(mine: Inputs, others: Inputs) -> Floats:

@@ -37,6 +37,8 @@ class Outlook:
         begun, begun_as: trials whose training was begun, and their architectures.
         new: architectures that may be begun.
         estimates: what tables tell of those that were not measured.
+        trend: by how many standard deviations each of all architectures is expected to be worse than others before any
+            is trained, [N]; None: what costs less is.
     """
 
     rungs: Sequence[int]
@@ -48,6 +50,7 @@ class Outlook:
     begun_as: Sequence[Architecture]
     new: Sequence[Architecture]
     estimates: Estimates
+    trend: Floats | None = None
 
     @cached_property
     def paused(self) -> list[int]:
@@ -73,6 +76,7 @@ class Outlook:
     def quality(self) -> QualityModel:
         """The model of quality, of all architectures."""
         inputs = inputs_of(self.architectures)
+        inputs = inputs if self.trend is None else replace(inputs, trend=self.trend)
         return QualityModel(rungs=self.rungs, groups=self.groups, fits=self.fits, begun=self.begun, inputs=inputs)
 
     @cached_property

@@ -12,6 +12,7 @@ from archlab.study.surrogate.estimates import Estimates
 from archlab.study.surrogate.fits import Attributes, Fits
 from archlab.study.surrogate.history import Begun, Choice
 from archlab.study.surrogate.outlook import Outlook
+from archlab.study.surrogate.untrained import SURVEY, UntrainedScores
 
 _MOST_SEEN = 300  # trials that the surrogate is given
 _MOST_OPTIONS = 200  # paused trials that are considered
@@ -44,6 +45,11 @@ class SurrogateSearch:
         self.objectives = [name for name in settings.objectives if name != "quality"]
         self.candidates, self.fits = Candidates(definition.space, settings.search.seed), Fits(study)
         self.estimates = Estimates(definition.space, settings.measure, stages.estimate)
+        self.scores = UntrainedScores(
+            study,
+            self.candidates.survey(SURVEY),
+            lambda one: stages.score(definition.space.spec(one.values), settings.proxy),
+        )
 
     def choose(
         self,
@@ -72,18 +78,31 @@ class SurrogateSearch:
             return None
         if not any(one.until == self.rungs[-1] or self.rungs[-1] in one.qualities for one in begun):
             return self._first(begun, options, new)
-        outlook = Outlook(
+        begun_as = [self.candidates.describe(one.values) for one in begun]
+        self.scores.work_out(begun_as)
+        while True:
+            outlook = self._outlook(begun, begun_as, new)
+            choice = decide(outlook, steps_an_hour, ignores_rungs=seen > 0 and seen % _IGNORES_RUNGS_EVERY == 0)
+            chosen = self.candidates.describe(choice.values)
+            if not self.scores.wants(chosen):
+                return choice
+            self.scores.work_out([chosen])
+
+    def _outlook(
+        self, begun: Sequence[Begun], begun_as: Sequence[Architecture], new: Sequence[Architecture]
+    ) -> Outlook:
+        return Outlook(
             rungs=self.rungs,
             objectives=self.objectives,
             limits={name: limit for name, limit in self.limits.items() if not _is_score(name)},
             groups=self.candidates.groups,
             fits=self.fits,
             begun=begun,
-            begun_as=[self.candidates.describe(one.values) for one in begun],
+            begun_as=begun_as,
             new=new,
             estimates=self.estimates,
+            trend=self.scores.trend([*begun_as, *new]),
         )
-        return decide(outlook, steps_an_hour, ignores_rungs=seen > 0 and seen % _IGNORES_RUNGS_EVERY == 0)
 
     def _first(self, begun: Sequence[Begun], options: Sequence[int], new: Sequence[Architecture]) -> Choice:
         """Something to the end: a paused trial, or an architecture of middling cost."""

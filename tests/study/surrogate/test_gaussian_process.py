@@ -30,7 +30,7 @@ def inputs(count: int, seed: int, rungs: int = 1) -> Inputs:
     source = np.random.default_rng(seed)
     return Inputs(
         features=np.repeat(source.normal(size=(count, 3)), rungs, axis=0),
-        cheapness=np.repeat(source.normal(size=count), rungs),
+        trend=np.repeat(source.normal(size=count), rungs),
         architecture=np.repeat(np.arange(count) + 1000 * seed, rungs),
         rung=np.tile(np.arange(rungs), count),
     )
@@ -45,7 +45,7 @@ def density(given: Hyperparameters, seen: Inputs, values: np.ndarray) -> float:
 
 def test_at_one_rung_it_is_scikit_learns() -> None:
     seen, asked = inputs(12, 1), inputs(5, 2)
-    seen, asked = replace(seen, cheapness=0 * seen.cheapness), replace(asked, cheapness=0 * asked.cheapness)
+    seen, asked = replace(seen, trend=0 * seen.trend), replace(asked, trend=0 * asked.trend)
     values = np.sin(seen.features.sum(axis=1))
     signal, discrepancy = Matern(length_scale=[0.8, 0.8, 1.5], nu=2.5), Matern(length_scale=DISCREPANCY_LENGTH, nu=2.5)
     explained = ConstantKernel(GIVEN.signal**2) * (signal + ConstantKernel(DISCREPANCY**2) * discrepancy)
@@ -72,7 +72,7 @@ def test_from_rung_to_rung_it_is_a_normal_distribution_conditioned() -> None:
         return float(shared * GIVEN.growth ** (one + other))
 
     whole = variances[2] + JITTER
-    slope = 0.5 * GIVEN.signal * one.cheapness[0]
+    slope = 0.5 * GIVEN.signal * one.trend[0]
     found = process.predict(last)
     assert found.mean[0] == pytest.approx(slope + between(0, 2) / whole * (-1.0 - slope * SLOPE_BEFORE**2))
     assert found.sd[0] ** 2 == pytest.approx(variances[0] - between(0, 2) ** 2 / whole)
