@@ -1,7 +1,9 @@
-"""Cut scikit-image's photographs into captioned tiles, for a table of other data than archlab's own.
+"""Cut scikit-image's photographs into captioned tiles, for tables of other data than archlab's own.
 
 Tiles do not overlap, so that validation sees nothing of what trains; of every photograph there are at most so many.
+The photographs are of two sets that have none in common.
 ``python benchmarks/tables/photographs.py benchmarks/photographs``
+``python benchmarks/tables/photographs.py benchmarks/pictures --set pictures``
 """
 
 import argparse
@@ -14,17 +16,29 @@ from PIL import Image
 from skimage import data
 from skimage.color import gray2rgb
 
-PHOTOGRAPHS = {
-    "an astronaut": data.astronaut,
-    "a cup of coffee": data.coffee,
-    "a cat": data.chelsea,
-    "a rocket": data.rocket,
-    "the inside of an eye": data.retina,
-    "galaxies": data.hubble_deep_field,
-    "cells under a microscope": data.immunohistochemistry,
-    "bricks": data.brick,
-    "grass": data.grass,
-    "gravel": data.gravel,
+SETS = {
+    "photographs": {
+        "an astronaut": data.astronaut,
+        "a cup of coffee": data.coffee,
+        "a cat": data.chelsea,
+        "a rocket": data.rocket,
+        "the inside of an eye": data.retina,
+        "galaxies": data.hubble_deep_field,
+        "cells under a microscope": data.immunohistochemistry,
+        "bricks": data.brick,
+        "grass": data.grass,
+        "gravel": data.gravel,
+    },
+    "pictures": {
+        "a man with a camera": data.camera,
+        "a printed page": data.page,
+        "handwriting": data.text,
+        "coins": data.coins,
+        "the moon": data.moon,
+        "a clock": data.clock,
+        "a motorcycle": lambda: data.stereo_motorcycle()[0],
+        "a cell": data.cell,
+    },
 }
 SIDE, MOST = 32, 256
 
@@ -33,10 +47,12 @@ def main() -> None:
     """Write the tiles and their metadata."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    folder: Path = parser.parse_args().folder
+    parser.add_argument("--set", choices=SETS, default="photographs")
+    wanted = parser.parse_args()
+    folder: Path = wanted.folder
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
-    for number, (caption, load) in enumerate(PHOTOGRAPHS.items()):
+    for number, (caption, load) in enumerate(SETS[wanted.set].items()):
         pixels = load()
         pixels = gray2rgb(pixels) if pixels.ndim == 2 else pixels
         height, width, _ = pixels.shape
