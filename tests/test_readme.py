@@ -51,7 +51,7 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder where the quickstart's own command ran; its spaces are as shipped but for trials and steps."""
     folder = tmp_path_factory.mktemp("a clone")
     shutil.copytree(REPOSITORY / "search_spaces", folder / "search_spaces")
-    shorten(folder / "search_spaces" / "quickstart.yaml", rungs=[3], samples=20, sampling_steps=2)
+    shorten(folder / "search_spaces" / "quickstart.yaml", rungs=[1, 2, 3], samples=20, sampling_steps=2)
     small = {"width": 0.125, "sample_size": 16}
     shorten(folder / "search_spaces" / "shapes.yaml", rungs=[1], samples=16, sampling_steps=1, scale=small)
     shown = archlab("archlab study search_spaces/quickstart.yaml", folder)
