@@ -178,7 +178,7 @@ from tests.study.executors.test_processes import Log
 
 if __name__ == "__main__":
     definition = load_definition(sys.argv[1])
-    executor = Processes(2, made_up.slow_or_measuring)
+    executor = Processes(2, made_up.slow_or_measuring, preloaded=("archlab.study.executors.worker",))
     for name in ("trains", "measures"):
         folder = Path(sys.argv[2]) / name
         folder.mkdir()

@@ -1,18 +1,16 @@
 """A proxy that begins with the baseline's weights and learns from it, on photographs as a VAE and CLIP see them: killed
 without warning, then taken up again."""
 
-import os
-import signal
-import subprocess
-import sys
+import multiprocessing
 import time
 from pathlib import Path
 
-from tests.study.kinds_of_data.commands import ENCODED, arguments, run_study, write_mini
+from archlab.study.executors.processes import PRELOADED
+from tests.study.kinds_of_data.commands import ENCODED, run_study, write_mini
 
 LEARNING = {
     "data": "photographs",
-    "rungs": [2, 16],
+    "rungs": [2, 6],
     "objective": "v",
     "min_snr": 5,
     "init": "inherit",
@@ -22,14 +20,15 @@ LEARNING = {
 
 def kill_in_training(space: Path, folder: Path) -> Path:
     """Of the first trial that is saved in the middle of it; returns what it goes on from."""
-    command = [sys.executable, "-m", "archlab.cli.main", *arguments(space, folder)]
-    environment = os.environ | {"ARCHLAB_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    driver = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    processes = multiprocessing.get_context("forkserver")
+    processes.set_forkserver_preload([*PRELOADED])
+    driver = processes.Process(target=run_study, args=(space, folder))
+    driver.start()
     while not (saved := list(folder.glob("studies/mini/trials/*/training-*.safetensors"))):
-        assert driver.poll() is None, driver.communicate()[1]
+        assert driver.exitcode is None
         time.sleep(0.005)
-    driver.send_signal(signal.SIGKILL)
-    driver.communicate()
+    driver.kill()
+    driver.join()
     return saved[0]
 
 
