@@ -21,15 +21,16 @@ _NEAR = 12  # trials, trained to the end last, whose neighbours are considered
 
 
 class SurrogateSearch:
-    """The strategy of a study. What it chooses follows from what it is told and from its last fit alone.
+    """The strategy of a study. What it chooses follows from what it is told, its last fit and its scores alone.
 
     The first architecture is trained to the end. From then on, whatever is worth most a step, a new architecture or a
-    paused one, is trained to its next rung, and it is decided anew.
+    paused one, is trained to its next rung, and it is decided anew. What is begun has been scored before: by that
+    score, too, it is worth most.
 
     Args:
-        study: holds the hyperparameters of the last fit, so that a resumed study goes on with them.
+        study: holds the hyperparameters of the last fit and the scores, so that a resumed study goes on with them.
         limits: resolved hard limits by column.
-        stages: how a table tells a latency.
+        stages: how a table tells a latency, and random weights a score.
     """
 
     def __init__(
