@@ -84,10 +84,8 @@ class SurrogateSearch:
         while True:
             outlook = self._outlook(begun, begun_as, new)
             choice = decide(outlook, steps_an_hour, ignores_rungs=seen > 0 and seen % _IGNORES_RUNGS_EVERY == 0)
-            chosen = self.candidates.describe(choice.values)
-            if not self.scores.wants(chosen):
+            if not self.scores.work_out([self.candidates.describe(choice.values)]):
                 return choice
-            self.scores.work_out([chosen])
 
     def _outlook(
         self, begun: Sequence[Begun], begun_as: Sequence[Architecture], new: Sequence[Architecture]

@@ -1,8 +1,8 @@
 """What random weights say of architectures: the trend along which quality is expected before anything was trained.
 
-naswot orders architectures better than their costs do, and takes about a step's time (`benchmarks/table_audit.py`). It
-is worked out of some at random, and of every architecture before it is begun; of all others ridge regression on their
-features predicts it.
+naswot mostly orders architectures better than their costs do (`benchmarks/table_audit.py`), and takes about a step's
+time (`benchmarks/untrained.py`). It is worked out of some at random, and of every architecture before it is begun; of
+all others ridge regression on their features predicts it.
 """
 
 import json
@@ -39,23 +39,19 @@ class UntrainedScores:
         self.study, self.survey, self.score = study, survey, score
         self._read: dict[str, Scored] = {}
 
-    def wants(self, architecture: Architecture) -> bool:
-        """Whether its score is to be worked out before it is begun."""
+    def work_out(self, architectures: Sequence[Architecture]) -> bool:
+        """The survey's and these, unless they are known or enough are; returns whether there was any."""
         known = self._known()
-        return architecture.id not in known and len(known) < _MOST_KNOWN
-
-    def work_out(self, architectures: Sequence[Architecture]) -> None:
-        """Of those that are wanted."""
-        known = self._known()
-        for one in architectures:
+        before = len(known)
+        for one in [*self.survey, *architectures]:
             if one.id not in known and len(known) < _MOST_KNOWN:
                 known[one.id] = Scored(self.score(one), one.row.tolist())
                 self.study.set_user_attr(f"{_KEY}{one.id}", json.dumps(known[one.id]))
+        return len(known) > before
 
     def trend(self, architectures: Sequence[Architecture]) -> Floats:
         """By how many standard deviations each is expected to be worse than others, [N]: by its score, exact or
         predicted; where too few architectures have one, by what it costs."""
-        self.work_out(self.survey)
         known = self._known()
         scores = {name: one.score for name, one in sorted(known.items()) if one.score is not None}
         usual = np.array([scores[one.id] for one in self.survey if one.id in scores])
