@@ -56,7 +56,7 @@ def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shorten(folder / "search_spaces" / "shapes.yaml", rungs=[1], samples=16, sampling_steps=1, scale=small)
     shown = archlab("archlab study search_spaces/quickstart.yaml", folder)
     assert shown.returncode == 0, shown.stderr
-    assert "next    archlab export quickstart --pick knee" in shown.stdout
+    assert "next    archlab export quickstart --pick " in shown.stdout  # the knee, unless that is the baseline
     return folder
 
 
