@@ -34,7 +34,7 @@ from archlab.study.surrogate.candidates import Candidates, inputs_of
 from archlab.study.surrogate.fits import Fits, InMemory
 from archlab.study.surrogate.history import Begun
 from archlab.study.surrogate.quality import QualityModel
-from archlab.study.surrogate.untrained import SURVEY, UntrainedScores
+from archlab.study.surrogate.untrained import UntrainedScores
 
 TABLE = Path(__file__).with_name("search_table.csv")
 LEVEL, FIRST = 0.8, 5  # trainings before the first prediction that counts
@@ -57,7 +57,7 @@ class History:
     def __init__(self, bench: Bench) -> None:
         space = bench.definition.space
         self.rungs, self.candidates, self.fits = bench.rungs, Candidates(space, seed=0), Fits(InMemory())
-        self.scores = UntrainedScores(InMemory(), self.candidates.survey(SURVEY), lambda one: bench.naswot[one.id])
+        self.scores = UntrainedScores(InMemory(), self.candidates, lambda one: bench.naswot[one.id])
         self.values = {space.spec(values).id: values for values in space.all_values()}
         self.begun: dict[str, Begun] = {}
         self.predictions: list[Prediction] = []

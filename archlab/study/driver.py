@@ -66,7 +66,7 @@ class Driver:
         self.arms = arms
         self.free = None if arms else self.space.baseline.id  # the architecture that uses up no trial
         self.open = OpenTrials(self.free)
-        self.hours = Hours(store, self.finished, self.open)
+        self.hours = Hours(store, self.finished, self.open) if self.settings.search.stop.hours else None
         self.limits: dict[str, float] = {}
         self.proposals = Proposals(definition, arms, store, self.finished, self.limits)
         self.multi_fidelity: MultiFidelity | None = None
@@ -202,7 +202,7 @@ class Driver:
     def _stops(self) -> bool:
         """Whether a stop rule ends the study."""
         stop = self.settings.search.stop
-        hours = self.hours.until(time.time()) if stop.hours else 0.0
+        hours = 0.0 if self.hours is None else self.hours.until(time.time())
         reason = reason_to_stop(stop, self.finished.points, hours)
         if reason is not None:
             self.has_ended = True

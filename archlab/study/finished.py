@@ -1,7 +1,7 @@
 """A study's finished trials as its driver needs them: found without a search, counted as they come."""
 
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from itertools import takewhile
 from statistics import median
 
@@ -47,6 +47,10 @@ class FinishedTrials:
     def records(self) -> list[Record]:
         """All of them, by number."""
         return [self.trials[number] for number in sorted(self.trials)]
+
+    def news(self, seen: Container[int]) -> list[int]:
+        """What was finished after those that were seen, the latest first."""
+        return [*takewhile(lambda number: number not in seen, reversed(self.trials))]
 
     def add(self, record: Record) -> None:
         """One more finished trial."""

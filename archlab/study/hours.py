@@ -27,8 +27,7 @@ class Hours:
         self._pause(spans_of(self.store.others()))
         own = [*takewhile(self._is_news, self.open.latest_paused), *self.open.under_way]
         self._pause({one.trial.number: one.paused.spans for one in own if one.paused is not None})
-        news = [*takewhile(lambda number: number not in self._seen, reversed(self.finished.trials))]
-        if news:
+        if news := self.finished.news(self._seen):
             trials = self.store.optuna.get_trials(deepcopy=False)
             self._pause(spans_of(trials[number] for number in news))
         for number in news:

@@ -54,14 +54,15 @@ class MultiFidelity:
         begun, under_way = self.trainings.begun(), self.open.architectures()
         if may_begin and self.proposals.has_waiting():
             return self.proposals.asked(under_way)
-        pace, known = self.trainings.pace.steps_an_hour(workers), self.proposals.known(under_way)
+        pace = self.trainings.pace.steps_an_hour(workers) if may_begin else None
+        known = self.proposals.known(under_way)
         choice = self.search.choose(begun, known, may_begin=may_begin, steps_an_hour=pace)
         least = self.stop.gain if self.stop.gain is not None else 0.0 if may_begin else LEAST_GAIN
         if choice is None or (choice.gain is not None and choice.gain < least):
             self.has_ended = all(one.until is None for one in begun)
             self.gain = None if choice is None else choice.gain
             return None
-        self.gain_an_hour = choice.gain_an_hour if may_begin else None
+        self.gain_an_hour = choice.gain_an_hour
         mine = self.open.own(choice.trial)
         if mine is None:
             return self.proposals.begin(choice.values, known, choice.until)

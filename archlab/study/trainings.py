@@ -37,7 +37,7 @@ class Trainings:
 
     def begun(self) -> list[Begun]:
         """All of them by number; one that was not trained, if a device measured it."""
-        for number in [*takewhile(lambda number: number not in self._seen, reversed(self.finished.trials))]:
+        for number in self.finished.news(self._seen):
             self._seen.add(number)
             self._note(number, begun_of(self.finished.trials[number], self.space, self.rungs))
         self._look_at_own()

@@ -7,18 +7,16 @@ all rungs, the other the last alone, for whom the lower ones say nothing. Now an
 
 import numpy as np
 
-from archlab.study.surrogate.forecast import forecast
 from archlab.study.surrogate.gaussian_process import Floats
 from archlab.study.surrogate.history import Choice
 from archlab.study.surrogate.outlook import Outlook, mixed
 from archlab.study.surrogate.worth import worth_a_step
 
 
-def decide(outlook: Outlook, steps_an_hour: float | None = None, *, ignores_rungs: bool = False) -> Choice:
-    """What is worth most a step.
+def decide(outlook: Outlook, *, ignores_rungs: bool = False) -> Choice:
+    """What is worth most a step; what an hour is expected to bring is left open.
 
     Args:
-        steps_an_hour: of training; for what an hour is expected to bring.
         ignores_rungs: whether the model that is given the last rung alone decides.
     """
     worth = _worth(outlook, ignores_rungs)
@@ -30,7 +28,6 @@ def decide(outlook: Outlook, steps_an_hour: float | None = None, *, ignores_rung
         until=outlook.rungs[outlook.upcoming[best]],
         gain=gain / now if now else None,
         gain_a_step=float(worth[best]) / now if now else None,
-        gain_an_hour=None if steps_an_hour is None else forecast(outlook, steps_an_hour),
     )
 
 

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 
 from archlab.evaluation.measures import COSTS, find_column
 from archlab.study.definition import StudyDefinition
@@ -10,9 +11,10 @@ from archlab.study.surrogate.candidates import Architecture, Candidates
 from archlab.study.surrogate.decision import decide
 from archlab.study.surrogate.estimates import Estimates
 from archlab.study.surrogate.fits import Attributes, Fits
+from archlab.study.surrogate.forecast import forecast
 from archlab.study.surrogate.history import Begun, Choice
 from archlab.study.surrogate.outlook import Outlook
-from archlab.study.surrogate.untrained import SURVEY, UntrainedScores
+from archlab.study.surrogate.untrained import UntrainedScores
 
 _MOST_SEEN = 300  # trials that the surrogate is given
 _MOST_OPTIONS = 200  # paused trials that are considered
@@ -48,7 +50,7 @@ class SurrogateSearch:
         self.estimates = Estimates(definition.space, settings.measure, stages.estimate)
         self.scores = UntrainedScores(
             study,
-            self.candidates.survey(SURVEY),
+            self.candidates,
             lambda one: stages.score(definition.space.spec(one.values), settings.proxy),
         )
 
@@ -66,7 +68,7 @@ class SurrogateSearch:
             begun: every trial whose training was begun, of one architecture each, in their order.
             known: content hashes of what is not to be begun.
             may_begin: whether anything is.
-            steps_an_hour: how fast the study trains, where that is known.
+            steps_an_hour: how fast the study trains; None where nobody asks what an hour is expected to bring.
         """
         seen = sum(len(one.qualities) for one in begun)
         draw = len(begun) + seen
@@ -83,9 +85,10 @@ class SurrogateSearch:
         self.scores.work_out(begun_as)
         while True:
             outlook = self._outlook(begun, begun_as, new)
-            choice = decide(outlook, steps_an_hour, ignores_rungs=seen > 0 and seen % _IGNORES_RUNGS_EVERY == 0)
+            choice = decide(outlook, ignores_rungs=seen > 0 and seen % _IGNORES_RUNGS_EVERY == 0)
             if not self.scores.work_out([self.candidates.describe(choice.values)]):
-                return choice
+                hour = None if steps_an_hour is None else forecast(outlook, steps_an_hour)
+                return replace(choice, gain_an_hour=hour)
 
     def _outlook(
         self, begun: Sequence[Begun], begun_as: Sequence[Architecture], new: Sequence[Architecture]

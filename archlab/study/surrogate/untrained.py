@@ -7,11 +7,12 @@ all others ridge regression on their features predicts it.
 
 import json
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from archlab.study.surrogate.candidates import Architecture
+from archlab.study.surrogate.candidates import Architecture, Candidates
 from archlab.study.surrogate.fits import Attributes
 from archlab.study.surrogate.gaussian_process import Floats
 
@@ -34,10 +35,14 @@ class Scored(NamedTuple):
 class UntrainedScores:
     """The scores of a study, kept with it, so that a resumed study goes on with the same."""
 
-    def __init__(self, study: Attributes, survey: Sequence[Architecture], score: Score) -> None:
-        """``survey``: at random; what is usual in the space is told by them."""
-        self.study, self.survey, self.score = study, survey, score
+    def __init__(self, study: Attributes, candidates: Candidates, score: Score) -> None:
+        self.study, self.candidates, self.score = study, candidates, score
         self._read: dict[str, Scored] = {}
+
+    @cached_property
+    def survey(self) -> Sequence[Architecture]:
+        """Some at random: what is usual in the space is told by them."""
+        return self.candidates.survey(SURVEY)
 
     def work_out(self, architectures: Sequence[Architecture]) -> bool:
         """The survey's and these, unless they are known or enough are; returns whether there was any."""

@@ -51,7 +51,7 @@ def linear(one: Architecture) -> float:
 
 
 def made(candidates: Candidates, asked: Asked, study: InMemory | None = None) -> UntrainedScores:
-    return UntrainedScores(study or InMemory(), candidates.survey(SURVEY), asked)
+    return UntrainedScores(study or InMemory(), candidates, asked)
 
 
 def standardised(scores: Sequence[float], usual: Sequence[float]) -> np.ndarray:
